@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Calls into isolates. A pool belongs to the process that has calls to make
+ * (the gateway, `cordon run`, the bench); it keeps cells waiting for each
+ * deployment, hands a call to one, and tells how it ended. Everything happens
+ * on the caller's event loop, in callbacks; nothing here blocks.
+ *
+ *     caller -> pool -> (supervisor: a template, once) -> cell: the call
+ *
+ * All bytes that come out of a cell are hostile: the pool checks frames and
+ * caps sizes, the caller checks what is in them.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/limits.h"
+
+struct event_base;
+struct pool;
+struct pool_call;
+
+/* How a call ended. The names (pool_end_name) are stable and documented. */
+enum pool_end {
+	POOL_OK,
+	POOL_EXCEPTION, /* the tool threw */
+	POOL_TIMEOUT_CPU,
+	POOL_TIMEOUT_WALL,
+	POOL_MEMORY,
+	POOL_STACK,
+	POOL_RESULT_TOO_LARGE,
+	POOL_INVALID_RESULT, /* not JSON: cyclic, BigInt, a function … */
+	POOL_LOAD_ERROR, /* the bundle could not be loaded */
+	POOL_INTERNAL, /* ours: a process was lost, an invariant broken */
+	POOL_OVERLOADED, /* no cell was free and the queue is full */
+	POOL_CANCELLED, /* pool_call_cancel() */
+};
+
+/* "exception", "timeout", "memory", "stack", "result_too_large",
+ * "invalid_result", "load_error", "internal", "overloaded", "cancelled";
+ * "ok" for POOL_OK. Both time-outs are "timeout". Static. */
+const char *pool_end_name(enum pool_end end);
+
+struct pool_usage {
+	uint64_t cpu_us;
+	uint64_t wall_us;
+	uint64_t peak_kib;
+};
+
+/*
+ * What is said when a call is over. `text` is borrowed for the duration of the
+ * callback: for POOL_OK of a tool call its result, a JSON text in UTF-8 within
+ * result_bytes (unchecked: claimed by the cell); for an error, a JSON object
+ * {"message": string, "stack"?: string, "name"?: string, "file"?, "line"?,
+ * "column"?} which the pool itself has checked or composed. `end` of an error
+ * goes beside it. For POOL_OK of a request, text is NULL (see head, chunk).
+ */
+struct pool_outcome {
+	enum pool_end end;
+	const char *text;
+	size_t text_len;
+	struct pool_usage usage;
+};
+
+struct pool_call_ops {
+	/* The response's head: raw JSON [status, [[name, value], …]]. Request
+	 * calls only; before any chunk. Unchecked bytes. */
+	void (*head)(void *arg, const char *raw_json, size_t len);
+	/* A piece of the response's body. Unchecked bytes. */
+	void (*chunk)(void *arg, const uint8_t *raw_bytes, size_t len);
+	/* One console line; level 0 debug, 1 info/log, 2 warn, 3 error. Raw
+	 * UTF-8 claimed by the cell, may hold anything. May be NULL. */
+	void (*log)(void *arg, int level, const char *raw_text, size_t len);
+	/* The end, exactly once, also for a cancelled call. The call is freed
+	 * after it returns. Never called from inside pool_call_start(). */
+	void (*done)(void *arg, const struct pool_outcome *outcome);
+};
+
+enum pool_kind {
+	POOL_TOOL, /* json: {"tool": string, "input": any} */
+	POOL_REQUEST, /* json: {"method", "url", "headers": [[n, v], …]} */
+};
+
+struct pool_deployment {
+	const char *name; /* borrowed for the pool's life */
+	uint32_t pool_max; /* waiting cells at most */
+	struct wire_limits limits;
+};
+
+struct pool_options {
+	const struct pool_deployment *deployments; /* borrowed for its life */
+	uint32_t n_deployments;
+	uint32_t cells_max; /* live cells, all together */
+	uint64_t memory_budget; /* bytes for resident templates; 0: none */
+	/* Told of the pool's events worth a log line (a template was refused,
+	 * lost, evicted …). May be NULL. */
+	void (*notice)(void *arg, int level, const char *text);
+	void *notice_arg;
+};
+
+/*
+ * Takes supervisor_fd (SOCK_SEQPACKET, wire/wire.h) on failure too. The base
+ * must outlive the pool.
+ */
+int pool_new(struct pool **poolp, struct event_base *base, int supervisor_fd,
+    const struct pool_options *options);
+
+/* Ends every call with POOL_CANCELLED, without callbacks; takes NULL. */
+struct pool *pool_free(struct pool *pool);
+
+/*
+ * Starts a call. json and body are copied or sent before it returns. Limits
+ * are the deployment's. -ENOMEM; every other trouble arrives in done().
+ */
+int pool_call_start(struct pool *pool, uint32_t deployment,
+    enum pool_kind kind, const char *json, size_t json_len,
+    const uint8_t *body, size_t body_len, const struct pool_call_ops *ops,
+    void *arg, struct pool_call **callp);
+
+/* Ends the call's cell. done(POOL_CANCELLED) follows from the loop. */
+void pool_call_cancel(struct pool_call *call);
+
+/*
+ * Flow control of a response body: while paused, nothing more is read from the
+ * cell, which then blocks (its wall clock goes on).
+ */
+void pool_call_pause(struct pool_call *call, bool paused);
+
+/*
+ * What the deployment advertises. `json` is what its bundle declared, raw JSON
+ * of at most POOL_SURFACE_MAX bytes, borrowed during the callback:
+ *   {"kind": "tools", "name", "version", "title"?, "instructions"?,
+ *    "tools": [{"name", "description", "inputSchema", …}, …],
+ *    "prompts": […], "resources": […]}   or   {"kind": "fetch"}
+ * On failure json is NULL and the outcome says why (POOL_LOAD_ERROR …). Makes
+ * the template if there is none; answers at once from memory if it is known.
+ * The callback may come from inside this call. -ENOMEM.
+ */
+typedef void pool_surface_fn(void *arg, const char *raw_json, size_t len,
+    const struct pool_outcome *failure);
+int pool_surface_get(struct pool *pool, uint32_t deployment,
+    pool_surface_fn *fn, void *arg);
+
+#define POOL_SURFACE_MAX (1u << 20)
+
+struct pool_stats {
+	uint32_t templates; /* resident */
+	uint32_t cells_waiting;
+	uint32_t cells_busy;
+	uint64_t calls_started;
+	uint64_t calls_failed; /* ended otherwise than POOL_OK */
+	uint64_t cells_forked;
+	uint64_t templates_made;
+	uint64_t templates_evicted;
+	uint64_t template_bytes; /* private bytes of resident templates */
+};
+
+void pool_stats_get(const struct pool *pool, struct pool_stats *stats);
+
+/* Calls not yet done(), for draining. */
+uint32_t pool_calls_pending(const struct pool *pool);
