@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the processes say to each other. Same machine, same build: numbers are
+ * native, structs cross by copy, nothing is parsed.
+ *
+ * Two kinds of channel:
+ *   messages  SOCK_SEQPACKET, one struct wire_message each, descriptors beside
+ *   frames    SOCK_STREAM between a caller and its cell: a struct wire_frame,
+ *             then `len` bytes
+ *
+ * The life of a template and of a call, in order:
+ *
+ *   zygote -> supervisor   ZYGOTE_READY            the engine is warm
+ *   gateway -> supervisor  OPEN deployment
+ *   supervisor -> zygote   TEMPLATE_FORK id        + bundle, control
+ *   zygote -> supervisor   TEMPLATE_FORKED id      + pidfd
+ *   supervisor -> template START limits            (after its cgroup is set)
+ *   supervisor -> gateway  OPENED deployment       + control
+ *   template -> gateway    READY                   + surface   or REFUSED text
+ *   gateway -> template    FORK count
+ *   template -> gateway    CELL cell               + stream
+ *   gateway -> cell        frames CALL_TOOL, or CALL_REQUEST and BODY
+ *   cell -> gateway        frames LOG* then RESULT | FAIL | HEAD CHUNK* END
+ *   template -> gateway    EXIT cell               how it ended, by the kernel
+ *   gateway -> template    KILL cell               a call's wall time is over
+ *   gateway -> supervisor  CLOSE deployment        evicted, or disobeyed
+ *
+ * A receiver checks the type against what its state allows and the length
+ * against the type, copies out, then acts (wire_receive does the shape).
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/limits.h"
+
+enum wire_type {
+#define WIRE_MESSAGE(type, fds, text) WIRE_##type,
+#include "wire/wire.def"
+#undef WIRE_MESSAGE
+	WIRE_N_TYPES,
+};
+
+#define WIRE_TEXT_MAX 32768 /* bytes of text behind a message */
+#define WIRE_FDS_MAX 2
+
+struct wire_usage {
+	uint64_t cpu_us;
+	uint64_t wall_us;
+	uint64_t peak_kib;
+};
+
+struct wire_message {
+	uint32_t type; /* enum wire_type */
+	uint32_t id; /* deployment, template, cell or count: by type */
+	int32_t status; /* errno, enum wire_code, or a wait status: by type */
+	uint32_t text_len; /* bytes of text that follow */
+	struct wire_usage usage; /* EXIT, REFUSED; WEIGHT: peak_kib */
+	struct wire_limits limits; /* START */
+	uint64_t base_bytes; /* START: the zygote's own private data */
+};
+
+#define WIRE_E_SHAPE 1 /* wrong length, descriptors or type */
+#define WIRE_E_CLOSED 2 /* the peer is gone */
+
+/*
+ * Sends one message with its descriptors (borrowed) and text. 0, -EAGAIN when
+ * the socket is full and not blocking, WIRE_E_CLOSED, negative errno.
+ */
+int wire_send(int socket_fd, const struct wire_message *message,
+    const int *fds, size_t n_fds, const char *text);
+
+/*
+ * Receives one. On success the caller owns what is in fds (exactly as many as
+ * the type carries; the rest of the array is -1); text is NUL-terminated.
+ * -EAGAIN when there is none, WIRE_E_CLOSED, WIRE_E_SHAPE (descriptors that
+ * came with it are closed), negative errno. flags as for recvmsg(2).
+ */
+int wire_receive(int socket_fd, int flags, struct wire_message *message,
+    int fds[WIRE_FDS_MAX], char text[WIRE_TEXT_MAX + 1]);
+
+/* How a call ended, as the cell itself says it (FAIL) or a template (REFUSED).
+ * The order is that of enum pool_end. */
+enum wire_code {
+	WIRE_CODE_OK,
+	WIRE_CODE_EXCEPTION,
+	WIRE_CODE_TIMEOUT_CPU,
+	WIRE_CODE_TIMEOUT_WALL,
+	WIRE_CODE_MEMORY,
+	WIRE_CODE_STACK,
+	WIRE_CODE_RESULT_TOO_LARGE,
+	WIRE_CODE_INVALID_RESULT,
+	WIRE_CODE_LOAD_ERROR,
+	WIRE_CODE_INTERNAL,
+	WIRE_N_CODES,
+};
+
+enum wire_frame_type {
+	WIRE_FRAME_CALL_TOOL = 1, /* caller: json */
+	WIRE_FRAME_CALL_REQUEST, /* caller: json, a BODY follows */
+	WIRE_FRAME_BODY, /* caller: bytes, may be none */
+	WIRE_FRAME_LOG, /* cell: code is the level; text */
+	WIRE_FRAME_RESULT, /* cell: json; the answer is complete */
+	WIRE_FRAME_FAIL, /* cell: code, json; the answer is complete */
+	WIRE_FRAME_HEAD, /* cell: json */
+	WIRE_FRAME_CHUNK, /* cell: bytes */
+	WIRE_FRAME_END, /* cell: the response is complete */
+	WIRE_FRAME_IDLE, /* cell: ready for another call (reuse) */
+	WIRE_N_FRAMES,
+};
+
+struct wire_frame {
+	uint32_t type; /* enum wire_frame_type */
+	uint32_t len; /* bytes that follow */
+	int32_t code; /* FAIL: enum wire_code; LOG: level */
+	uint32_t reserved;
+	struct wire_usage usage; /* RESULT, FAIL, END */
+};
+
+#define WIRE_FRAME_MAX (64u << 20) /* no frame is longer, whoever says so */
+
+/* SOCK_SEQPACKET or SOCK_STREAM pair, close-on-exec. Negative errno. */
+int wire_pair(int type, int pair[2]);
