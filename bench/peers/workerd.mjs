@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// workerd's dynamic worker loader: a fresh isolate under a new name for every
+// call, in one workerd process. Driven over HTTP on a Unix socket; the row of
+// the static service says what that hop costs.
+import { openWorkerd } from '../lib/workerd.mjs';
+
+export default {
+  label: 'workerd, dynamic worker loader',
+  walls: 'V8 isolate, shared process',
+  runs: ['tool', 'bundle'],
+  open: (task) => openWorkerd(task, '/fresh'),
+};
