@@ -2,7 +2,8 @@
 // One peer, one workload, one process: the process tree under it is what the
 // peer costs. Runs in Node and in Deno. The argument is a JSON job:
 //
-//   {peer, work, seconds, calls, warm, inflight, throughputSeconds, hold}
+//   {peer, work, seconds, calls, warm, inflight, throughputSeconds, hold,
+//    density: [counts]}
 //
 // The answer is one JSON line.
 
@@ -16,7 +17,7 @@ import { work } from './lib/work.mjs';
 // flight together need another interface has `callTogether`.
 async function checked(call, task) {
   const answer = await call();
-  if (!task.check(answer)) throw new Error(`wrong answer: ${String(answer).slice(0, 200)}`);
+  if (!answer.includes(task.expect)) throw new Error(`wrong answer: ${String(answer).slice(0, 200)}`);
 }
 
 async function sequential(session, task, job) {
@@ -59,6 +60,29 @@ async function held(session, job) {
   return { held: job.hold, kibEach: (after - before) / job.hold };
 }
 
+// A thousand deployments under names of their own: what each costs while it is
+// resident, and what a call costs among so many. Stops where the peer does.
+async function density(session, task, counts) {
+  const rows = [];
+  const before = await settledKib(session.root);
+  let loaded = 0, seconds = 0;
+  try {
+    for (const count of counts) {
+      const start = performance.now();
+      for (; loaded < count; loaded++) await checked(() => session.named(`d${loaded}`), task);
+      seconds += (performance.now() - start) / 1000;
+      const kibEach = (await settledKib(session.root) - before) / count;
+      let turn = 0;
+      const call = () => session.named(`d${(turn += 7) % count}`);
+      const latency = await sequential({ root: session.root, call }, task, { warm: 5, calls: 300, seconds: 2 });
+      rows.push({ count, seconds, kibEach, ...latency });
+    }
+  } catch (error) {
+    rows.push({ count: counts[rows.length], died: loaded, reason: error.message });
+  }
+  return rows;
+}
+
 async function measure(job) {
   const task = work(job.work);
   const peer = (await import(`./peers/${job.peer}.mjs`)).default;
@@ -68,7 +92,7 @@ async function measure(job) {
       ...(job.hold > 0 && session.hold !== undefined ? { memory: await held(session, job) } : {}),
       ...(job.calls > 0 ? { latency: await sequential(session, task, job) } : {}),
       ...(job.throughputSeconds > 0 ? { throughput: await throughput(session, task, job) } : {}),
-      ...(job.extra !== undefined ? { extra: await session[job.extra](job) } : {}),
+      ...(job.density !== undefined ? { density: await density(session, task, job.density) } : {}),
     };
   } finally {
     await session.close?.();

@@ -2,7 +2,8 @@
  *
  * A closed-loop HTTP/1.1 load: each connection sends the same request bytes,
  * waits for the whole answer, checks it, and sends again. Small, so that the
- * server under test has the machine.
+ * server under test has the machine. The eight digits 10000000 in the request
+ * are counted up: two calls of one session must not share an id.
  *
  *     http-load PORT CONNECTIONS CALLS SECONDS REQUEST-FILE EXPECT
  */
@@ -27,6 +28,7 @@
 #define LOAD_CONNECTIONS_MAX 64
 #define LOAD_SAMPLES_MAX 1000000u
 #define LOAD_ANSWER_MAX 65536
+#define LOAD_ID_FIRST 10000000u
 #define LOAD_STALL_MS 20000
 
 struct connection {
@@ -39,6 +41,7 @@ static struct load {
 	struct sockaddr_in address;
 	uint8_t *request;
 	size_t request_len;
+	uint8_t *id; /* the digits within it, or NULL */
 	const char *expect;
 	uint32_t n_connections, n_wanted, n_started, n_failed, n_samples;
 	uint64_t end_ns;
@@ -132,6 +135,13 @@ request_send(uint32_t i)
 		close(load.polls[i].fd);
 		load.polls[i].fd = -1;
 		return;
+	}
+	if (load.id != NULL) {
+		char digits[16];
+
+		snprintf(digits, sizeof(digits), "%08u",
+		    LOAD_ID_FIRST + load.n_started);
+		memcpy(load.id, digits, 8);
 	}
 	load.n_started++;
 	connection->len = 0;
@@ -242,6 +252,7 @@ main(int argc, char **argv)
 	    fd_read_all(fd, LOAD_ANSWER_MAX, &load.request,
 		&load.request_len) != 0)
 		die("%s: cannot be read", argv[5]);
+	load.id = memmem(load.request, load.request_len, "10000000", 8);
 
 	const uint64_t began_ns = now_ns();
 	load.end_ns = began_ns + strtoul(argv[4], NULL, 10) * 1000000000u;

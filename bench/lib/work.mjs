@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The workloads. Each is one tool as a bare script, or one server bundle, with
-// a call and a check of its answer: a peer that answers wrongly has no row.
+// a call and what its answer must hold: a peer that answers wrongly has no row.
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const TINY = `function run(input) {
   return { doublePrice: input.price * 2 };
+}
+`;
+
+// A call that says that it has begun and stays, for counting what it holds.
+const HOLD = `function run() {
+  console.log('here');
+  return new Promise((resolve) => setTimeout(resolve, 29000));
 }
 `;
 
@@ -37,7 +44,7 @@ function tool(name, source) {
     kind: 'tool',
     source,
     input: '{"price":45}',
-    check: (answer) => answer.includes('"doublePrice":90'),
+    expect: '"doublePrice":90',
   };
 }
 
@@ -60,12 +67,13 @@ function bundle(name, path) {
       ],
       body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":40,"b":2}}}',
     },
-    check: (answer) => answer.includes('42'),
+    expect: '42',
   };
 }
 
 export function work(name) {
   if (name === 'tiny') return tool(name, TINY);
+  if (name === 'hold') return tool(name, HOLD);
   if (name === 'wide') return tool(name, wide());
   if (name.startsWith('heap-')) return tool(name, table(Number(name.slice(5))));
   if (name === 'sdk-v1') return bundle(name, '../out/bundles/sdk-v1.mjs');

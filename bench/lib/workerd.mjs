@@ -95,7 +95,6 @@ export async function openWorkerd(task, path) {
     root: child.pid,
     call: () => send(path),
     named: (id) => send(`/fresh?id=${id}`),
-    alive: () => child.exitCode === null && child.signalCode === null,
     async hold(count) {
       for (let i = 0; i < count; i++) await send(`/fresh?id=held-${i}`);
     },

@@ -21,9 +21,6 @@ async function end(child) {
 }
 
 export default {
-  label: 'child_process.fork',
-  walls: 'process, unconfined',
-  runs: ['tool', 'bundle'],
   open(task) {
     const file = scratch('child.mjs', moduleText(task, PROLOGUE));
     const kept = [];

@@ -22,9 +22,6 @@ async function end(child) {
 }
 
 export default {
-  label: 'deno run, without permissions',
-  walls: 'process and permissions',
-  runs: ['tool', 'bundle'],
   open(task) {
     const file = scratch('main.mjs', moduleText(task, PROLOGUE));
     const kept = [];

@@ -14,10 +14,6 @@ function call(url) {
 }
 
 export default {
-  label: 'deno, fresh Worker without permissions',
-  walls: 'V8 isolate and permissions, shared process',
-  runtime: 'deno',
-  runs: ['tool', 'bundle'],
   open(task) {
     const url = 'file://' + scratch('worker.mjs', moduleText(task, PROLOGUE));
     const kept = [];

@@ -5,9 +5,6 @@ import ivm from 'isolated-vm';
 import { RUN, TIMEOUT_MS, ivmSession } from '../lib/ivm.mjs';
 
 export default {
-  label: 'isolated-vm, isolate from a snapshot',
-  walls: 'V8 isolate, shared process',
-  runs: ['tool'],
   open({ source, input }) {
     const snapshot = ivm.Isolate.createSnapshot([{ code: source }], `run(${input})`);
     const options = { memoryLimit: 256, snapshot };

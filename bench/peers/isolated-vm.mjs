@@ -8,9 +8,6 @@ import { RUN, TIMEOUT_MS, ivmSession } from '../lib/ivm.mjs';
 const options = { memoryLimit: 256 };
 
 export default {
-  label: 'isolated-vm, fresh isolate',
-  walls: 'V8 isolate, shared process',
-  runs: ['tool'],
   open: ({ source, input }) => ivmSession({
     sync() {
       const isolate = new ivm.Isolate(options);

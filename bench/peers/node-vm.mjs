@@ -4,9 +4,6 @@
 import vm from 'node:vm';
 
 export default {
-  label: 'node:vm, fresh context',
-  walls: 'none',
-  runs: ['tool'],
   open({ source, input }) {
     const script = new vm.Script(`${source};JSON.stringify(run(JSON.parse(input)))`);
     const kept = [];

@@ -12,9 +12,6 @@ function call(quickjs, source, input) {
 }
 
 export default {
-  label: 'quickjs-emscripten, fresh runtime',
-  walls: 'interpreter in WebAssembly',
-  runs: ['tool'],
   async open({ source, input }) {
     const quickjs = await getQuickJS();
     const kept = [];

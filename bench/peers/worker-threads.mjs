@@ -16,9 +16,6 @@ async function call(file) {
 }
 
 export default {
-  label: 'worker_threads, fresh worker',
-  walls: 'V8 isolate, shared process, all of Node inside',
-  runs: ['tool', 'bundle'],
   open(task) {
     const file = scratch('worker.mjs', moduleText(task, PROLOGUE));
     const kept = [];

@@ -4,10 +4,6 @@
 import { openWorkerd } from '../lib/workerd.mjs';
 
 export default {
-  label: 'workerd, one shared isolate (no isolation between calls)',
-  walls: 'none between calls',
-  shared: true,
-  runs: ['tool', 'bundle'],
   async open(task) {
     const { hold, ...session } = await openWorkerd(task, '/static');
     return session;

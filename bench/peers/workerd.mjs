@@ -5,8 +5,5 @@
 import { openWorkerd } from '../lib/workerd.mjs';
 
 export default {
-  label: 'workerd, dynamic worker loader',
-  walls: 'V8 isolate, shared process',
-  runs: ['tool', 'bundle'],
   open: (task) => openWorkerd(task, '/fresh'),
 };
