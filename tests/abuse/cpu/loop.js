@@ -1,0 +1,5 @@
+// A plain loop.
+// expect: timeout
+function run() {
+  for (;;);
+}

@@ -1,0 +1,5 @@
+// Promise reactions that always queue the next one.
+// expect: timeout
+async function run() {
+  for (;;) await null;
+}

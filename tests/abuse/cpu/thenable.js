@@ -1,0 +1,9 @@
+// `then` never returns.
+// expect: timeout
+function run() {
+  return {
+    then() {
+      for (;;);
+    },
+  };
+}

@@ -1,0 +1,9 @@
+// toJSON never returns.
+// expect: timeout
+function run() {
+  return {
+    toJSON() {
+      for (;;);
+    },
+  };
+}

@@ -1,0 +1,6 @@
+// eval.
+// expect: exception
+// control: returns out
+function run() {
+  return eval('"out"');
+}

@@ -1,0 +1,6 @@
+// new Function.
+// expect: exception
+// control: returns out
+function run() {
+  return new Function('return "out"')();
+}

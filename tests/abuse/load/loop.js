@@ -1,0 +1,5 @@
+// The module never finishes loading.
+// expect: load_error
+// control: stays
+for (;;);
+export default { tools: {} };

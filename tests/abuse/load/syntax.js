@@ -1,0 +1,8 @@
+// A mistake on line 7.
+// expect: load_error
+// line: 7
+// says: SyntaxError|Unexpected
+// control: throws
+export default {
+  tools: { broken: ( },
+};

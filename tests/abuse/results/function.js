@@ -1,0 +1,7 @@
+// JSON has no functions.
+// expect: invalid_result
+// says: function
+// control: returns
+function run() {
+  return () => 1;
+}

@@ -1,0 +1,7 @@
+// JSON has no symbols.
+// expect: invalid_result
+// says: symbol
+// control: returns
+function run() {
+  return Symbol('x');
+}

@@ -1,0 +1,6 @@
+// Throws null.
+// expect: exception
+// control: none: a naive host breaks on reading its message
+function run() {
+  throw null;
+}

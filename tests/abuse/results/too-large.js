@@ -1,0 +1,6 @@
+// Two megabytes, where one is the limit.
+// expect: result_too_large
+// control: returns
+function run() {
+  return 'x'.repeat(2 << 20);
+}
