@@ -10,61 +10,61 @@ import { surface } from './surface.js';
 import { callTool } from './tools.js';
 
 const TOOL = 'cordon-warm-up'; // no server has a tool of this name
-const REVISION = '2025-11-25';
+const LEGACY = '2025-11-25';
+const MODERN = '2026-07-28';
 const INFO = { name: 'cordon', version: '0' };
-
-const MESSAGES = {
-  initialize: { jsonrpc: '2.0', id: 0, method: 'initialize', params: {
-    protocolVersion: REVISION, capabilities: {}, clientInfo: INFO } },
-  initialized: { jsonrpc: '2.0', method: 'notifications/initialized' },
-  list: { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} },
-  call: { jsonrpc: '2.0', id: 2, method: 'tools/call', params: {
-    name: TOOL, arguments: {} } },
-};
-
 const PATHS = ['/mcp', '/'];
+const NEGOTIATED = /"protocolVersion"\s*:\s*"([\d-]{10})"/;
 
-/** What was learnt by the first warm-up, for the short ones. */
+const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: {
+  protocolVersion: LEGACY, capabilities: {}, clientInfo: INFO } };
+const initialized = { jsonrpc: '2.0', method: 'notifications/initialized' };
+const list = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} };
+const call = { jsonrpc: '2.0', id: 2, method: 'tools/call', params: {
+  name: TOOL, arguments: {} } };
+const modernCall = { ...call, params: { ...call.params, _meta: {
+  'io.modelcontextprotocol/protocolVersion': MODERN,
+  'io.modelcontextprotocol/clientCapabilities': {},
+  'io.modelcontextprotocol/clientInfo': INFO } } };
+
+const COMMON = [['host', 'localhost'], ['content-type', 'application/json'],
+  ['accept', 'application/json, text/event-stream']];
+const MODERN_HEADERS = [['mcp-protocol-version', MODERN],
+  ['mcp-method', 'tools/call'], ['mcp-name', TOOL]];
+
+/** What the first warm-up learnt of the bundle. */
 let path = PATHS[0];
-let session = null;
+let sessionHeaders = [['mcp-protocol-version', LEGACY]];
 
-/** Serves one message; resolves to `{status, session}`, never rejects. */
-function serve(message, url) {
+/** Serves one message; resolves to `{status, headers, text}`, never rejects. */
+function serve(message, url, headers) {
   return new NativePromise((resolve) => {
-    const answer = { status: 0, session: null };
+    const answer = { status: 0, headers: [], text: '' };
     const end = () => resolve(answer);
     const sink = {
-      head: (text) => {
-        const [status, headers] = jsonParse(text);
-        answer.status = status;
-        answer.session = headers.find((pair) =>
-          pair[0] === 'mcp-session-id')?.[1] ?? null;
-      },
-      chunk() {}, result() {}, done() {}, end, fail: end,
+      head: (text) => { [answer.status, answer.headers] = jsonParse(text); },
+      chunk: (bytes) => { answer.text += native.utf8Decode(bytes, false); },
+      result() {}, done() {}, end, fail: end,
     };
-    const headers = [['host', 'localhost'],
-      ['accept', 'application/json, text/event-stream'],
-      ['content-type', 'application/json']];
-    if (message !== MESSAGES.initialize)
-      headers.push(['mcp-protocol-version', REVISION]);
-    if (session !== null && message !== MESSAGES.initialize)
-      headers.push(['mcp-session-id', session]);
     callFetch(newCall(sink), { method: 'POST', url: `http://localhost${url}`,
-      headers }, native.utf8Encode(jsonStringify(message)));
+      headers: [...COMMON, ...headers] },
+    native.utf8Encode(jsonStringify(message)));
   });
 }
 
 const isGood = (answer) => answer.status >= 200 && answer.status < 300;
 
-/** Finds the path that answers. */
-async function initialize() {
+/** Finds the path that answers, and what its answer asks of later messages. */
+async function open() {
   let first;
   for (const candidate of PATHS) {
-    const answer = await serve(MESSAGES.initialize, candidate);
+    const answer = await serve(initialize, candidate, []);
     first ??= answer;
     if (isGood(answer)) {
       path = candidate;
-      session = answer.session;
+      sessionHeaders = [['mcp-protocol-version',
+        NEGOTIATED.exec(answer.text)?.[1] ?? LEGACY],
+      ...answer.headers.filter(([name]) => name === 'mcp-session-id')];
       return answer;
     }
     if (answer.status !== 404)
@@ -79,12 +79,12 @@ async function initialize() {
  * used up what the first caller needs.
  */
 async function warmFetch() {
-  const first = await initialize();
-  if (!isGood(first))
+  if (!isGood(await open()))
     return true;
-  for (const message of [MESSAGES.initialized, MESSAGES.list, MESSAGES.call])
-    await serve(message, path);
-  return isGood(await serve(MESSAGES.initialize, path));
+  for (const message of [initialized, list, call])
+    await serve(message, path, sessionHeaders);
+  await serve(modernCall, path, MODERN_HEADERS);
+  return isGood(await serve(initialize, path, []));
 }
 
 function warmTools() {
@@ -101,7 +101,7 @@ export function warm(short = false) {
       return undefined;
     if (surface.kind === 'tools')
       return warmTools();
-    return (short ? serve(MESSAGES.call, path) : warmFetch())
+    return (short ? serve(call, path, sessionHeaders) : warmFetch())
       .then((kept) => kept !== false, () => true);
   } catch {
     return undefined;
