@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/answer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/units.h"
+#include "ctl/text.h"
+#include "json/json.h"
+#include "json/out.h"
+
+#define ERROR_JSON_MAX (1u << 20)
+#define REPORT_MAX (256u << 20)
+
+/* By the end: the exit code, and the limit that has been passed. */
+static const struct ending {
+	enum ctl_exit exit_code;
+	const char *limit;
+} endings[] = {
+	[POOL_OK] = { CTL_EXIT_OK, NULL },
+	[POOL_EXCEPTION] = { CTL_EXIT_EXCEPTION, NULL },
+	[POOL_TIMEOUT_CPU] = { CTL_EXIT_TIMEOUT, "cpu" },
+	[POOL_TIMEOUT_WALL] = { CTL_EXIT_TIMEOUT, "wall" },
+	[POOL_MEMORY] = { CTL_EXIT_MEMORY, "memory" },
+	[POOL_STACK] = { CTL_EXIT_EXCEPTION, NULL },
+	[POOL_RESULT_TOO_LARGE] = { CTL_EXIT_RESULT, "result" },
+	[POOL_INVALID_RESULT] = { CTL_EXIT_RESULT, NULL },
+	[POOL_LOAD_ERROR] = { CTL_EXIT_LOAD, NULL },
+	[POOL_INTERNAL] = { CTL_EXIT_INTERNAL, NULL },
+	[POOL_OVERLOADED] = { CTL_EXIT_INTERNAL, NULL },
+	[POOL_CANCELLED] = { CTL_EXIT_INTERRUPTED, NULL },
+};
+
+static const char *const levels[] = { "debug", "info", "warn", "error" };
+
+static const char *
+level_name(int level)
+{
+	return level >= 0 && level < (int)ARRAY_LEN(levels) ? levels[level] :
+							      "info";
+}
+
+void
+ctl_answer_fini(struct ctl_answer *answer)
+{
+	free(answer->json);
+	*answer = (struct ctl_answer){ .code = "internal",
+		.exit_code = CTL_EXIT_INTERNAL };
+}
+
+void
+ctl_answer_fail(struct ctl_answer *answer, enum ctl_exit exit_code,
+    const char *code, const char *format, ...)
+{
+	char message[2048];
+	struct json_out out;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+
+	json_out_init(&out, ERROR_JSON_MAX);
+	json_out_text(&out, "{\"message\":");
+	json_out_string(&out, message, strlen(message));
+	json_out_text(&out, "}");
+
+	free(answer->json);
+	answer->exit_code = exit_code;
+	answer->code = code;
+	answer->limit = NULL;
+	answer->json = json_out_steal(&out, &answer->json_len);
+	json_out_fini(&out);
+}
+
+static bool
+is_json(const char *text, size_t len, struct json_span *value)
+{
+	return text != NULL && json_check(text, len, value, NULL) == 0;
+}
+
+void
+ctl_answer_take(struct ctl_answer *answer, const struct pool_outcome *outcome,
+    bool loading)
+{
+	struct json_span value;
+
+	answer->usage = outcome->usage;
+	if (!is_json(outcome->text, outcome->text_len, &value)) {
+		const bool ok = outcome->end == POOL_OK;
+		ctl_answer_fail(answer,
+		    ok ? CTL_EXIT_RESULT : CTL_EXIT_INTERNAL,
+		    ok ? "invalid_result" : "internal",
+		    "what the cell answered is not JSON");
+		return;
+	}
+
+	free(answer->json);
+	answer->exit_code =
+	    loading ? CTL_EXIT_LOAD : endings[outcome->end].exit_code;
+	answer->code = loading ? "load_error" : pool_end_name(outcome->end);
+	answer->limit = loading ? NULL : endings[outcome->end].limit;
+	answer->json = strndup(value.at, value.len);
+	answer->json_len = answer->json != NULL ? value.len : 0;
+}
+
+/* What a person can do about a passed limit. */
+static void
+limit_print(const struct ctl_answer *answer, const struct wire_limits *limits,
+    FILE *say)
+{
+	char text[UNITS_TEXT_MAX];
+	const char *option;
+
+	if (answer->limit == NULL)
+		return;
+
+	if (strcmp(answer->limit, "cpu") == 0) {
+		option = "--timeout-cpu";
+		units_duration_format(limits->cpu_ns, text);
+	} else if (strcmp(answer->limit, "wall") == 0) {
+		option = "--timeout";
+		units_duration_format(limits->wall_ns, text);
+	} else if (strcmp(answer->limit, "memory") == 0) {
+		option = "--memory";
+		units_size_format(limits->memory_bytes, text);
+	} else {
+		option = "--result-size";
+		units_size_format(limits->result_bytes, text);
+	}
+	fprintf(say, "The limit is %s; %s sets another.\n", text, option);
+}
+
+/* Decodes a string member; NULL if it is none. The caller frees. */
+static char *
+string_dup(struct json_span value, size_t *len)
+{
+	auto_free char *text = malloc(value.len + 1);
+
+	if (text == NULL || json_kind_of(value) != JSON_KIND_STRING ||
+	    json_string_copy(value, text, value.len + 1, len) != 0)
+		return NULL;
+	return steal_ptr(&text);
+}
+
+/* A stack as V8 writes it repeats the message above its first frame. */
+static const char *
+frames_find(const char *stack)
+{
+	const char *at = strstr(stack, "\n    at ");
+
+	if (at != NULL)
+		return at + 1;
+	return strncmp(stack, "    at ", 7) == 0 ? stack : NULL;
+}
+
+static void
+place_print(const struct json_want *wants, FILE *say)
+{
+	size_t len;
+	auto_free char *file = string_dup(wants[2].value, &len);
+
+	if (file == NULL)
+		return;
+	fputs("    at ", say);
+	ctl_text_print(say, file, len, "");
+	if (json_value_is_integer(wants[3].value))
+		fprintf(say, ":%.*s", (int)wants[3].value.len,
+		    wants[3].value.at);
+	if (json_value_is_integer(wants[4].value))
+		fprintf(say, ":%.*s", (int)wants[4].value.len,
+		    wants[4].value.at);
+	putc('\n', say);
+}
+
+static void
+error_print(const struct ctl_answer *answer, const struct wire_limits *limits,
+    FILE *say)
+{
+	struct json_span error = { answer->json, answer->json_len };
+	struct json_want wants[] = { { "message" }, { "stack" }, { "file" },
+		{ "line" }, { "column" } };
+	size_t message_len = 0, stack_len = 0;
+
+	if (error.at != NULL)
+		(void)json_members_find(error, wants, ARRAY_LEN(wants));
+	auto_free char *message = string_dup(wants[0].value, &message_len);
+	auto_free char *stack = string_dup(wants[1].value, &stack_len);
+
+	fprintf(say, "%s: ", answer->code);
+	ctl_text_print(say, message != NULL ? message : "no message",
+	    message != NULL ? message_len : strlen("no message"), "  ");
+	putc('\n', say);
+
+	const char *frames = stack != NULL ? frames_find(stack) : NULL;
+	if (frames != NULL) {
+		const size_t skipped = (size_t)(frames - stack);
+		ctl_text_print(say, frames, stack_len - skipped, "");
+		if (stack[stack_len - 1] != '\n')
+			putc('\n', say);
+	} else {
+		place_print(wants, say);
+	}
+	limit_print(answer, limits, say);
+}
+
+void
+ctl_answer_print(const struct ctl_answer *answer,
+    const struct wire_limits *limits, FILE *out, FILE *say)
+{
+	if (answer->exit_code != CTL_EXIT_OK) {
+		fflush(out);
+		error_print(answer, limits, say);
+		return;
+	}
+	if (isatty(fileno(out)))
+		ctl_json_print(out, answer->json, answer->json_len);
+	else
+		fwrite(answer->json, 1, answer->json_len, out);
+	putc('\n', out);
+	fflush(out);
+}
+
+void
+ctl_log_print(FILE *say, int level, const char *raw_text, size_t len)
+{
+	fprintf(say, "[%s] ", level_name(level));
+	ctl_text_print(say, raw_text, len, "    ");
+	putc('\n', say);
+}
+
+void
+ctl_log_add(struct json_out *logs, int level, const char *raw_text, size_t len)
+{
+	json_out_text(logs, logs->len > 1 ? ",{\"level\":\"" : "{\"level\":\"");
+	json_out_text(logs, level_name(level));
+	json_out_text(logs, "\",\"text\":");
+	json_out_string(logs, raw_text, len);
+	json_out_text(logs, "}");
+}
+
+static void
+milliseconds_add(struct json_out *out, const char *name, uint64_t us)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "\"%s\":%" PRIu64 ".%03" PRIu64 ",", name,
+	    us / 1000, us % 1000);
+	json_out_text(out, text);
+}
+
+static void
+usage_add(struct json_out *out, const struct pool_usage *usage)
+{
+	json_out_text(out, ",\"usage\":{");
+	milliseconds_add(out, "cpu_ms", usage->cpu_us);
+	milliseconds_add(out, "wall_ms", usage->wall_us);
+	json_out_text(out, "\"peak_kib\":");
+	json_out_uint(out, usage->peak_kib);
+	json_out_text(out, "}");
+}
+
+/* {"code", "message", "stack"?, "file"?, "line"?, "column"?, "limit"?} */
+static void
+error_add(struct json_out *out, const struct ctl_answer *answer)
+{
+	struct json_span error = { answer->json, answer->json_len };
+	struct json_want wants[] = { { "message" }, { "stack" }, { "file" },
+		{ "line" }, { "column" } };
+
+	if (error.at != NULL)
+		(void)json_members_find(error, wants, ARRAY_LEN(wants));
+
+	json_out_text(out, ",\"error\":{\"code\":\"");
+	json_out_text(out, answer->code);
+	json_out_text(out, "\"");
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		if (wants[i].value.at == NULL)
+			continue;
+		json_out_text(out, ",\"");
+		json_out_text(out, wants[i].name);
+		json_out_text(out, "\":");
+		json_out_span(out, wants[i].value);
+	}
+	if (answer->limit != NULL) {
+		json_out_text(out, ",\"limit\":\"");
+		json_out_text(out, answer->limit);
+		json_out_text(out, "\"");
+	}
+	json_out_text(out, "}");
+}
+
+void
+ctl_answer_print_json(
+    const struct ctl_answer *answer, const struct json_out *logs, FILE *out)
+{
+	const bool ok = answer->exit_code == CTL_EXIT_OK;
+	struct json_out report;
+
+	json_out_init(&report, REPORT_MAX);
+	json_out_text(&report, ok ? "{\"ok\":true" : "{\"ok\":false");
+	if (ok) {
+		json_out_text(&report, ",\"result\":");
+		json_out_raw(&report, answer->json, answer->json_len);
+	} else {
+		error_add(&report, answer);
+	}
+	usage_add(&report, &answer->usage);
+	json_out_text(&report, ",\"logs\":");
+	if (logs->len > 0)
+		json_out_raw(&report, logs->bytes, logs->len);
+	else
+		json_out_text(&report, "[");
+	json_out_text(&report, "]}\n");
+
+	if (json_out_status(&report) == 0)
+		fwrite(report.bytes, 1, report.len, out);
+	else
+		fputs("{\"ok\":false,\"error\":{\"code\":\"internal\","
+		      "\"message\":\"no memory for the report\"}}\n",
+		    out);
+	json_out_fini(&report);
+	fflush(out);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cordon build: esbuild with the settings that a cell needs. It runs on the
+ * person's own code, as the person, outside of any cell.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "ctl/ctl.h"
+#include "ctl/libexec.h"
+#include "ctl/option.h"
+
+static const char notes[] =
+    "ENTRY is a .ts, .tsx, .js or .mjs file, or a folder with a "
+    "package.json.\nWhat it imports is bundled with it. Needs esbuild: npm "
+    "install esbuild.";
+
+/* The engine is a whole Node.js, which can run tools too; else the system's. */
+static void
+node_find(char path[PATH_MAX])
+{
+	if (ctl_libexec_find("engine/node", path, NULL) != 0)
+		strcpy(path, "node");
+}
+
+struct command {
+	const char *out;
+	bool sourcemap, minify;
+};
+
+static int
+build_exec(const struct command *command, const char *entry)
+{
+	char node[PATH_MAX], script[PATH_MAX];
+	const char *words[8] = { "node", script, entry, "-o", command->out };
+	size_t n = 5;
+	struct err err;
+
+	if (access(entry, R_OK) < 0) {
+		fprintf(stderr, "cordon build: %s: %s\n", entry,
+		    strerror(errno));
+		return CTL_EXIT_USAGE;
+	}
+	if (ctl_libexec_find("js/build-tool.mjs", script, &err) != 0) {
+		fprintf(stderr, "cordon build: %s\n", err.text);
+		return CTL_EXIT_INTERNAL;
+	}
+	node_find(node);
+	if (command->sourcemap)
+		words[n++] = "--sourcemap";
+	if (command->minify)
+		words[n++] = "--minify";
+	/* execv(3) promises to leave the words alone. */
+	execvp(node, (char *const *)(uintptr_t)words);
+	fprintf(stderr,
+	    "cordon build: no Node.js to bundle with: %s: %s; run npm ci, or "
+	    "install the package nodejs\n",
+	    node, strerror(errno));
+	return CTL_EXIT_INTERNAL;
+}
+
+int
+ctl_build(int argc, char **argv)
+{
+	struct command command = { 0 };
+	const struct ctl_option options[] = {
+		{ "out", 'o', CTL_TEXT, &command.out, "OUT.js",
+		    "where to write it" },
+		{ "sourcemap", 0, CTL_FLAG, &command.sourcemap, NULL,
+		    "errors name the lines of the sources" },
+		{ "minify", 0, CTL_FLAG, &command.minify, NULL,
+		    "make it small" },
+	};
+	const struct ctl_synopsis synopsis = { "cordon build",
+		"ENTRY -o OUT.js",
+		"Bundles a tool of several files, of TypeScript or with npm "
+		"packages into one\nfile that cordon run and cordon serve "
+		"take.",
+		options, ARRAY_LEN(options), notes };
+	struct err err;
+	int n;
+
+	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
+	if (r == CTL_E_HELP)
+		return CTL_EXIT_OK;
+	if (r != 0)
+		return ctl_usage_fail(&synopsis, &err);
+	if (n != 1 || command.out == NULL) {
+		err_set(&err, 0, n != 1 ? "which entry file? (one)" :
+					  "where to? Say -o OUT.js");
+		return ctl_usage_fail(&synopsis, &err);
+	}
+	return build_exec(&command, argv[1]);
+}

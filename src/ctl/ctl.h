@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * `cordon`, the front command. It runs as the person who typed it: it alone
+ * reads files and configuration, and hands the rest of the program sealed
+ * bytes. Exit codes are documented in cordon(1) and never change meaning.
+ */
+
+enum ctl_exit {
+	CTL_EXIT_OK = 0,
+	CTL_EXIT_NOT_READY = 1, /* doctor: isolates cannot run here */
+	CTL_EXIT_USAGE = 2,
+	CTL_EXIT_EXCEPTION = 10,
+	CTL_EXIT_TIMEOUT = 11,
+	CTL_EXIT_MEMORY = 12,
+	CTL_EXIT_RESULT = 13,
+	CTL_EXIT_LOAD = 14,
+	CTL_EXIT_INTERNAL = 70,
+	CTL_EXIT_INTERRUPTED = 130,
+};
+
+/* A subcommand: argv[0] is its own name. Returns the exit code. */
+typedef int ctl_command_fn(int argc, char **argv);
+
+ctl_command_fn ctl_build;
+ctl_command_fn ctl_doctor;
+ctl_command_fn ctl_run;
+ctl_command_fn ctl_sandbox;
+ctl_command_fn ctl_serve;

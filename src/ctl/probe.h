@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What this machine can do, found out by doing it. Each probe writes a short
+ * line of what it found; a feature that is missing also gets what to do.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CTL_PROBE_TEXT 256
+
+enum ctl_probe_state {
+	CTL_PROBE_OK,
+	CTL_PROBE_WEAKER, /* cells run, with one wall or limit less */
+	CTL_PROBE_MISSING, /* cells cannot run */
+};
+
+struct ctl_finding {
+	enum ctl_probe_state state;
+	char text[CTL_PROBE_TEXT];
+	char advice[CTL_PROBE_TEXT]; /* empty if there is nothing to do */
+};
+
+struct ctl_probe {
+	const char *name;
+	void (*run)(struct ctl_finding *finding);
+};
+
+/* The table of all, in the order of the report. */
+extern const struct ctl_probe ctl_probes[];
+extern const size_t ctl_n_probes;

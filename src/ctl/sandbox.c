@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cordon sandbox show: the privilege table, as src/box/domain.c has it.
+ */
+#include <inttypes.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "box/domain.h"
+#include "ctl/ctl.h"
+#include "ctl/option.h"
+#include "json/out.h"
+
+#define REPORT_MAX (8u << 20)
+
+struct show {
+	bool all, json;
+	const char *name;
+	struct json_out out;
+	size_t n_shown;
+};
+
+static void
+condition_write(const struct box_call *call, char text[96])
+{
+	text[0] = '\0';
+	if (call->test == BOX_EQ)
+		snprintf(text, 96, "argument %u is 0x%" PRIx64, call->argument,
+		    call->value);
+	else if (call->test == BOX_NO_BITS)
+		snprintf(text, 96, "argument %u without 0x%" PRIx64,
+		    call->argument, call->value);
+}
+
+static void
+domain_print(const struct box_domain *domain)
+{
+	printf("%s: %s\n", domain->name, domain->duty);
+	printf("  started by root it is host uid %u\n",
+	    BOX_UID_BASE + domain->uid_offset);
+	if (domain->keep_caps != 0)
+		printf("  keeps capabilities 0x%" PRIx64 ": %s\n",
+		    domain->keep_caps, domain->caps_why);
+	else
+		printf("  keeps no capability\n");
+	printf("  %zu system calls, each other one is refused:\n",
+	    domain->n_calls);
+
+	for (size_t i = 0; i < domain->n_calls; i++) {
+		const struct box_call *call = &domain->calls[i];
+		char *name = seccomp_syscall_resolve_num_arch(
+		    SCMP_ARCH_NATIVE, call->nr);
+		char condition[96];
+
+		condition_write(call, condition);
+		printf("    %-20s %s%s%s%s\n", name != NULL ? name : "?",
+		    call->why, condition[0] != '\0' ? " [only if " : "",
+		    condition, condition[0] != '\0' ? "]" : "");
+		free(name);
+	}
+}
+
+static void
+text_add(struct json_out *out, const char *before, const char *text)
+{
+	json_out_text(out, before);
+	json_out_string(out, text, strlen(text));
+}
+
+static void
+domain_add(struct json_out *out, const struct box_domain *domain)
+{
+	text_add(out, "{\"name\":", domain->name);
+	text_add(out, ",\"duty\":", domain->duty);
+	json_out_text(out, ",\"uid\":");
+	json_out_uint(out, BOX_UID_BASE + domain->uid_offset);
+	json_out_text(out, ",\"capabilities\":");
+	json_out_uint(out, domain->keep_caps);
+	json_out_text(out, ",\"calls\":[");
+	for (size_t i = 0; i < domain->n_calls; i++) {
+		const struct box_call *call = &domain->calls[i];
+		char *name = seccomp_syscall_resolve_num_arch(
+		    SCMP_ARCH_NATIVE, call->nr);
+		char condition[96];
+
+		condition_write(call, condition);
+		text_add(out, i > 0 ? ",{\"name\":" : "{\"name\":",
+		    name != NULL ? name : "?");
+		text_add(out, ",\"why\":", call->why);
+		if (condition[0] != '\0')
+			text_add(out, ",\"only_if\":", condition);
+		json_out_text(out, "}");
+		free(name);
+	}
+	json_out_text(out, "]}");
+}
+
+static void
+domain_show(struct show *show, const struct box_domain *domain)
+{
+	if (!show->json) {
+		if (show->n_shown > 0)
+			putchar('\n');
+		domain_print(domain);
+	} else {
+		if (show->n_shown > 0)
+			json_out_text(&show->out, ",");
+		domain_add(&show->out, domain);
+	}
+	show->n_shown++;
+}
+
+static void
+domains_show(struct show *show)
+{
+	const struct box_domain *domain;
+
+	json_out_init(&show->out, REPORT_MAX);
+	for (size_t i = 0; (domain = box_domain_at(i)) != NULL; i++) {
+		if (show->all || strcmp(domain->name, show->name) == 0)
+			domain_show(show, domain);
+	}
+	if (show->json)
+		printf("[%.*s]\n", (int)show->out.len,
+		    show->out.bytes != NULL ? show->out.bytes : "");
+	json_out_fini(&show->out);
+}
+
+static void
+names_fail(const char *wanted, struct err *err)
+{
+	const struct box_domain *domain;
+	char names[256] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; (domain = box_domain_at(i)) != NULL; i++)
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
+		    i > 0 ? ", " : "", domain->name);
+	err_set(err, 0, "there is no process \"%s\"; there is: %s", wanted,
+	    names);
+}
+
+int
+ctl_sandbox(int argc, char **argv)
+{
+	struct show show = { 0 };
+	const struct ctl_option options[] = {
+		{ "all", 0, CTL_FLAG, &show.all, NULL, "every process" },
+		{ "json", 0, CTL_FLAG, &show.json, NULL, "as JSON" },
+	};
+	const struct ctl_synopsis synopsis = { "cordon sandbox",
+		"show NAME | show --all",
+		"Prints what a process of the program may ask of the kernel, "
+		"with the reason\nfor each call.",
+		options, ARRAY_LEN(options), NULL };
+	struct err err;
+	int n;
+
+	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
+	if (r == CTL_E_HELP)
+		return CTL_EXIT_OK;
+	if (r != 0)
+		return ctl_usage_fail(&synopsis, &err);
+	if (n < 1 || strcmp(argv[1], "show") != 0 ||
+	    n != (show.all ? 1 : 2)) {
+		err_set(&err, 0, "say \"show NAME\" or \"show --all\"");
+		return ctl_usage_fail(&synopsis, &err);
+	}
+	show.name = show.all ? NULL : argv[2];
+	if (!show.all && box_domain_find(show.name) == NULL) {
+		names_fail(show.name, &err);
+		return ctl_usage_fail(&synopsis, &err);
+	}
+	domains_show(&show);
+	return CTL_EXIT_OK;
+}
