@@ -66,7 +66,8 @@ async function handshake(child, url) {
     authorization: `Bearer ${TOKEN}` };
   const hello = call(1, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: 'bench', version: '1' } });
   for (let tries = 0; ; tries++) {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${child.said}`);
+    if (child.exitCode !== null || child.pid === undefined)
+      throw new Error(`it did not start (${child.exitCode}): ${child.said.trim().split('\n').at(-1)}`);
     try {
       const { response, text } = await post(url, headers, hello);
       if (!response.ok) throw new Error(`initialize: ${response.status} ${text.slice(0, 200)}`);
@@ -75,7 +76,7 @@ async function handshake(child, url) {
       await post(url, headers, call(null, 'notifications/initialized'));
       return headers;
     } catch (error) {
-      if (tries === 100) throw error;
+      if (tries === 100 || error.cause === undefined) throw error;
       await sleep(100);
     }
   }
@@ -114,6 +115,7 @@ function signal(pid, name) {
 
 // Ends a server, then whatever of its tree it left behind.
 async function end(child) {
+  if (child.pid === undefined) return;
   const below = tree(child.pid);
   if (child.exitCode === null && child.signalCode === null) {
     const ended = new Promise((resolve) => child.on('exit', resolve));
@@ -132,6 +134,7 @@ export async function endToEnd(build, server, job) {
   const { file, args } = server.command(String(port), build);
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   child.said = '';
+  child.on('error', (error) => { child.said = error.message; });
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (text) => { child.said = (child.said + text).slice(-500); });
   try {

@@ -76,7 +76,7 @@ export function work(name) {
   if (name === 'hold') return tool(name, HOLD);
   if (name === 'wide') return tool(name, wide());
   if (name.startsWith('heap-')) return tool(name, table(Number(name.slice(5))));
-  if (name === 'sdk-v1') return bundle(name, '../out/bundles/sdk-v1.mjs');
-  if (name === 'sdk-v2') return bundle(name, '../out/bundles/sdk-v2.mjs');
+  if (name === 'sdk-v1') return bundle(name, '../out/bundles/sdk-v1.js');
+  if (name === 'sdk-v2') return bundle(name, '../out/bundles/sdk-v2.js');
   throw new Error(`no workload is called ${name}`);
 }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// results.md out of what was measured. A figure that is missing was not
+// measured; the reason stands in its row.
+
+import { servers } from './http.mjs';
+import { peers } from './peers.mjs';
+
+const has = (value) => value !== undefined && value !== null && Number.isFinite(value);
+
+function number(value) {
+  if (!has(value)) return '–';
+  if (value >= 1000) return String(Math.round(value));
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 1 ? value.toFixed(2) : value.toFixed(3);
+}
+
+const kib = (value) => (!has(value) ? '–' : value >= 1024 ? `${number(value / 1024)} MiB` : `${number(value)} KiB`);
+const times = (value, base) => (has(value) && has(base) && base > 0 ? `× ${number(value / base)}` : '–');
+
+function table(heads, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const rule = line(heads.map((_, i) => (i === 0 ? '---' : '---:')));
+  return [line(heads), rule, ...rows.map(line)].join('\n');
+}
+
+const best = (throughput) => Math.max(...[throughput].flat().filter(Boolean).map((each) => each.perSecond));
+
+// The rows of one workload: label, walls and the plain figures of each.
+function callRows(results, section) {
+  const of = results[section] ?? {};
+  const own = of.cordon ?? {};
+  const walls = 'fresh isolate in a fresh, confined process';
+  const rows = [{ label: '**cordon**, back to back', walls, ...own }];
+  if (own.paced !== undefined)
+    rows.push({ label: '**cordon**, a call every 3 ms', walls, latency: own.paced });
+  for (const peer of peers) {
+    if (of[peer.name] !== undefined) rows.push({ label: peer.label, walls: peer.walls, fresh: peer.fresh, ...of[peer.name] });
+  }
+  return rows;
+}
+
+function callTable(results, section, memory) {
+  const rows = callRows(results, section);
+  const base = rows[0].latency ?? {};
+  const heads = ['a call in', 'what stands between calls', 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s', 'memory of a live one'];
+  return table(heads, rows.map(({ label, walls, error, latency = {}, throughput, ...row }) => error !== undefined
+    ? [label, walls, `did not run: ${error}`, '', '', '', '', '']
+    : [label, walls, number(latency.p50), number(latency.p99), times(latency.p50, base.p50), number(latency.cpuMs),
+      throughput === undefined ? '–' : number(best(throughput)),
+      kib(row.memory?.kibEach ?? (latency === base ? memory?.kibEach : undefined))]));
+}
+
+function httpTable(results) {
+  const of = results.http ?? {};
+  const base = of.cordon?.latency?.p50;
+  const heads = ['server', 'what stands between calls', 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s (in flight)', 'memory of it all'];
+  return table(heads, servers.filter(({ name }) => of[name] !== undefined).map(({ name, label, walls }) => {
+    const { error, latency = {}, throughput = [], kib: whole } = of[name];
+    const title = name === 'cordon' ? `**${label}**` : label;
+    if (error !== undefined) return [title, walls, `did not run: ${error}`, '', '', '', '', ''];
+    const rate = throughput.map((each) => `${number(each.perSecond)} (${each.inflight})`).join(', ');
+    return [title, walls, number(latency.p50), number(latency.p99), times(latency.p50, base), number(latency.cpuMs), rate, kib(whole)];
+  }));
+}
+
+function cellTable(results) {
+  const rows = [['waiting', 'a warm cell that waits, tiny tool'], ['waiting-sdk-v2', 'a warm cell that waits, SDK v2 bundle']]
+    .filter(([section]) => results[section] !== undefined)
+    .map(([section, label]) => {
+      const { error, ...row } = results[section].cordon;
+      return error !== undefined ? [label, `not measured: ${error}`, '', '', '']
+        : [label, String(row.cells), kib(row.privateKib), kib(row.pteKib), kib(row.pssKib)];
+    });
+  return table(['cordon', 'cells', 'private', 'page tables', 'its share of everything'], rows);
+}
+
+function densityTable(results, section) {
+  const of = results[section] ?? {};
+  const own = Object.entries(of).filter(([name]) => name.startsWith('cordon-'))
+    .map(([name, row]) => ({ count: Number(name.slice(7)), ...row }));
+  const rows = own.map((row) => ['**cordon**', row]);
+  for (const row of of.workerd?.density ?? []) rows.push(['workerd, dynamic worker loader', row]);
+  if (of.workerd?.error !== undefined) rows.push(['workerd, dynamic worker loader', { count: '', error: of.workerd.error }]);
+  return table(['', 'deployments', 'all ready in s', 'memory each', 'p50 ms', 'p99 ms'], rows.map(([label, row]) => {
+    if (row.error !== undefined) return [label, String(row.count), `did not run: ${row.error}`, '', '', ''];
+    if (row.died !== undefined) return [label, String(row.count), `ended after ${row.died}: ${row.reason}`, '', '', ''];
+    return [label, String(row.count), number(row.seconds), kib(row.kibEach), number(row.p50), number(row.p99)];
+  }));
+}
+
+function heapTable(results, heaps) {
+  const names = ['cordon', ...peers.filter(({ fresh }) => fresh).map(({ name }) => name)];
+  const labels = { cordon: '**cordon**', ...Object.fromEntries(peers.map(({ name, label }) => [name, label])) };
+  return table(['p50 ms with a state of', ...heaps.map((mib) => `${mib} MiB`)], names.map((name) => [labels[name], ...heaps.map((mib) => {
+    const { error, latency } = results[`heap-${mib}`]?.[name] ?? {};
+    return error !== undefined ? `no: ${error.slice(0, 60)}` : number(latency?.p50);
+  })]));
+}
+
+function coldTable(results) {
+  const of = results.wide ?? {};
+  const own = of.cordon ?? {};
+  const rows = [['**cordon**, first call of a deployment', own, own],
+    ...peers.filter(({ name }) => of[name] !== undefined).map(({ name, label }) => [label, of[name], of[name].latency ?? {}])];
+  return table(['', 'p50 ms', 'p99 ms', 'p50 against cordon'], rows.map(([label, { error }, latency]) => error !== undefined
+    ? [label, `did not run: ${error}`, '', '']
+    : [label, number(latency.p50), number(latency.p99), times(latency.p50, own.p50)]));
+}
+
+// The goals of the design: what was asked, what this run measured.
+function goals({ results }) {
+  const { tiny, wide, waiting, http } = results;
+  const sdk = results['sdk-v2']?.cordon;
+  const dense = (section) => Object.entries(results[section] ?? {}).filter(([name, row]) => name.startsWith('cordon-') && has(row.kibEach)).at(-1)?.[1];
+  const many = dense('density-tiny'), manySdk = dense('density-sdk-v2');
+  const rows = [
+    ['tiny tool at the host API, p50', 0.1, tiny?.cordon?.latency?.p50, 'ms'],
+    ['the same, a call every 3 ms, p50', 0.1, tiny?.cordon?.paced?.p50, 'ms'],
+    ['tiny tool at the host API, p99', 0.7, tiny?.cordon?.latency?.p99, 'ms'],
+    ['SDK v2 bundle, p50', 1, sdk?.latency?.p50, 'ms'],
+    ['SDK v2 bundle, calls/s', -1000, sdk?.throughput && best(sdk.throughput), '/s'],
+    ['end to end over HTTP, p50', 0.5, http?.cordon?.latency?.p50, 'ms'],
+    ['end to end over HTTP, calls/s', -3000, http?.cordon?.throughput && best(http.cordon.throughput), '/s'],
+    ['private memory of a warm cell', 100, waiting?.cordon?.privateKib, 'KiB'],
+    [`memory of a resident tiny deployment (of ${many?.count ?? '–'})`, 1024, many?.kibEach, 'KiB'],
+    [`all of them ready in`, 10, many?.seconds, 's'],
+    [`memory of a resident SDK deployment (of ${manySdk?.count ?? '–'})`, 8192, manySdk?.kibEach, 'KiB'],
+    ['first call, cold, 64 kB bundle, p50', 10, wide?.cordon?.p50, 'ms'],
+  ];
+  return table(['goal', 'asked', 'measured', ''], rows.map(([what, goal, value, unit]) => {
+    const met = has(value) && (goal < 0 ? value >= -goal : value <= goal);
+    return [what, `${goal < 0 ? '≥' : '≤'} ${Math.abs(goal)} ${unit}`, has(value) ? `${number(value)} ${unit}` : 'not measured',
+      has(value) ? (met ? 'reached' : '**missed**') : ''];
+  }));
+}
+
+const LOSS_FIELDS = [
+  ['p50', (row) => row.latency?.p50 ?? row.p50, 'ms'],
+  ['p99', (row) => row.latency?.p99 ?? row.p99, 'ms'],
+  ['CPU a call', (row) => row.latency?.cpuMs, 'ms'],
+];
+
+// Every peer that beat cordon in some column of the same table.
+function losses(results) {
+  const lines = [];
+  for (const [section, of] of Object.entries(results)) {
+    if (of.cordon === undefined) continue;
+    for (const [what, pick, unit] of LOSS_FIELDS) {
+      const own = pick(of.cordon);
+      for (const [name, row] of Object.entries(of)) {
+        const theirs = name === 'cordon' ? undefined : pick(row);
+        if (has(own) && has(theirs) && theirs < own)
+          lines.push(`- ${section}, ${what}: ${name} ${number(theirs)} ${unit}, cordon ${number(own)} ${unit}`);
+      }
+    }
+  }
+  return lines.length === 0 ? 'Nowhere in this run.' : lines.join('\n');
+}
+
+export function report({ machine, seconds, quick, size, results }) {
+  const packages = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`).join(', ');
+  return `# Measured
+
+One run of \`./bench/run${quick ? ' --quick' : ''}\`, ${Math.round(seconds)} s, every measurement alone, on ${machine.cores} cores
+(${machine.cpu}), ${machine.memoryGib} GiB, Linux ${machine.kernel}. cordon and every peer in Node run on the same engine, Node
+${machine.node} (V8 ${machine.v8}). Peers: ${packages}. Ratios compare rows of this run only.
+
+![latency, heap and density](results.svg)
+
+## A tiny tool
+
+\`{price: 45}\` → \`{doublePrice: 90}\`, one call after the other.
+
+${callTable(results, 'tiny', results['in-call']?.cordon)}
+
+## A real server: the official SDK, v2
+
+One bundle of \`@modelcontextprotocol/server\`; a \`tools/call\` as a Request, the answer read from the Response.
+
+${callTable(results, 'sdk-v2')}
+
+## A real server: the official SDK, v1
+
+${callTable(results, 'sdk-v1')}
+
+isolated-vm, node:vm and quickjs-emscripten have no Request, Response or streams to run these with.
+
+## End to end over HTTP
+
+\`tools/call\` of the tiny tool, keep-alive, from a small load in C on the same machine.
+
+${httpTable(results)}
+
+## Memory of a cell
+
+${cellTable(results)}
+
+## Resident deployments
+
+Tiny tools, each under a name of its own; then SDK v2 bundles.
+
+${densityTable(results, 'density-tiny')}
+
+${densityTable(results, 'density-sdk-v2')}
+
+## Cost against the state a tool holds
+
+The tool builds a table of objects when it is loaded. A fresh isolate builds it for every call; a fork inherits it.
+
+${heapTable(results, size.heaps)}
+
+## A cold deployment's first call
+
+64 kB of source.
+
+${coldTable(results)}
+
+## The goals
+
+${goals({ results })}
+
+## Where a peer beats cordon
+
+${losses(results)}
+
+## How it was measured
+
+- Each peer runs in a process of its own, with the tool's source in memory and its engine warm; only what must be fresh is fresh.
+  cordon's calls are made at the host API (\`src/pool/pool.h\`) by a driver in C; its cells are forked before a call arrives, which is
+  part of the design: "back to back" includes what the pool has to catch up, "a call every 3 ms" finds a cell waiting.
+- workerd is asked over HTTP on a Unix socket: its row of one warm isolate says what that hop costs. It keeps no limit on CPU or memory.
+- p50 and p99 are nearest ranks of at most ${size.calls} calls or ${size.seconds} s; p99 of fewer than 20 calls is left out. Every answer is checked.
+- CPU is user and system time of the whole process tree, reaped children included, the caller's own among it (workerd's: without the caller's).
+- Memory is the growth of the whole tree's proportional set size and page tables, for each isolate (or process) that is
+  kept after a call; for cordon, for each call under way.
+- calls/s is the best of the numbers in flight that were tried (peers: 2; cordon: ${size.lanes.join(', ')}), on all cores, the caller included.
+`;
+}
