@@ -101,10 +101,11 @@ export class Host {
     });
   }
 
-  // The processes whose title says they are of this kind.
+  // The processes of this kind. A template and its cells share the zygote's
+  // command line: where there is a name of our own, that decides.
   processes(kind) {
     return treeOf(this.child.pid).filter(({ name, title }) =>
-      title.includes(kind) || name.includes(kind.slice(0, 15)));
+      name.startsWith('cordon-') ? name === kind.slice(0, 15) : title.startsWith(kind));
   }
 
   // Ends it politely; answers with its end and what was left behind.
