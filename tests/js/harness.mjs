@@ -192,3 +192,21 @@ export async function sendRequest(cell, { method = 'POST', url, headers = [],
   return { status, headers: list, events,
     body: Buffer.concat(chunks).toString() };
 }
+
+/**
+ * Runs a function inside a cell (it sees nothing of this realm) and returns
+ * what it returns, through JSON.
+ */
+export async function inside(fn, cell = newCell()) {
+  let done = false;
+  const settled = cell.run(`(async () => (${fn})())()`)
+    .finally(() => { done = true; });
+  settled.catch(() => {});
+  for (let i = 0; !done && i < 5000; i++) {
+    await turn();
+    if (cell.entry.tick() > 0)
+      await pause(1);
+  }
+  const json = cell.run('JSON.stringify')(await settled);
+  return json === undefined ? undefined : JSON.parse(json);
+}
