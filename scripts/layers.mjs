@@ -5,14 +5,16 @@
 //
 //     node scripts/layers.mjs [BUILD]
 //
-// Without BUILD the programs are not looked at.
+// Without BUILD the programs are not looked at. CORDON_ROOT names another tree,
+// for the test of this check.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = resolve(fileURLToPath(import.meta.url), '../..');
+const root = resolve(process.env.CORDON_ROOT ??
+  resolve(fileURLToPath(import.meta.url), '../..'));
 const src = join(root, 'src');
 
 // A folder may include itself and what stands here, nothing else.
@@ -23,7 +25,7 @@ const layers = {
   http: ['base'],
   box: ['base'],
   wire: ['base'],
-  pool: ['wire', 'base'],
+  pool: ['wire', 'json', 'base'],
   zygote: ['wire', 'base', 'box'],
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],

@@ -8,6 +8,7 @@ declare -A parts=(
 	[build-clang]='that clang builds it too'
 	[tidy]='clang-tidy'
 	[units]='the libraries, and the fuzz corpora'
+	[platform]='the web platform of cells, in a bare context'
 	[proc]='each process against fake peers'
 	[e2e]='the whole host with real MCP clients'
 	[e2e-quick]='the whole host, quickly'
@@ -79,6 +80,7 @@ tap_failures() {
 }
 
 part_layers() {
+	node_tests layers -- scripts/layers.test.mjs
 	one layers "$node" scripts/layers.mjs build
 }
 
@@ -135,12 +137,16 @@ part_units() {
 	meson_tests "$dir"
 }
 
+part_platform() {
+	node_tests platform -- tests/js/*.test.mjs
+}
+
 part_proc() {
 	local files
 	shopt -s nullglob
-	files=(tests/proc/*.test.mjs js/test/*.test.mjs tests/js/*.test.mjs)
+	files=(tests/proc/*.test.mjs)
 	shopt -u nullglob
-	node_tests proc -- "${files[@]}"
+	((${#files[@]} == 0)) || node_tests proc -- "${files[@]}"
 }
 
 part_e2e() {

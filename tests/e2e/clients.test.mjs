@@ -39,7 +39,7 @@ const speaksModern = (server) => server === 'plain' || /v2/.test(server);
 let host;
 
 before(async () => {
-  assert.ok(bundleNames.length > 0, 'the bundles of tests/bundles are not built');
+  assert.ok(bundleNames.length > 0, `no bundles in ${bundlesFolder}`);
   host = await Host.start({ servers: [bundlesFolder], files });
 });
 

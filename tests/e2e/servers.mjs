@@ -5,13 +5,12 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { build, root } from '../lib/paths.mjs';
+import { build } from '../lib/paths.mjs';
 
-export const bundlesFolder = [resolve(build, 'tests/bundles'),
-  resolve(root, 'tests/bundles/dist'), resolve(build, 'bundles')]
-  .find(existsSync);
+export const bundlesFolder =
+  resolve(process.env.CORDON_BUNDLES ?? resolve(build, 'bundles'));
 
-export const bundleNames = bundlesFolder === undefined ? [] :
+export const bundleNames = !existsSync(bundlesFolder) ? [] :
   readdirSync(bundlesFolder).filter((name) => name.endsWith('.js'))
     .map((name) => name.slice(0, -3)).sort();
 
