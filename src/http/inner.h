@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What server.c, request.c and reply.c share. Not for other folders. */
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+#include "http/server.h"
+
+#define STREAM_HIGH (256u << 10) /* more waiting: the writer shall stop */
+#define STREAM_LOW (64u << 10) /* less waiting: it may go on */
+
+/* One connection. */
+struct http_peer {
+	TAILQ_ENTRY(http_peer) link;
+	struct http_server *server;
+	struct http_request *request; /* NULL between requests */
+	int fd;
+	uint64_t deadline; /* ms; 0 while an answer is being made */
+};
+
+struct http_stream {
+	char *bytes; /* owned; waiting are [start, start + len) */
+	size_t start;
+	size_t len;
+	size_t capacity;
+	uint64_t written_at; /* ms */
+	bool open; /* begun, and neither ended nor cut */
+	bool cut;
+	bool full; /* the writer was told to stop */
+};
+
+struct http_request {
+	TAILQ_ENTRY(http_request) link; /* in server->waiting, if suspended */
+	struct http_server *server;
+	struct http_peer *peer;
+	struct MHD_Connection *connection;
+	void *owner;
+	const char *method; /* MHD's, for the request's life */
+	char *target; /* owned */
+	uint8_t *body; /* owned */
+	size_t body_len;
+	size_t body_capacity;
+	struct MHD_Response *response; /* owned until it is queued */
+	unsigned status;
+	bool has_body;
+	bool head_done;
+	bool complete;
+	bool suspended;
+	bool dead; /* to be closed without (the rest of) an answer */
+	struct http_stream stream;
+};
+
+struct http_server {
+	struct http_options options;
+	struct MHD_Daemon *daemon;
+	struct event *run_event; /* MHD's epoll descriptor */
+	struct event *tick_event;
+	TAILQ_HEAD(, http_peer) peers;
+	TAILQ_HEAD(, http_request) waiting;
+	unsigned n_pending;
+	bool draining;
+};
+
+/* Whose bodies may take the request they are at off the list. */
+#define EACH_WAITING(server, request, next)                                    \
+	for ((request) = TAILQ_FIRST(&(server)->waiting);                      \
+	     (request) != NULL && ((next) = TAILQ_NEXT(request, link), true);  \
+	     (request) = (next))
+
+uint64_t http_now_ms(void);
+
+/* request.c: libmicrohttpd's callbacks. */
+enum MHD_Result http_request_handle(void *cls,
+    struct MHD_Connection *connection, const char *url, const char *method,
+    const char *version, const char *data, size_t *data_len, void **requestp);
+void *http_request_start(
+    void *cls, const char *target, struct MHD_Connection *connection);
+void http_request_finish(void *cls, struct MHD_Connection *connection,
+    void **requestp, enum MHD_RequestTerminationCode why);
+
+/* Suspends it until something can be sent; resumes it. */
+void http_request_suspend(struct http_request *request);
+void http_request_resume(struct http_request *request);
+
+/* Tells the owner, and lets libmicrohttpd close the connection. */
+void http_request_lose(struct http_request *request);
