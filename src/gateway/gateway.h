@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The gateway: HTTP and JSON from anyone, answered by calls into cells. Runs
+ * as cordon-gateway, boxed before the first client byte. Never opens a file or
+ * a socket: everything it uses was inherited.
+ *
+ *     main.c     descriptors in, door shut, loop, drain
+ *     route.c    who may come in, and to which server
+ *     rpc.c      MCP for declarative servers
+ *     fetch.c    the request as it is, for Workers-style bundles
+ *     metrics.c  what it counts
+ */
+
+#include "http/server.h"
+#include "mcp/serve.h"
+#include "pool/pool.h"
+#include "wire/plan.h"
+
+struct server {
+	const char *name; /* borrowed from the plan */
+	uint32_t deployment; /* its index there */
+	struct mcp_surface *surface; /* owned; NULL until it was needed */
+};
+
+struct gateway {
+	const struct wire_plan *plan; /* mapped, read-only */
+	const struct wire_deployment *deployments;
+	struct server *servers; /* owned; sorted by name */
+	struct pool_deployment *pool_deployments; /* owned */
+	struct event_base *base;
+	struct pool *pool;
+	struct http_server *http;
+	uint64_t next_request; /* starts at random: ids tell runs apart */
+	uint64_t n_requests;
+	uint64_t n_refused; /* by Host, Origin or token */
+	bool draining;
+};
+
+struct visit;
+
+/* What may befall a request while somebody works on it. */
+struct visit_ops {
+	void (*gone)(struct visit *visit);
+	void (*drained)(struct visit *visit);
+	void (*silent)(struct visit *visit);
+};
+
+/* A request that is being worked on: the first member of whatever does. */
+struct visit {
+	const struct visit_ops *ops;
+	struct gateway *gateway;
+	struct server *server;
+	struct http_request *request; /* NULL: the client has left */
+	uint64_t id; /* in the log, and X-Request-Id */
+};
+
+/* route.c */
+extern const struct http_ops route_ops;
+
+/* A short JSON answer {"error": …}. */
+void route_refuse(struct gateway *gateway, struct http_request *request,
+    unsigned status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* rpc.c, fetch.c: take the request from here on. The surface is known. */
+void rpc_start(const struct visit *visit);
+void fetch_start(const struct visit *visit);
+
+/* rpc.c: answers that the bundle cannot be loaded. */
+void
+rpc_refuse_load(const struct visit *visit, const struct pool_outcome *outcome);
+
+/* The id of the message in a request's body, to answer it with; empty if there
+ * is none. */
+struct json_span rpc_request_id(struct http_request *request);
+
+/* How a call failed, in mcp's words. */
+struct mcp_failure rpc_failure(const struct pool_outcome *outcome);
+
+/* metrics.c */
+void metrics_answer(struct gateway *gateway, struct http_request *request);
+
+/* "cpu" or "wall" for the time-outs, else NULL. */
+const char *gateway_limit_name(enum pool_end end);
+
+/* HTTP status for a call that failed, where one is called for. */
+unsigned gateway_end_status(enum pool_end end);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/log.h"
+#include "json/out.h"
+
+#define TEXT_MAX 2048 /* of a line; more is cut */
+#define LINE_MAX_BYTES (TEXT_MAX * 6 + 512)
+
+static const char *const level_names[] = { "debug", "info", "warn", "error" };
+
+static struct {
+	bool json;
+	enum log_level least;
+} log_state = { .least = LOG_INFO };
+
+void
+log_init(bool json, enum log_level least)
+{
+	log_state.json = json;
+	log_state.least = least;
+}
+
+static void
+put_time(struct json_out *out)
+{
+	struct timespec now;
+	struct tm utc;
+	char text[64];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	const size_t n = strftime(text, sizeof(text), "%FT%T", &utc);
+	snprintf(text + n, sizeof(text) - n, ".%03ldZ", now.tv_nsec / 1000000);
+	json_out_text(out, text);
+}
+
+struct line {
+	enum log_level level;
+	uint64_t request;
+	const char *server; /* NULL: the gateway speaks */
+	const char *text;
+	size_t len;
+};
+
+static void
+put_json(struct json_out *out, const struct line *line)
+{
+	char request[64];
+
+	json_out_text(out, "{\"time\":\"");
+	put_time(out);
+	json_out_text(out, "\",\"level\":\"");
+	json_out_text(out, level_names[line->level]);
+	if (line->request != 0) {
+		snprintf(request, sizeof(request),
+		    "\",\"request\":\"%016" PRIx64, line->request);
+		json_out_text(out, request);
+	}
+	if (line->server != NULL) {
+		json_out_text(out, "\",\"tool_of\":\"");
+		json_out_text(out, line->server);
+	}
+	json_out_text(out, "\",\"text\":");
+	json_out_string(out, line->text, line->len);
+	json_out_text(out, "}\n");
+}
+
+static void
+put_plain(struct json_out *out, const struct line *line)
+{
+	char request[64];
+
+	put_time(out);
+	json_out_text(out, " ");
+	json_out_text(out, level_names[line->level]);
+	if (line->request != 0) {
+		snprintf(request, sizeof(request), " [%016" PRIx64 "]",
+		    line->request);
+		json_out_text(out, request);
+	}
+	if (line->server != NULL) {
+		json_out_text(out, " ");
+		json_out_text(out, line->server);
+		json_out_text(out, " says ");
+		json_out_string(out, line->text, line->len);
+	} else {
+		json_out_text(out, " ");
+		json_out_raw(out, line->text, line->len);
+	}
+	json_out_text(out, "\n");
+}
+
+static void
+put_line(const struct line *line)
+{
+	struct json_out out;
+
+	json_out_init(&out, LINE_MAX_BYTES);
+	(log_state.json ? put_json : put_plain)(&out, line);
+	if (json_out_status(&out) == 0)
+		(void)!write(STDERR_FILENO, out.bytes, out.len);
+	json_out_fini(&out);
+}
+
+void
+log_line(enum log_level level, uint64_t request, const char *format, ...)
+{
+	char text[TEXT_MAX];
+	va_list args;
+
+	if (level < log_state.least)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	for (char *at = text; *at != '\0'; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = ' ';
+	put_line(&(struct line){ .level = level,
+	    .request = request,
+	    .text = text,
+	    .len = strlen(text) });
+}
+
+void
+log_tool(enum log_level level, uint64_t request, const char *server,
+    const char *raw_text, size_t len)
+{
+	if (level < log_state.least)
+		return;
+	put_line(&(struct line){ .level = level,
+	    .request = request,
+	    .server = server,
+	    .text = raw_text,
+	    .len = len < TEXT_MAX ? len : TEXT_MAX });
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * cordon-gateway --plan FD --supervisor FD [--listen FD]
+ *
+ * Runs as cordon-gateway, with no root, no files, no sockets of its own.
+ * Started by the supervisor; ends when told (SIGTERM, after what is in flight
+ * was answered).
+ */
+
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "box/box.h"
+#include "gateway/gateway.h"
+#include "gateway/log.h"
+#include "gateway/plan.h"
+
+#define BODY_MAX (4u << 20)
+#define CONNECTIONS_MAX 1024
+#define DRAIN_MS 10000
+#define DRAIN_TICK_MS 20
+
+/* How long strangers are waited for; tests are built with less. */
+#ifndef GATEWAY_PATIENCE
+#define GATEWAY_PATIENCE                                                       \
+	.arrival_ms = 30000, .idle_ms = 60000, .silence_ms = 15000
+#endif
+
+struct inherited {
+	int plan_fd;
+	int supervisor_fd;
+	int listen_fd; /* -1: the plan names it */
+};
+
+static bool
+fd_parse(const char *text, int *fd)
+{
+	char *end;
+	const long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n < 0 || n > 1 << 20)
+		return false;
+	*fd = (int)n;
+	return true;
+}
+
+static bool
+options_parse(int argc, char **argv, struct inherited *fds)
+{
+	static const struct option options[] = {
+		{ "plan", required_argument, NULL, 'p' },
+		{ "supervisor", required_argument, NULL, 's' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		int *fd = c == 'p' ? &fds->plan_fd
+		    : c == 's'     ? &fds->supervisor_fd
+		    : c == 'l'     ? &fds->listen_fd
+				   : NULL;
+		if (fd == NULL || !fd_parse(optarg, fd))
+			return false;
+	}
+	return optind == argc && fds->plan_fd >= 0 && fds->supervisor_fd >= 0;
+}
+
+static int
+servers_compare(const void *a, const void *b)
+{
+	const struct server *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int
+servers_make(struct gateway *gateway)
+{
+	const uint32_t n = gateway->plan->n_deployments;
+
+	gateway->servers = calloc(n + 1, sizeof(struct server));
+	gateway->pool_deployments =
+	    calloc(n + 1, sizeof(struct pool_deployment));
+	if (gateway->servers == NULL || gateway->pool_deployments == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct wire_deployment *d = &gateway->deployments[i];
+		gateway->servers[i] =
+		    (struct server){ .name = d->name, .deployment = i };
+		gateway->pool_deployments[i] = (struct pool_deployment){
+			.name = d->name,
+			.pool_max = d->pool_max,
+			.limits = d->limits,
+		};
+	}
+	qsort(gateway->servers, n, sizeof(struct server), servers_compare);
+	return 0;
+}
+
+static void
+on_notice(void *arg, int level, const char *text)
+{
+	(void)arg;
+	log_line(level < LOG_DEBUG || level > LOG_ERROR ? LOG_WARN
+							: (enum log_level)level,
+	    0, "%s", text);
+}
+
+static int
+parts_start(
+    struct gateway *gateway, const struct inherited *fds, struct err *err)
+{
+	const struct wire_plan *plan = gateway->plan;
+	const struct pool_options pool = {
+		.deployments = gateway->pool_deployments,
+		.n_deployments = plan->n_deployments,
+		.cells_max = plan->cells_max,
+		.memory_budget = plan->memory_budget,
+		.notice = on_notice,
+	};
+	const struct http_options http = {
+		.listen_fd =
+		    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd,
+		.ops = &route_ops,
+		.arg = gateway,
+		.body_max = BODY_MAX,
+		.connections_max = CONNECTIONS_MAX,
+		GATEWAY_PATIENCE,
+	};
+
+	int r =
+	    pool_new(&gateway->pool, gateway->base, fds->supervisor_fd, &pool);
+	if (r != 0)
+		return err_set(
+		    err, r, "cannot make the pool of cells: %s", strerror(-r));
+	r = http_server_new(&gateway->http, gateway->base, &http);
+	if (r != 0)
+		return err_set(err, r, "cannot serve HTTP on descriptor %d: %s",
+		    http.listen_fd, strerror(-r));
+	return 0;
+}
+
+static struct event_base *
+base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+		base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	return base;
+}
+
+static int
+gateway_start(
+    struct gateway *gateway, const struct inherited *fds, struct err *err)
+{
+	if (sodium_init() < 0)
+		return err_set(err, -EIO, "libsodium does not start");
+	int r =
+	    plan_map(fds->plan_fd, &gateway->plan, &gateway->deployments, err);
+	if (r != 0)
+		return r;
+	const uint32_t flags = gateway->plan->flags;
+	log_init((flags & WIRE_PLAN_LOG_JSON) != 0,
+	    (flags & WIRE_PLAN_VERBOSE) != 0 ? LOG_DEBUG : LOG_INFO);
+	gateway->next_request = (uint64_t)randombytes_random() << 32;
+
+	/* Everything was inherited; from here on strangers are heard. */
+	r = box_enter("gateway", err);
+	if (r != 0)
+		return r;
+	gateway->base = base_new();
+	if (gateway->base == NULL || servers_make(gateway) != 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return parts_start(gateway, fds, err);
+}
+
+struct drain {
+	struct gateway *gateway;
+	struct event *tick;
+	unsigned left_ms;
+};
+
+static void
+on_drain_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct drain *drain = arg;
+	const unsigned pending = http_server_pending(drain->gateway->http);
+
+	(void)fd;
+	(void)what;
+	drain->left_ms -= DRAIN_TICK_MS;
+	if (pending > 0 && drain->left_ms > 0)
+		return;
+	if (pending > 0)
+		log_line(LOG_WARN, 0,
+		    "%u requests were cut: they did not end in %d s", pending,
+		    DRAIN_MS / 1000);
+	event_base_loopbreak(drain->gateway->base);
+}
+
+static void
+on_terminate(evutil_socket_t signal_number, short what, void *arg)
+{
+	static const struct timeval tick = { 0, DRAIN_TICK_MS * 1000 };
+	struct drain *drain = arg;
+	struct gateway *gateway = drain->gateway;
+
+	(void)signal_number;
+	(void)what;
+	if (gateway->draining)
+		return;
+	gateway->draining = true;
+	log_line(LOG_INFO, 0, "draining: %u requests in flight",
+	    http_server_pending(gateway->http));
+	http_server_drain(gateway->http);
+	event_add(drain->tick, &tick);
+}
+
+static int
+gateway_run(struct gateway *gateway)
+{
+	struct drain drain = { .gateway = gateway, .left_ms = DRAIN_MS };
+	struct event *terminate =
+	    evsignal_new(gateway->base, SIGTERM, on_terminate, &drain);
+	struct event *interrupt =
+	    evsignal_new(gateway->base, SIGINT, on_terminate, &drain);
+
+	drain.tick =
+	    event_new(gateway->base, -1, EV_PERSIST, on_drain_tick, &drain);
+	if (terminate == NULL || interrupt == NULL || drain.tick == NULL)
+		return -ENOMEM;
+	event_add(terminate, NULL);
+	event_add(interrupt, NULL);
+	log_line(
+	    LOG_INFO, 0, "serving %u servers", gateway->plan->n_deployments);
+	event_base_dispatch(gateway->base);
+	event_free(terminate);
+	event_free(interrupt);
+	event_free(drain.tick);
+	return 0;
+}
+
+static void
+gateway_stop(struct gateway *gateway)
+{
+	gateway->http = http_server_free(gateway->http);
+	gateway->pool = pool_free(gateway->pool);
+	for (uint32_t i = 0; i < gateway->plan->n_deployments; i++)
+		mcp_surface_free(gateway->servers[i].surface);
+	free(gateway->servers);
+	free(gateway->pool_deployments);
+	event_base_free(gateway->base);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct inherited fds = { -1, -1, -1 };
+	struct gateway gateway = { 0 };
+	struct err err = { 0 };
+
+	prctl(PR_SET_NAME, "cordon-gateway");
+	signal(SIGPIPE, SIG_IGN);
+	if (!options_parse(argc, argv, &fds)) {
+		fprintf(stderr,
+		    "usage: cordon-gateway --plan FD --supervisor FD "
+		    "[--listen FD] (the supervisor starts it)\n");
+		return 2;
+	}
+	if (gateway_start(&gateway, &fds, &err) != 0 ||
+	    gateway_run(&gateway) != 0) {
+		log_line(
+		    LOG_ERROR, 0, "cordon-gateway cannot start: %s", err.text);
+		return 70;
+	}
+	log_line(LOG_INFO, 0, "drained");
+	gateway_stop(&gateway);
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "gateway/plan.h"
+
+static bool
+is_string(const char *field, size_t size)
+{
+	return memchr(field, '\0', size) != NULL;
+}
+
+static int
+plan_check(const struct wire_plan *plan, size_t len, struct err *err)
+{
+	const struct wire_deployment *deployments =
+	    (const struct wire_deployment *)(plan + 1);
+
+	if (plan->magic != WIRE_PLAN_MAGIC)
+		return err_set(err, -EINVAL,
+		    "the plan is of another version: install cordon's "
+		    "programs together");
+	if (plan->n_deployments > WIRE_DEPLOYMENTS_MAX ||
+	    len != sizeof(*plan) + plan->n_deployments * sizeof(*deployments))
+		return err_set(err, -EINVAL, "the plan has a wrong length");
+	if (!is_string(plan->hosts, sizeof(plan->hosts)) ||
+	    !is_string(plan->origins, sizeof(plan->origins)))
+		return err_set(
+		    err, -EINVAL, "hosts or origins of the plan do not end");
+	for (uint32_t i = 0; i < plan->n_deployments; i++)
+		if (!is_string(deployments[i].name, WIRE_NAME_MAX) ||
+		    !is_string(deployments[i].tenant, WIRE_NAME_MAX))
+			return err_set(err, -EINVAL,
+			    "deployment %u of the plan has no name", i);
+	return 0;
+}
+
+int
+plan_map(int plan_fd, const struct wire_plan **planp,
+    const struct wire_deployment **deploymentsp, struct err *err)
+{
+	struct stat stat;
+
+	if (fstat(plan_fd, &stat) != 0)
+		return err_set(
+		    err, -errno, "cannot read the plan: %s", strerror(errno));
+	const size_t len = (size_t)stat.st_size;
+	if (len < sizeof(struct wire_plan))
+		return err_set(err, -EINVAL, "the plan is too short");
+
+	const struct wire_plan *plan =
+	    mmap(NULL, len, PROT_READ, MAP_PRIVATE, plan_fd, 0);
+	if (plan == MAP_FAILED)
+		return err_set(
+		    err, -errno, "cannot map the plan: %s", strerror(errno));
+	const int r = plan_check(plan, len, err);
+	if (r != 0)
+		return r;
+	*planp = plan;
+	*deploymentsp = (const struct wire_deployment *)(plan + 1);
+	return 0;
+}
