@@ -68,8 +68,7 @@ function hosted(peer, job) {
 }
 
 function peerSteps(workload, job) {
-  const kind = work(workload).kind;
-  return peers.filter(({ runs }) => runs.includes(kind)).map((peer) => ({
+  return peers.map((peer) => ({
     section: workload, name: peer.name, run: () => hosted(peer, { work: workload, ...job }) }));
 }
 

@@ -3,7 +3,7 @@
 // each server.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
@@ -41,7 +41,9 @@ function cordonCommand(port, build) {
   const folder = join(dirname(scratch('keep', '')), 'serve');
   mkdirSync(folder, { recursive: true });
   scratch('serve/tiny.js', task.source);
-  return { file: join(build, 'cordon'), args: ['serve', folder, '--port', port, '--token', TOKEN] };
+  const token = scratch('token', `${TOKEN}\n`);
+  chmodSync(token, 0o600);
+  return { file: join(build, 'cordon'), args: ['serve', folder, '--listen', `127.0.0.1:${port}`, '--token-file', token] };
 }
 
 function freePort() {

@@ -182,7 +182,8 @@ ${callTable(results, 'sdk-v2')}
 
 ${callTable(results, 'sdk-v1')}
 
-isolated-vm, node:vm and quickjs-emscripten have no Request, Response or streams to run these with.
+isolated-vm, node:vm and quickjs-emscripten have no Request, Response or streams: theirs come from npm
+(\`bench/isolated/platform.mjs\`), within the same script, and are much less than what the others have.
 
 ## End to end over HTTP
 

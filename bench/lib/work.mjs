@@ -57,6 +57,11 @@ function bundle(name, path) {
     get source() {
       return readFileSync(file, 'utf8');
     },
+    // The same with a platform inside, for engines that have none: a classic
+    // script that defines serve(url, init).
+    get script() {
+      return readFileSync(file.replace(/\.js$/, '.script.js'), 'utf8');
+    },
     request: {
       method: 'POST',
       url: 'http://127.0.0.1/mcp',

@@ -90,13 +90,14 @@ export async function openWorkerd(task, path) {
   const headers = Object.fromEntries(task.request?.headers ?? [['content-type', 'application/json']]);
   const body = task.request?.body ?? task.input;
   const send = (to) => exchange({ agent, socketPath, path: to, method, headers: { host: '127.0.0.1', ...headers } }, body);
+  let held = 0;
   await answering(child, () => send('/static'));
   return {
     root: child.pid,
     call: () => send(path),
     named: (id) => send(`/fresh?id=${id}`),
     async hold(count) {
-      for (let i = 0; i < count; i++) await send(`/fresh?id=held-${i}`);
+      for (const end = held + count; held < end; held++) await send(`/fresh?id=held-${held}`);
     },
     async close() {
       child.kill('SIGKILL');

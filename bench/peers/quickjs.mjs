@@ -2,28 +2,38 @@
 // A fresh QuickJS runtime for every call, all in one WebAssembly memory.
 import { getQuickJS } from 'quickjs-emscripten';
 
-function call(quickjs, source, input) {
+// The script, with its answer as a promise of text in `answer`.
+function prepared(task) {
+  if (task.kind === 'tool')
+    return `${task.source};globalThis.answer = JSON.stringify(run(JSON.parse(${JSON.stringify(task.input)})))`;
+  const { url, ...init } = task.request;
+  return `${task.script};serve(${JSON.stringify(url)}, ${JSON.stringify(JSON.stringify(init))})
+.then((text) => { globalThis.answer = text; })`;
+}
+
+function call(quickjs, text) {
   const runtime = quickjs.newRuntime();
   const context = runtime.newContext();
-  context.newString(input).consume((text) => context.setProp(context.global, 'input', text));
-  const answer = context.unwrapResult(context.evalCode(`${source};JSON.stringify(run(JSON.parse(input)))`))
-    .consume((value) => context.getString(value));
+  context.unwrapResult(context.evalCode(text)).dispose();
+  runtime.executePendingJobs();
+  const answer = context.getProp(context.global, 'answer').consume((value) => context.getString(value));
   return { runtime, context, answer };
 }
 
 export default {
-  async open({ source, input }) {
+  async open(task) {
     const quickjs = await getQuickJS();
+    const text = prepared(task);
     const kept = [];
     return {
       call() {
-        const { runtime, context, answer } = call(quickjs, source, input);
+        const { runtime, context, answer } = call(quickjs, text);
         context.dispose();
         runtime.dispose();
         return answer;
       },
       hold(count) {
-        for (let i = 0; i < count; i++) kept.push(call(quickjs, source, input));
+        for (let i = 0; i < count; i++) kept.push(call(quickjs, text));
       },
     };
   },
