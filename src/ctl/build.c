@@ -26,6 +26,43 @@ node_find(char path[PATH_MAX])
 		strcpy(path, "node");
 }
 
+/* As Node.js looks for it: in every node_modules from the script upwards. */
+static bool
+esbuild_is_there(const char *script)
+{
+	char folder[PATH_MAX], path[PATH_MAX + 64];
+
+	strcpy(folder, script);
+	for (char *slash = strrchr(folder, '/'); slash != NULL;
+	     slash = strrchr(folder, '/')) {
+		*slash = '\0';
+		snprintf(path, sizeof(path),
+		    "%s/node_modules/esbuild/package.json", folder);
+		if (access(path, R_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The script itself, not a link to it: its packages lie beside it. */
+static int
+script_find(char script[PATH_MAX], struct err *err)
+{
+	char found[PATH_MAX];
+
+	const int r = ctl_libexec_find("js/build-tool.mjs", found, err);
+	if (r < 0)
+		return r;
+	if (realpath(found, script) == NULL)
+		return err_set(err, -errno, "%s: %s", found, strerror(errno));
+	if (!esbuild_is_there(script))
+		return err_set(err, -ENOENT,
+		    "esbuild is missing: run npm install esbuild in the "
+		    "folder of %s",
+		    script);
+	return 0;
+}
+
 struct command {
 	const char *out;
 	bool sourcemap, minify;
@@ -44,7 +81,7 @@ build_exec(const struct command *command, const char *entry)
 		    strerror(errno));
 		return CTL_EXIT_USAGE;
 	}
-	if (ctl_libexec_find("js/build-tool.mjs", script, &err) != 0) {
+	if (script_find(script, &err) != 0) {
 		fprintf(stderr, "cordon build: %s\n", err.text);
 		return CTL_EXIT_INTERNAL;
 	}
