@@ -29,7 +29,7 @@
 struct box_spawn {
 	const char *domain;
 	int exe_fd; /* borrowed: what to exec */
-	char *const *argv;
+	const char *const *argv;
 	const int *fds; /* borrowed: become 3, 4, … in this order */
 	uint32_t n_fds; /* at most BOX_SPAWN_FDS_MAX */
 };

@@ -90,8 +90,8 @@ heritage_set(const struct box_spawn *spawn, int *exe_fd)
 static void __attribute__((noreturn))
 child_run(const struct box_spawn *spawn, int go_fd)
 {
-	char *const env[] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC",
-		"ASAN_OPTIONS=detect_leaks=0:handle_segv=0", NULL };
+	const char *const env[] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8",
+		"TZ=UTC", "ASAN_OPTIONS=detect_leaks=0", NULL };
 	char go;
 	int exe_fd = -1;
 	sigset_t none;
@@ -112,7 +112,9 @@ child_run(const struct box_spawn *spawn, int go_fd)
 	    heritage_set(spawn, &exe_fd) != 0)
 		_exit(126);
 
-	execveat(exe_fd, "", spawn->argv, env, AT_EMPTY_PATH);
+	/* execveat(2) does not write through these, whatever its prototype. */
+	execveat(exe_fd, "", (char *const *)(uintptr_t)spawn->argv,
+	    (char *const *)(uintptr_t)env, AT_EMPTY_PATH);
 	dprintf(2, "cordon: cannot start %s: %s\n", spawn->argv[0],
 	    strerror(errno));
 	_exit(127);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The pool's inside. A slot is a deployment's place: its template, once there
+ * is one, its waiting cells, the calls that wait for one.
+ *
+ *   pool.c   the API, calls, and which of them goes where
+ *   slot.c   a slot's template: open, ready, refused, lost, evicted
+ *   cell.c   a cell's stream: the call out, frames in, the end
+ */
+
+#include <event2/event.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "pool/pool.h"
+#include "wire/wire.h"
+
+enum slot_state {
+	SLOT_NONE, /* no template */
+	SLOT_OPENING, /* asked of the supervisor */
+	SLOT_LOADING, /* started; not ready, not refused yet */
+	SLOT_READY,
+};
+
+struct pool_call {
+	TAILQ_ENTRY(pool_call) link; /* in its slot's queue, or pool->ended */
+	struct slot *slot;
+	struct cell *cell; /* NULL: waits for one, or over */
+	enum pool_kind kind;
+	const struct pool_call_ops *ops;
+	void *arg;
+	struct event *wall; /* the call's wall time */
+	uint8_t *unsent; /* frames that did not go out yet */
+	size_t unsent_len;
+	size_t unsent_at;
+	uint64_t log_bytes; /* still allowed */
+	uint64_t body_bytes; /* still allowed */
+	bool head_seen;
+	bool paused;
+	bool queued;
+	bool cancelled;
+	bool over; /* the outcome stands; done() is to come */
+	struct pool_outcome outcome;
+	char *text; /* owned, behind outcome.text when that is not borrowed */
+};
+
+struct cell {
+	TAILQ_ENTRY(cell) link; /* in slot->cells, oldest first */
+	struct slot *slot;
+	uint32_t id;
+	int fd; /* -1: let go of; only its EXIT is missing */
+	struct pool_call *call; /* NULL: waits, or is over */
+	struct event *readable;
+	struct event *writable; /* only while a call goes out in pieces */
+	uint8_t *in; /* a frame that is not complete yet */
+	size_t in_len;
+	size_t in_capacity;
+	uint32_t served;
+	uint64_t linger_until_ms; /* then it must have ended; 0: no hurry */
+	bool waiting;
+	bool killed; /* by our order */
+	bool hung_up; /* end of stream seen, EXIT not yet */
+};
+
+TAILQ_HEAD(cell_list, cell);
+TAILQ_HEAD(call_list, pool_call);
+
+struct surface_waiter {
+	STAILQ_ENTRY(surface_waiter) link;
+	pool_surface_fn *fn;
+	void *arg;
+};
+
+struct slot {
+	TAILQ_ENTRY(slot) lru; /* in pool->lru while a template is there */
+	struct pool *pool;
+	const struct pool_deployment *deployment;
+	uint32_t index;
+	enum slot_state state;
+	int control_fd;
+	struct event *control;
+	struct event *deadline; /* of opening and loading */
+	char *surface;
+	size_t surface_len;
+	enum pool_end failure; /* of the last load, POOL_OK: none */
+	char *failure_text;
+	struct pool_usage failure_usage;
+	uint64_t failure_ms;
+	struct cell_list cells;
+	struct call_list queue;
+	uint32_t n_queue;
+	uint32_t n_waiting;
+	uint32_t n_busy;
+	uint32_t n_ordered; /* forks that were ordered and did not arrive */
+	uint32_t target; /* cells to keep waiting */
+	uint32_t peak; /* calls at once since the last look */
+	uint64_t bytes; /* what the template takes, by the supervisor */
+	STAILQ_HEAD(, surface_waiter) waiters;
+};
+
+struct pool {
+	struct event_base *base;
+	struct pool_options options;
+	int supervisor_fd;
+	struct event *supervisor;
+	struct event *deferred; /* delivers what ended inside a start */
+	struct event *tick; /* once a second: linger, decay */
+	struct slot *slots;
+	TAILQ_HEAD(, slot) lru; /* most recently used last */
+	struct call_list ended;
+	uint32_t pending;
+	uint32_t n_live; /* cells waiting, busy or ordered */
+	struct pool_stats stats;
+	char text[WIRE_TEXT_MAX + 1]; /* of the message at hand */
+	uint8_t scratch[65536]; /* of the read at hand */
+};
+
+#define QUEUE_MAX 1024 /* calls that wait in one slot */
+#define LINGER_MS 2000 /* from KILL to the template's own end */
+
+uint64_t pool_now_ms(void);
+void pool_notice(struct pool *pool, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The call is over: done() now, with a borrowed text; the call is freed. Only
+ * from an event of its own cell. An error's text is checked here. */
+void call_finish(struct pool_call *call, enum pool_end end,
+    const char *raw_text, size_t len, const struct pool_usage *usage);
+/* The same, from the loop; text is copied, NULL makes a sentence of our own. */
+void call_end(struct pool_call *call, enum pool_end end, const char *text,
+    size_t len, const struct pool_usage *usage);
+void call_end_sentence(
+    struct pool_call *call, enum pool_end end, const char *sentence);
+
+/* Gives waiting calls the cells there are, and orders what is missing. */
+void slot_serve(struct slot *slot);
+int slot_open(struct slot *slot);
+/* Ends the template; its calls end with internal, or wait for the next one. */
+void slot_lost(struct slot *slot, const char *why);
+void slot_evict(struct slot *slot);
+void slot_opened(struct slot *slot, int control_fd);
+void slot_open_failed(struct slot *slot, const char *why);
+void slot_weighed(struct slot *slot, uint64_t bytes);
+void slot_kill_cell(struct slot *slot, struct cell *cell);
+void slot_fini(struct slot *slot);
+/* Tells everybody who asked for the surface. */
+void slot_surface_tell(struct slot *slot);
+bool slot_failure_stands(const struct slot *slot);
+
+/* A cell arrived; takes fd. */
+void cell_add(struct slot *slot, uint32_t id, int fd);
+struct cell *cell_find(struct slot *slot, uint32_t id);
+/* Sends the call, or ends it. */
+void cell_call(struct cell *cell, struct pool_call *call,
+    const struct wire_frame *head, const char *json, const uint8_t *body,
+    size_t body_len);
+void cell_resend(struct cell *cell, struct pool_call *call);
+/* The kernel's word on how it ended. */
+void cell_exited(struct cell *cell, int status, const struct wire_usage *usage);
+/* Lets go of the stream; the record stays until EXIT. */
+void cell_let_go(struct cell *cell);
+void cell_free(struct cell *cell);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "box/box.h"
+#include "supervisor/supervisor.h"
+
+#if defined(__x86_64__)
+#define LOADER "/lib64/ld-linux-x86-64.so.2"
+#define MACHINE 62 /* EM_X86_64 */
+#define MACHINE_NAME "x86-64"
+#elif defined(__aarch64__)
+#define LOADER "/lib/ld-linux-aarch64.so.1"
+#define MACHINE 183 /* EM_AARCH64 */
+#define MACHINE_NAME "arm64"
+#endif
+
+#define ZYGOTE_START_MS 20000
+
+static int
+sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
+    struct err *err)
+{
+	*fd = openat(supervisor->dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0)
+		return err_set(err, -errno,
+		    "%s is missing beside cordon-supervisor (%s): build or "
+		    "install cordon again",
+		    name, strerror(errno));
+	return 0;
+}
+
+/* elf(5): e_machine of the engine, before the loader's own words for it. */
+static int
+engine_check(int engine_fd, struct err *err)
+{
+	unsigned char head[20];
+
+	if (pread(engine_fd, head, sizeof(head), 0) != sizeof(head) ||
+	    memcmp(head, "\177ELF", 4) != 0)
+		return err_set(err, -ENOEXEC, "engine/node is no program: run "
+					      "'npm ci' and build again");
+	if ((head[18] | head[19] << 8) != MACHINE)
+		return err_set(err, -ENOEXEC,
+		    "engine/node is built for another machine than "
+		    MACHINE_NAME ": install the node-linux package of this "
+		    "architecture");
+	return 0;
+}
+
+static int
+child_spawn(struct child *child, const struct box_spawn *spawn, int pair[2],
+    struct err *err)
+{
+	const int code = box_spawn(spawn, &child->pid, &child->pidfd, err);
+
+	close(pair[1]);
+	if (code != 0) {
+		close(pair[0]);
+		return code;
+	}
+	child->socket_fd = pair[0];
+	child->started_ms = supervisor_now_ms();
+	return 0;
+}
+
+/* The zygote speaks once: it is warm, or why it cannot be. */
+static int
+zygote_wait(const struct child *zygote, struct err *err)
+{
+	static char text[WIRE_TEXT_MAX + 1];
+	struct wire_message message;
+	struct pollfd fd = { .fd = zygote->socket_fd, .events = POLLIN };
+	int fds[WIRE_FDS_MAX];
+
+	if (poll(&fd, 1, ZYGOTE_START_MS) != 1)
+		return err_set(err, -ETIMEDOUT,
+		    "the isolate engine does not start within %d s",
+		    ZYGOTE_START_MS / 1000);
+	if (wire_receive(fd.fd, 0, &message, fds, text) != 0)
+		return err_set(err, -EIO,
+		    "the isolate engine ends at its start (is engine/node "
+		    "readable for everybody, and are libatomic1 and "
+		    "libstdc++6 installed?)");
+	if (message.type == WIRE_ZYGOTE_REFUSED)
+		return err_set(err, -EINVAL, "%.900s", text);
+	return message.type == WIRE_ZYGOTE_READY
+	    ? 0
+	    : err_set(err, -EPROTO, "the isolate engine says nonsense");
+}
+
+int
+zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err)
+{
+	struct child *zygote = &supervisor->zygotes[which];
+	const char *const argv[] = { "cordon-zygote", "--preload", "/proc/self/fd/5",
+		"/proc/self/fd/4",
+		which == ZYGOTE_JITLESS ? "--jitless" : NULL, NULL };
+	int engine = -1, glue = -1, platform = -1, pair[2];
+
+	auto_close int loader_fd = open(LOADER, O_RDONLY | O_CLOEXEC);
+	if (loader_fd < 0)
+		return err_set(err, -errno, "the dynamic loader " LOADER
+					    " is missing");
+	int code = sibling_open(supervisor, "engine/node", &engine, err);
+	auto_close int engine_fd = engine;
+	if (code == 0)
+		code = engine_check(engine_fd, err);
+	if (code == 0)
+		code = sibling_open(supervisor, "cordon-cell.so", &glue, err);
+	auto_close int glue_fd = glue;
+	if (code == 0)
+		code = sibling_open(
+		    supervisor, "cordon-platform.js", &platform, err);
+	auto_close int platform_fd = platform;
+	if (code != 0)
+		return code;
+	if ((code = wire_pair(SOCK_SEQPACKET, pair)) != 0)
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+
+	const int fds[] = { pair[1], engine_fd, glue_fd, platform_fd };
+	const struct box_spawn spawn = { .domain = "zygote",
+		.exe_fd = loader_fd,
+		.argv = argv,
+		.fds = fds,
+		.n_fds = ARRAY_LEN(fds) };
+	code = child_spawn(zygote, &spawn, pair, err);
+	return code == 0 ? zygote_wait(zygote, err) : code;
+}
+
+int
+gateway_start(struct supervisor *supervisor, struct err *err)
+{
+	/* The heritage is numbered from 3 in the order of fds[]. */
+	const char *const argv[] = { "cordon-gateway", "--plan", "3", "--supervisor", "4",
+		"--listen", "5", NULL };
+	int exe = -1, pair[2];
+
+	int code = sibling_open(supervisor, "cordon-gateway", &exe, err);
+	auto_close int exe_fd = exe;
+	if (code != 0)
+		return code;
+	if ((code = wire_pair(SOCK_SEQPACKET, pair)) != 0)
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+
+	const int fds[] = { supervisor->plan_fd, pair[1],
+		supervisor->plan.listen_fd };
+	const struct box_spawn spawn = { .domain = "gateway",
+		.exe_fd = exe_fd,
+		.argv = argv,
+		.fds = fds,
+		.n_fds = ARRAY_LEN(fds) };
+	return child_spawn(&supervisor->gateway, &spawn, pair, err);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * supervisor: see supervisor.h for where it runs and what it must never do.
+ * One loop over the channels of its children and their ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "supervisor/supervisor.h"
+
+#define DRAIN_MS 15000
+#define HEALTHY_MS 5000 /* a child that lived this long starts anew at once */
+#define RESTARTS_MAX 8 /* short lives in a row until we give up */
+
+static char text[WIRE_TEXT_MAX + 1];
+
+uint64_t
+supervisor_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+void
+supervisor_log(const struct supervisor *supervisor, const char *level,
+    const char *format, ...)
+{
+	char sentence[1200], time_text[32];
+	const time_t now = time(NULL);
+	struct tm utc;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	for (char *c = sentence; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == '"' || *c == '\\')
+			*c = '\'';
+	strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%SZ",
+	    gmtime_r(&now, &utc));
+	if (supervisor->plan.flags & WIRE_PLAN_LOG_JSON)
+		dprintf(2,
+		    "{\"time\":\"%s\",\"level\":\"%s\",\"process\":"
+		    "\"supervisor\",\"message\":\"%s\"}\n",
+		    time_text, level, sentence);
+	else
+		dprintf(2, "%s %s supervisor: %s\n", time_text, level, sentence);
+}
+
+static void
+child_forget(struct child *child)
+{
+	if (child->pidfd >= 0)
+		close(child->pidfd);
+	if (child->socket_fd >= 0)
+		close(child->socket_fd);
+	child->pid = 0;
+	child->pidfd = child->socket_fd = -1;
+}
+
+static void
+child_kill(struct child *child)
+{
+	if (child->pid != 0) {
+		syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+		waitpid(child->pid, NULL, 0);
+	}
+	child_forget(child);
+}
+
+/* ---- the caller: gateway or client ---------------------------------- */
+
+static void
+open_answer(struct supervisor *supervisor, uint32_t deployment)
+{
+	struct err err = { "" };
+
+	if (template_open(supervisor, deployment, &err) == 0)
+		return;
+	supervisor_log(supervisor, "error", "%s: %s",
+	    supervisor->deployments[deployment].name, err.text);
+	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
+		.id = deployment,
+		.text_len = (uint32_t)strlen(err.text) };
+	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, err.text);
+}
+
+static void
+weigh_answer(struct supervisor *supervisor, uint32_t deployment)
+{
+	const struct wire_message reply = { .type = WIRE_WEIGHT,
+		.id = deployment,
+		.usage.peak_kib =
+		    template_weigh(supervisor, deployment) / 1024u };
+
+	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, NULL);
+}
+
+static void
+close_obey(struct supervisor *supervisor, uint32_t deployment)
+{
+	template_close(supervisor, deployment);
+}
+
+/* What a caller may ask: all of it names a deployment of the plan. */
+static const struct {
+	uint32_t type;
+	void (*answer)(struct supervisor *, uint32_t deployment);
+} orders[] = {
+	{ WIRE_OPEN, open_answer },
+	{ WIRE_CLOSE, close_obey },
+	{ WIRE_WEIGH, weigh_answer },
+};
+
+/* Negative: the caller is gone, or says what it must not say. */
+static int
+caller_hear(struct supervisor *supervisor)
+{
+	struct wire_message message;
+	int fds[WIRE_FDS_MAX];
+
+	const int code = wire_receive(supervisor->gateway.socket_fd,
+	    MSG_DONTWAIT, &message, fds, text);
+	if (code == -EAGAIN)
+		return 0;
+	if (code != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		if (orders[i].type == message.type &&
+		    message.id < supervisor->plan.n_deployments) {
+			orders[i].answer(supervisor, message.id);
+			return 0;
+		}
+	for (size_t i = 0; i < WIRE_FDS_MAX; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	supervisor_log(supervisor, "error", "the gateway broke the protocol");
+	return -1;
+}
+
+/* A short life delays the next one: 0.1, 0.2, 0.4 … s. */
+static int
+may_restart(struct supervisor *supervisor, struct child *child,
+    const char *name)
+{
+	const uint64_t lived = supervisor_now_ms() - child->started_ms;
+
+	child->failures = lived < HEALTHY_MS ? child->failures + 1 : 0;
+	if (child->failures > RESTARTS_MAX) {
+		supervisor_log(supervisor, "error",
+		    "%s ended %u times within seconds: giving up", name,
+		    child->failures);
+		return 0;
+	}
+	if (child->failures > 1) {
+		const long ms = 50L << child->failures;
+		const struct timespec pause = { ms / 1000,
+			ms % 1000 * 1000000L };
+		nanosleep(&pause, NULL);
+	}
+	return 1;
+}
+
+static void
+templates_close_all(struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++)
+		template_close(supervisor, i);
+}
+
+/* 0: there is a gateway again. */
+static int
+gateway_restart(struct supervisor *supervisor)
+{
+	struct err err = { "" };
+
+	child_kill(&supervisor->gateway);
+	templates_close_all(supervisor);
+	if (supervisor->stopping || supervisor->plan.client_fd >= 0)
+		return -1;
+	supervisor_log(supervisor, "error", "the gateway ended; restarting it");
+	if (!may_restart(supervisor, &supervisor->gateway, "the gateway"))
+		return -1;
+	if (gateway_start(supervisor, &err) == 0)
+		return 0;
+	supervisor_log(supervisor, "error", "%s", err.text);
+	return -1;
+}
+
+/* ---- the zygotes ------------------------------------------------------ */
+
+/* Negative: it is gone, or says what it must not say. */
+static int
+zygote_hear(struct supervisor *supervisor, struct child *zygote)
+{
+	struct wire_message message;
+	int fds[WIRE_FDS_MAX];
+
+	const int code = wire_receive(
+	    zygote->socket_fd, MSG_DONTWAIT, &message, fds, text);
+	if (code == -EAGAIN)
+		return 0;
+	if (code != 0)
+		return -1;
+	if (message.type == WIRE_TEMPLATE_FORKED)
+		template_forked(supervisor, &message, fds[0]);
+	else if (message.type == WIRE_TEMPLATE_FAILED)
+		template_failed(supervisor, &message);
+	else
+		return -1;
+	return 0;
+}
+
+/* 0: it runs again. A policy's jitless zygote starts when it is asked for. */
+static int
+zygote_restart(struct supervisor *supervisor, uint32_t which)
+{
+	struct child *zygote = &supervisor->zygotes[which];
+	struct err err = { "" };
+
+	child_kill(zygote);
+	templates_lost(supervisor, which);
+	if (supervisor->stopping)
+		return 0;
+	supervisor_log(supervisor, "error", "the zygote ended; restarting it");
+	if (!may_restart(supervisor, zygote, "the zygote"))
+		return -1;
+	if (zygote_start(supervisor, which, &err) == 0)
+		return 0;
+	supervisor_log(supervisor, "error", "%s", err.text);
+	return -1;
+}
+
+/* ---- the loop --------------------------------------------------------- */
+
+static int
+signal_hear(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	while (read(supervisor->signal_fd, &info, sizeof(info)) ==
+	    sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGHUP)
+			continue; /* children end by their pidfd */
+		if (supervisor->stopping || supervisor->gateway.pid == 0)
+			return -1;
+		supervisor->stopping = 1;
+		supervisor_log(supervisor, "info", "draining");
+		syscall(SYS_pidfd_send_signal, supervisor->gateway.pidfd,
+		    SIGTERM, NULL, 0);
+	}
+	return 0;
+}
+
+enum { AT_SIGNAL, AT_CALLER, AT_CALLER_END, AT_ZYGOTE, AT_ZYGOTE_END = 5 };
+
+/* 0 to go on. */
+static int
+events_hear(struct supervisor *supervisor, const struct pollfd *fds)
+{
+	if (fds[AT_SIGNAL].revents != 0 && signal_hear(supervisor) != 0)
+		return -1;
+	for (uint32_t i = 0; i < N_ZYGOTES; i++)
+		if (fds[AT_ZYGOTE_END + i].revents != 0 ||
+		    (fds[AT_ZYGOTE + i].revents != 0 &&
+			zygote_hear(supervisor, &supervisor->zygotes[i]) != 0))
+			if (zygote_restart(supervisor, i) != 0)
+				return -1;
+	if (fds[AT_CALLER_END].revents != 0 ||
+	    (fds[AT_CALLER].revents != 0 && caller_hear(supervisor) != 0))
+		return gateway_restart(supervisor);
+	return 0;
+}
+
+static void
+loop_run(struct supervisor *supervisor)
+{
+	uint64_t deadline = 0;
+
+	for (;;) {
+		struct pollfd fds[] = {
+			[AT_SIGNAL] = { supervisor->signal_fd, POLLIN, 0 },
+			[AT_CALLER] = { supervisor->gateway.socket_fd, POLLIN,
+			    0 },
+			[AT_CALLER_END] = { supervisor->gateway.pidfd, POLLIN,
+			    0 },
+			[AT_ZYGOTE] = { supervisor->zygotes[0].socket_fd,
+			    POLLIN, 0 },
+			[AT_ZYGOTE + 1] = { supervisor->zygotes[1].socket_fd,
+			    POLLIN, 0 },
+			[AT_ZYGOTE_END] = { supervisor->zygotes[0].pidfd,
+			    POLLIN, 0 },
+			[AT_ZYGOTE_END + 1] = { supervisor->zygotes[1].pidfd,
+			    POLLIN, 0 },
+		};
+		if (supervisor->stopping && deadline == 0)
+			deadline = supervisor_now_ms() + DRAIN_MS;
+		const int n =
+		    poll(fds, ARRAY_LEN(fds), deadline != 0 ? DRAIN_MS : -1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || (deadline != 0 && supervisor_now_ms() > deadline))
+			return;
+		if (n > 0 && events_hear(supervisor, fds) != 0)
+			return;
+	}
+}
+
+/* ---- start and end ---------------------------------------------------- */
+
+static int
+dir_find(struct supervisor *supervisor, struct err *err)
+{
+	char path[PATH_MAX] = "";
+
+	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
+		return err_set(err, -errno, "/proc is not mounted: %s",
+		    strerror(errno));
+	supervisor->dir_fd =
+	    open(dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return supervisor->dir_fd < 0
+	    ? err_set(err, -errno, "%s: %s", path, strerror(errno))
+	    : 0;
+}
+
+/* Three quarters of the machine for one tenant, and twice the processes that
+ * an honest one needs. */
+static void
+tenant_limits_set(struct supervisor *supervisor)
+{
+	const uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	supervisor->tenant_limits = (struct cgroup_limits){
+		.memory_bytes = pages * page / 4 * 3,
+		.pids = 2u * supervisor->plan.cells_max +
+		    supervisor->plan.n_deployments + 64u,
+	};
+}
+
+static int
+signals_set(struct supervisor *supervisor)
+{
+	const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
+		sigaddset(&set, caught[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	supervisor->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return supervisor->signal_fd < 0 ? -errno : 0;
+}
+
+/* Descriptors of the plan are for us, not for what we start. */
+static void
+heritage_close_on_exec(void)
+{
+	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+static int
+start(struct supervisor *supervisor, int plan_fd, struct err *err)
+{
+	heritage_close_on_exec();
+	int code = plan_read(supervisor, plan_fd, err);
+	if (code == 0)
+		code = dir_find(supervisor, err);
+	if (code == 0 && (code = signals_set(supervisor)) != 0)
+		err_set(err, code, "signalfd: %s", strerror(-code));
+	if (code == 0 && (code = cgroup_new(&supervisor->cgroup)) != 0)
+		err_set(err, code, "out of memory");
+	if (code == 0)
+		tenant_limits_set(supervisor);
+	if (code == 0)
+		code = zygote_start(supervisor, ZYGOTE_JIT, err);
+	if (code != 0)
+		return code;
+	if (supervisor->plan.client_fd >= 0) {
+		supervisor->gateway.socket_fd = supervisor->plan.client_fd;
+		return 0;
+	}
+	supervisor_log(supervisor, "info",
+	    "limits in force: rlimits, CPU timers; control groups: %s",
+	    cgroup_describe(supervisor->cgroup));
+	return gateway_start(supervisor, err);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct supervisor supervisor;
+	struct err err = { "" };
+	struct rlimit files;
+
+	prctl(PR_SET_NAME, "cordon-supervis");
+	if (argc != 3 || strcmp(argv[1], "--plan") != 0) {
+		dprintf(2, "cordon-supervisor is started by 'cordon'\n");
+		return 2;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	for (uint32_t i = 0; i < N_ZYGOTES; i++)
+		supervisor.zygotes[i] =
+		    (struct child){ .pidfd = -1, .socket_fd = -1 };
+	supervisor.gateway = (struct child){ .pidfd = -1, .socket_fd = -1 };
+
+	int code = start(&supervisor, atoi(argv[2]), &err);
+	if (code != 0)
+		dprintf(2, "cordon: %s\n", err.text);
+	else
+		loop_run(&supervisor);
+
+	child_kill(&supervisor.gateway);
+	templates_close_all(&supervisor);
+	for (uint32_t i = 0; i < N_ZYGOTES; i++)
+		child_kill(&supervisor.zygotes[i]);
+	supervisor.cgroup = cgroup_free(supervisor.cgroup);
+	free(supervisor.deployments);
+	free(supervisor.templates);
+	return code != 0 ? 70 : 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One template a deployment: asked of the zygote, put into its tenant's
+ * control group, told to start, handed to the caller.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "supervisor/supervisor.h"
+
+static struct template *
+template_find(struct supervisor *supervisor, uint32_t id, uint32_t *index)
+{
+	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++) {
+		struct template *template = &supervisor->templates[i];
+		if (template->state != TEMPLATE_NONE && template->id == id) {
+			*index = i;
+			return template;
+		}
+	}
+	return NULL;
+}
+
+static void
+template_forget(struct template *template)
+{
+	if (template->pidfd >= 0)
+		close(template->pidfd);
+	if (template->control_fd >= 0)
+		close(template->control_fd);
+	*template = (struct template){ .pidfd = -1, .control_fd = -1 };
+}
+
+/* pid 1 of its namespace: with it, the kernel ends all its cells. */
+void
+template_close(struct supervisor *supervisor, uint32_t deployment)
+{
+	struct template *template = &supervisor->templates[deployment];
+
+	if (template->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, template->pidfd, SIGKILL, NULL, 0);
+	template_forget(template);
+}
+
+void
+templates_lost(struct supervisor *supervisor, uint32_t zygote)
+{
+	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++) {
+		struct template *template = &supervisor->templates[i];
+		if (template->state == TEMPLATE_NONE ||
+		    template->zygote != zygote)
+			continue;
+		if (template->state == TEMPLATE_FORKING) {
+			const struct wire_message message = {
+				.type = WIRE_OPEN_FAILED, .id = i
+			};
+			wire_send(supervisor->gateway.socket_fd, &message, NULL,
+			    0, NULL);
+		}
+		template_forget(template);
+	}
+}
+
+int
+template_open(
+    struct supervisor *supervisor, uint32_t deployment, struct err *err)
+{
+	const struct wire_deployment *record =
+	    &supervisor->deployments[deployment];
+	const uint32_t which = record->limits.flags & WIRE_LIMITS_JITLESS
+	    ? ZYGOTE_JITLESS
+	    : ZYGOTE_JIT;
+	struct child *zygote = &supervisor->zygotes[which];
+	int pair[2];
+
+	template_close(supervisor, deployment);
+	if (zygote->pid == 0) {
+		const int code = zygote_start(supervisor, which, err);
+		if (code != 0)
+			return code;
+	}
+	int code = wire_pair(SOCK_SEQPACKET, pair);
+	if (code != 0)
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+
+	auto_close int template_fd = pair[1];
+	struct template *template = &supervisor->templates[deployment];
+	*template = (struct template){ .state = TEMPLATE_FORKING,
+		.id = ++supervisor->last_id,
+		.zygote = which,
+		.pidfd = -1,
+		.control_fd = pair[0] };
+	const struct wire_message order = { .type = WIRE_TEMPLATE_FORK,
+		.id = template->id };
+	const int fds[] = { record->bundle_fd, template_fd };
+	code = wire_send(zygote->socket_fd, &order, fds, 2, NULL);
+	if (code != 0) {
+		template_forget(template);
+		return err_set(err, -EIO, "the isolate engine is gone");
+	}
+	return 0;
+}
+
+/* proc(5), /proc/PID/fdinfo of a pidfd: "Pid:" in our own namespace. */
+static pid_t
+pidfd_pid(int pidfd)
+{
+	char path[64], line[128];
+	int pid = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	auto_fclose FILE *file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "Pid: %d", &pid) == 1)
+			break;
+	return pid;
+}
+
+void
+template_failed(
+    struct supervisor *supervisor, const struct wire_message *message)
+{
+	uint32_t deployment;
+	struct template *template =
+	    template_find(supervisor, message->id, &deployment);
+	if (template == NULL)
+		return;
+
+	char text[256];
+	const int len = snprintf(text, sizeof(text),
+	    "no process for a template: %s", strerror(message->status));
+	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
+		.id = deployment,
+		.text_len = (uint32_t)len };
+	template_forget(template);
+	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, text);
+}
+
+void
+template_forked(struct supervisor *supervisor,
+    const struct wire_message *message, int raw_pidfd)
+{
+	auto_close int pidfd = raw_pidfd;
+	uint32_t deployment;
+	struct err err = { "" };
+	struct template *template =
+	    template_find(supervisor, message->id, &deployment);
+
+	if (template == NULL || template->state != TEMPLATE_FORKING) {
+		/* Closed in the meantime. */
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		return;
+	}
+	const struct wire_deployment *record =
+	    &supervisor->deployments[deployment];
+	template->pidfd = fd_steal(&pidfd);
+	template->pid = pidfd_pid(template->pidfd);
+	template->state = TEMPLATE_LIVE;
+	if (cgroup_put(supervisor->cgroup, record->tenant,
+		&supervisor->tenant_limits, template->pid, &err) != 0) {
+		supervisor_log(supervisor, "error", "%s: %s", record->name,
+		    err.text);
+		template_close(supervisor, deployment);
+		const struct wire_message failed = { .type = WIRE_OPEN_FAILED,
+			.id = deployment };
+		wire_send(supervisor->gateway.socket_fd, &failed, NULL, 0, NULL);
+		return;
+	}
+
+	const struct wire_message start = { .type = WIRE_START,
+		.limits = record->limits };
+	const struct wire_message opened = { .type = WIRE_OPENED,
+		.id = deployment };
+	wire_send(template->control_fd, &start, NULL, 0, NULL);
+	wire_send(supervisor->gateway.socket_fd, &opened, &template->control_fd,
+	    1, NULL);
+	close(template->control_fd);
+	template->control_fd = -1;
+}
+
+/* proc(5), smaps_rollup: what this process does not share with the zygote. */
+uint64_t
+template_weigh(const struct supervisor *supervisor, uint32_t deployment)
+{
+	const struct template *template = &supervisor->templates[deployment];
+	char path[64], line[256];
+	unsigned long kib, sum = 0;
+
+	if (template->state != TEMPLATE_LIVE)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", template->pid);
+	auto_fclose FILE *file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "Private_Clean: %lu", &kib) == 1 ||
+		    sscanf(line, "Private_Dirty: %lu", &kib) == 1)
+			sum += kib;
+	return (uint64_t)sum * 1024u;
+}

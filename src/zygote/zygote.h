@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "box/box.h"
+#include "wire/wire.h"
+
+/* The heritage that the supervisor leaves, in this order. */
+#define ZYGOTE_CONTROL_FD 3 /* SOCK_SEQPACKET to the supervisor */
+#define ZYGOTE_ENGINE_FD 4 /* the loader reads the engine here */
+#define ZYGOTE_GLUE_FD 5 /* and this object here */
+#define ZYGOTE_PLATFORM_FD 6 /* cordon-platform.js */
+
+/* What a template and its cells inherit, made once. */
+struct zygote {
+	struct box_filter template_filter;
+	struct box_filter cell_filter;
+	struct box_filter cell_reuse_filter;
+	uint64_t base_data; /* bytes of private data before any bundle */
+	uint64_t base_space; /* bytes of address space, the same */
+};
+
+/* Takes the process over: argv[1] may be "--jitless". */
+int zygote_main(int argc, char **argv, char **env);
+
+/* A template's life, in the child; takes both descriptors; never returns. */
+void template_run(const struct zygote *zygote, int bundle_fd, int control_fd)
+    __attribute__((noreturn));
+
+/* A cell's life, in the child; takes the stream; never returns. */
+void cell_run(const struct zygote *zygote, const struct wire_limits *limits,
+    int stream_fd) __attribute__((noreturn));
+
+/*
+ * The clocks of a CPU limit: SIGXCPU at soft_ns of this process's CPU time
+ * asks the engine to stop and say where; SIGKILL shortly after does not ask.
+ * timer_create(2). Negative errno.
+ */
+int clock_create(void);
+int clock_arm(uint64_t soft_ns, uint64_t hard_ns);
