@@ -135,7 +135,7 @@ function fetcherOf(exported) {
 }
 
 /** The surface's JSON text; throws an Error that says what is wrong. */
-export function describe(namespace, globalRun, stem) {
+export function describe(namespace, globalRun, stem = 'tool') {
   const exported = namespace?.default;
   const fetcher = fetcherOf(exported);
   if (fetcher !== undefined) {

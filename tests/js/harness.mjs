@@ -63,7 +63,8 @@ function newNative(realm, out) {
     result: (text) => out.events.push(['result', text]),
     fail: (code, json) => out.events.push(['fail', code, json]),
     head: (json) => out.events.push(['head', json]),
-    chunk: (bytes) => out.events.push(['chunk', Buffer.from(bytes)]),
+    chunk: (bytes) =>
+      out.events.push(['chunk', Buffer.from(new Uint8Array(bytes))]),
     end: () => out.events.push(['end']),
     done: () => { out.events.push(['done']); out.wake?.(); },
     random: (bytes) => { randomFillSync(bytes); },
