@@ -10,6 +10,14 @@ struct err {
 	char text[1024];
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Writes the sentence; returns `code`, so that a guard is one statement. */
 int err_set(struct err *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif

@@ -34,6 +34,21 @@ struct run {
 	struct ctl_answer answer;
 };
 
+static void said_read(evutil_socket_t fd, short what, void *arg);
+
+/* An end that is ours, not the tool's: with what the supervisor said last. */
+static void
+said_tell(struct run *run)
+{
+	if (run->supervisor.said_fd >= 0)
+		said_read(run->supervisor.said_fd, 0, run);
+	if (run->said[0] == '\0')
+		return;
+	fputs("the supervisor's last words: ", stderr);
+	ctl_text_print(stderr, run->said, strlen(run->said), "");
+	putc('\n', stderr);
+}
+
 static void
 answer_give(struct run *run)
 {
@@ -41,6 +56,8 @@ answer_give(struct run *run)
 		return;
 
 	run->answered = true;
+	if (run->answer.exit_code == CTL_EXIT_INTERNAL)
+		said_tell(run);
 	run->call->answered(run->call->arg, &run->answer);
 	event_base_loopbreak(run->base);
 }
@@ -83,11 +100,8 @@ supervisor_died(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	said_read(run->supervisor.said_fd, 0, run);
-	said_byte(run, '\n');
 	ctl_answer_fail(&run->answer, CTL_EXIT_INTERNAL, "internal",
-	    "the supervisor ended before it answered%s%s",
-	    run->said[0] != '\0' ? ": " : "", run->said);
+	    "the supervisor ended before it answered");
 	answer_give(run);
 }
 
@@ -492,7 +506,8 @@ run_end(struct run *run)
 bool
 ctl_call_run(const struct ctl_call *call, struct event_base *base)
 {
-	struct run run = { .call = call, .base = base };
+	struct run run = { .call = call, .base = base,
+		.supervisor = { .pid_fd = -1, .said_fd = -1 } };
 	struct err err = { "" };
 	int pool_fd = -1;
 

@@ -114,6 +114,7 @@ int
 main(int argc, char **argv)
 {
 	standard_streams_open();
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 	if (argc < 2) {
