@@ -7,22 +7,20 @@ import {
   NativePromise, NativeTypeError, apply, jsonStringify, promiseThen,
 } from '../primordials.js';
 import { native } from '../native.js';
-import { explain, isStackOverflow } from './explain.js';
+import { inspectError } from '../web/inspect.js';
+import { codeOf, explain } from './explain.js';
 import { findFault } from './fault.js';
 
 let generation = 0;
-let current = null;
 
 /** A new call; `sink` has native's result, fail, head, chunk, end, done. */
 export function newCall(sink) {
-  current = { __proto__: null, sink, generation, answered: false, pending: 0 };
-  return current;
+  return { __proto__: null, sink, generation, answered: false, pending: 0 };
 }
 
 /** Every call before this moment is over. */
 export function endCalls() {
   generation++;
-  current = null;
 }
 
 export const isOpen = (call) =>
@@ -46,8 +44,7 @@ export function answerFailure(call, code, json) {
 /** The answer is what was thrown. */
 export function answerError(call, error) {
   if (isOpen(call))
-    answerFailure(call, isStackOverflow(error) ? 'stack' : 'exception',
-        explain(error));
+    answerFailure(call, codeOf(error), explain(error));
 }
 
 function answerInvalid(call, message) {
@@ -127,35 +124,11 @@ export function waitUntil(call, promise) {
   try {
     promiseThen(native.isPromise(promise) ? promise :
       new NativePromise((resolve) => resolve(promise)), settled, (error) => {
-      native.log(3, `waitUntil: ${explainShort(error)}`);
+      native.log(3, `waitUntil: ${inspectError(error)}`);
       settled();
     });
   } catch {
     settled();
     throw new NativeTypeError('waitUntil: the argument is no usable promise');
   }
-}
-
-function explainShort(error) {
-  return explain(error, 'short');
-}
-
-/**
- * Nothing is left that could run: a call that is not answered never will be.
- */
-export function endStalled() {
-  const call = current;
-  if (call === null || call.generation !== generation)
-    return;
-  if (call.answered) {
-    if (call.pending !== 0) {
-      call.pending = 0;
-      call.sink.done();
-    }
-    return;
-  }
-  call.pending = 0;
-  answerFailure(call, 'exception', jsonStringify({ __proto__: null,
-    name: 'Error', message: 'the call can never end: it awaits a promise ' +
-      'that nothing is left to settle' }));
 }

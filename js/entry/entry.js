@@ -10,7 +10,7 @@ import { resetConsole } from '../web/console.js';
 import { resetPerformance } from '../web/performance.js';
 import { reportError, reportRejection } from '../web/report.js';
 import { resetTimers, tick } from '../web/timers.js';
-import { answerError, endCalls, endStalled, newCall } from './call.js';
+import { answerError, endCalls, newCall } from './call.js';
 import { explain } from './explain.js';
 import { pickEntry } from './pick.js';
 import { callFetch } from './serve.js';
@@ -66,8 +66,7 @@ const asyncHooks = { AsyncLocalStorage, AsyncResource, executionAsyncId,
 export const entry = {
   __proto__: null,
   pickEntry, describe, warm, begin, call: start, tick: safeTick,
-  stalled: endStalled, explain: (error) => explain(error), setSources,
-  unhandled,
+  explain, setSources, unhandled,
   builtins: {
     __proto__: null,
     'node:async_hooks': asyncHooks,

@@ -15,19 +15,28 @@ const NAME_MAX = 200;
 const FRAMES_MAX = 50;
 const PLATFORM = 'cordon:platform';
 const OVERFLOW = 'Maximum call stack size exceeded';
+const NO_MEMORY = /allocation failed|out of memory|could not allocate memory/i;
 const FRAME = /^\s+at (?:(.*) \()?(.+?):(\d+):(\d+)\)?$/;
-const ORDINARY = /^(?:Error|TypeError|RangeError|SyntaxError|ReferenceError)$/;
 
-/** Whether it is V8's own complaint about the depth of the stack. */
-export function isStackOverflow(error) {
+/** The message of a RangeError as V8 itself throws them, else ''. */
+function rangeErrorMessage(error) {
   try {
-    return typeof error === 'object' && error !== null &&
-        !native.isProxy(error) &&
-        getPrototypeOf(error) === rangeErrorPrototype &&
-        getOwnPropertyDescriptor(error, 'message')?.value === OVERFLOW;
+    if (typeof error !== 'object' || error === null ||
+        native.isProxy(error) || getPrototypeOf(error) !== rangeErrorPrototype)
+      return '';
+    const message = getOwnPropertyDescriptor(error, 'message')?.value;
+    return typeof message === 'string' ? message : '';
   } catch {
-    return false;
+    return '';
   }
+}
+
+/** The code of an exception: V8's own complaints have codes of their own. */
+export function codeOf(error) {
+  const message = rangeErrorMessage(error);
+  if (message === OVERFLOW)
+    return 'stack';
+  return regexpExec(NO_MEMORY, message) !== null ? 'memory' : 'exception';
 }
 
 /** A member if it is a string and reading it does not throw. */
@@ -101,17 +110,22 @@ function describeThrown(error) {
   return out;
 }
 
-/** JSON text of anything thrown; `short` is one line of plain text instead. */
-export function explain(error, short = undefined) {
+/**
+ * JSON text of anything thrown. The place, where the engine knows it better
+ * than the stack does (a syntax error has none), is added.
+ */
+export function explain(error, file, line, column) {
   try {
     const out = describeThrown(error);
-    if (short === undefined)
-      return jsonStringify(out);
-    return out.stack ?? (out.name === undefined ||
-        regexpExec(ORDINARY, out.name) !== null ? out.message :
-      `${out.name}: ${out.message}`);
+    if (out.file === undefined && typeof file === 'string' &&
+        stringIndexOf(file, PLATFORM) < 0) {
+      const place = originalPosition({ __proto__: null, file, line, column });
+      out.file = place.file;
+      out.line = place.line;
+      out.column = place.column;
+    }
+    return jsonStringify(out);
   } catch {
-    return short === undefined ? '{"message":"the error cannot be described"}' :
-      'the error cannot be described';
+    return '{"message":"the error cannot be described"}';
   }
 }

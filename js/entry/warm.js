@@ -34,6 +34,7 @@ const MODERN_HEADERS = [['mcp-protocol-version', MODERN],
 
 /** What the first warm-up learnt of the bundle. */
 let path = PATHS[0];
+let isWarm = false;
 let sessionHeaders = [['mcp-protocol-version', LEGACY]];
 
 /** Serves one message; resolves to `{status, headers, text}`, never rejects. */
@@ -94,15 +95,16 @@ function warmTools() {
   format(['%s', '', { warm: true }]);
 }
 
-/** Serves the dummies; `short`: only the call, as a cell does on its start. */
-export function warm(short = false) {
+/** Serves the dummies: all of them once, in a cell only the call. */
+export function warm() {
   try {
     if (surface === null)
       return undefined;
     if (surface.kind === 'tools')
       return warmTools();
-    return (short ? serve(call, path, sessionHeaders) : warmFetch())
-      .then((kept) => kept !== false, () => true);
+    const served = isWarm ? serve(call, path, sessionHeaders) : warmFetch();
+    isWarm = true;
+    return served.then((kept) => kept !== false, () => true);
   } catch {
     return undefined;
   }

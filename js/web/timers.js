@@ -87,11 +87,12 @@ function wait() {
   return queue.length === 0 ? -1 : max(0, queue[0].due - native.now());
 }
 
-/** Runs at most one due timer. */
+/** Runs at most one due timer; returns wait() as it was before. */
 export function tick() {
-  if (wait() === 0)
+  const left = wait();
+  if (left === 0)
     run(queue.shift());
-  return wait();
+  return left; // after a run too: what it did may have set off something
 }
 
 /** Forgets every timer: a call begins. */

@@ -313,7 +313,7 @@ static void
 files_of_ours_probe(struct ctl_finding *finding)
 {
 	static const char *const names[] = { "cordon-supervisor",
-		"cordon-gateway", "cordon-cell.so", "js/cordon-platform.js" };
+		"cordon-gateway", "cordon-cell.so", "cordon-platform.js" };
 	char path[PATH_MAX];
 	struct err err;
 

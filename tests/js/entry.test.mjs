@@ -248,10 +248,20 @@ test('is done only when waitUntil is, also when it fails', async () => {
   assert.match(cell.logs[0][1], /^waitUntil: .*later/);
 });
 
-test('ends a call that nothing can end', async () => {
-  const failure = failureOf(await callTool(
-      'export const run = () => new Promise(() => {})', {}));
-  assert.match(failure.message, /can never end/);
+test('takes the place of a syntax error from the glue', () => {
+  const { entry, run } = newCell();
+  const told = JSON.parse(entry.explain(run(
+      'Object.assign(new SyntaxError("odd"), { stack: "SyntaxError: odd" })'),
+  'lib/x.js', 3, 7));
+  assert.deepEqual([told.message, told.file, told.line, told.column],
+      ['odd', 'lib/x.js', 3, 7]);
+});
+
+test('says 0 after a timer ran: its microtasks may bring more', () => {
+  const { entry, run } = newCell();
+  run('setTimeout(() => {}, 0)');
+  assert.equal(entry.tick(), 0);
+  assert.equal(entry.tick(), -1);
 });
 
 test('serves requests: headers, bodies, streams in order', async () => {
@@ -325,7 +335,7 @@ test('an answer of the warm-up that comes late is not the call\'s', async () => 
         return Promise.resolve(new Response('new')); }
       return new Promise((ok) => { release = ok; });
     } }`));
-  cell.entry.warm(true);
+  cell.entry.warm();
   const answer = await sendRequest(cell, { url: 'http://h/real' });
   assert.equal(answer.body, 'new');
 });
