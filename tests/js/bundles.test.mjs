@@ -64,7 +64,7 @@ for (const name of NAMES) {
     test('answers after a warm-up as before it', async () => {
       const cell = await load(name);
       assert.equal(await cell.entry.warm(), true);
-      assert.equal(await cell.entry.warm(true), true);
+      assert.equal(await cell.entry.warm(), true);
       const { result } = await send(cell, callOf('echo', { text: 'é 語' }));
       assert.deepEqual(result.content, [{ type: 'text', text: 'é 語' }]);
       assert.deepEqual(cell.logs, []);

@@ -77,12 +77,16 @@ test('timers run in the order they are due, and can be cleared', async () => {
     queueMicrotask(() => log.push('micro'));
     clearTimeout(setTimeout(() => log.push('never'), 1));
     setTimeout(() => { throw new Error('in a timer'); }, 1);
-    const interval = setInterval(() => {
-      log.push('i');
-      if (log.filter((one) => one === 'i').length === 2)
-        clearInterval(interval);
-    }, 2);
-    await new Promise((resolve) => setTimeout(resolve, 15));
+    let interval;
+    await new Promise((resolve) => {
+      interval = setInterval(() => {
+        log.push('i');
+        if (log.filter((one) => one === 'i').length === 2) {
+          clearInterval(interval);
+          setTimeout(resolve, 10);
+        }
+      }, 2);
+    });
     return [log, typeof interval];
   }, cell);
   const at = (one) => seen[0].indexOf(one);
