@@ -255,7 +255,7 @@ main(int argc, char **argv)
 	load.id = memmem(load.request, load.request_len, "10000000", 8);
 
 	const uint64_t began_ns = now_ns();
-	load.end_ns = began_ns + strtoul(argv[4], NULL, 10) * 1000000000u;
+	load.end_ns = began_ns + (uint64_t)(strtod(argv[4], NULL) * 1e9);
 	load_run();
 	const double seconds = (double)(now_ns() - began_ns) / 1e9;
 	qsort(load.samples_ns, load.n_samples, sizeof(load.samples_ns[0]),

@@ -136,9 +136,12 @@ const ms = (value) => (value === null || value === undefined ? '–' : `${value.
 
 function inWords(result) {
   if (result.error !== undefined) return `cannot: ${result.error}`;
+  if (result.density !== undefined)
+    return result.density.map((row) => `${row.count}: ${row.died === undefined ? ms(row.p50) : `ended after ${row.died}`}`).join(', ');
   const { latency = result, memory = result, throughput } = result;
   return [
     latency.p50 === undefined ? '' : `p50 ${ms(latency.p50)}, p99 ${ms(latency.p99)}`,
+    result.count === undefined ? '' : `ready in ${result.seconds.toPrecision(3)} s`,
     latency.cpuMs === undefined ? '' : `${ms(latency.cpuMs)} of CPU`,
     [throughput].flat().filter(Boolean).map((each) => `${Math.round(each.perSecond)}/s at ${each.inflight}`).join(', '),
     memory.kibEach === undefined ? '' : `${Math.round(memory.kibEach)} KiB each`,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A workerd process with three services: the driver, the tool as a static
-// service, and a loader for the tool as dynamic workers.
+// service, and a loader for the tool as dynamic workers. The header x-bench says
+// which: "static", "fresh", or the name of a dynamic worker that stays.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
@@ -18,10 +19,9 @@ const code = () => ({
   mainModule: 'main.js', modules: { 'main.js': source }, globalOutbound: null });
 export default {
   async fetch(request, env) {
-    const { pathname, searchParams } = new URL(request.url);
-    if (pathname === '/static') return env.TOOL.fetch(request);
-    const id = searchParams.get('id');
-    const worker = id === null ? env.LOADER.load(code()) : env.LOADER.get(id, code);
+    const which = request.headers.get('x-bench');
+    if (which === 'static') return env.TOOL.fetch(request);
+    const worker = which === 'fresh' ? env.LOADER.load(code()) : env.LOADER.get(which, code);
     return worker.getEntrypoint().fetch(request);
   },
 };
@@ -83,21 +83,21 @@ async function answering(child, call) {
   throw new Error('workerd did not answer within 5 s');
 }
 
-export async function openWorkerd(task, path) {
+export async function openWorkerd(task, mode) {
   const { child, socketPath } = await start(task);
   const agent = new Agent({ keepAlive: true });
-  const method = 'POST';
   const headers = Object.fromEntries(task.request?.headers ?? [['content-type', 'application/json']]);
   const body = task.request?.body ?? task.input;
-  const send = (to) => exchange({ agent, socketPath, path: to, method, headers: { host: '127.0.0.1', ...headers } }, body);
+  const send = (which) => exchange({ agent, socketPath, method: 'POST', path: '/mcp',
+    headers: { host: '127.0.0.1', ...headers, 'x-bench': which } }, body);
   let held = 0;
-  await answering(child, () => send('/static'));
+  await answering(child, () => send('static'));
   return {
     root: child.pid,
-    call: () => send(path),
-    named: (id) => send(`/fresh?id=${id}`),
+    call: () => send(mode),
+    named: send,
     async hold(count) {
-      for (const end = held + count; held < end; held++) await send(`/fresh?id=held-${held}`);
+      for (const end = held + count; held < end; held++) await send(`held-${held}`);
     },
     async close() {
       child.kill('SIGKILL');

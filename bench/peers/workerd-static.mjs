@@ -5,7 +5,7 @@ import { openWorkerd } from '../lib/workerd.mjs';
 
 export default {
   async open(task) {
-    const { hold, ...session } = await openWorkerd(task, '/static');
+    const { hold, ...session } = await openWorkerd(task, 'static');
     return session;
   },
 };
