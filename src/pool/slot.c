@@ -4,6 +4,7 @@
  * evicted; and how many cells it keeps waiting.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -223,13 +224,13 @@ slot_open_failed(struct slot *slot, const char *why)
 /* ---- what a template says --------------------------------------------- */
 
 static void
-say_ready(struct slot *slot, const struct wire_message *message, int surface_fd)
+say_ready(struct slot *slot, const struct wire_message *message, int *fd)
 {
 	struct pool *pool = slot->pool;
 	struct stat stat;
 
 	(void)message;
-	if (slot->state != SLOT_LOADING || fstat(surface_fd, &stat) < 0 ||
+	if (slot->state != SLOT_LOADING || fstat(*fd, &stat) < 0 ||
 	    stat.st_size <= 0 || stat.st_size > POOL_SURFACE_MAX) {
 		slot_lost(slot, "the template broke the protocol");
 		return;
@@ -238,7 +239,7 @@ say_ready(struct slot *slot, const struct wire_message *message, int surface_fd)
 	const size_t len = (size_t)stat.st_size;
 	char *surface = malloc(len + 1);
 	if (surface == NULL ||
-	    pread(surface_fd, surface, len, 0) != (ssize_t)len) {
+	    pread(*fd, surface, len, 0) != (ssize_t)len) {
 		free(surface);
 		slot_lost(slot, "the surface could not be read");
 		return;
@@ -258,7 +259,7 @@ say_ready(struct slot *slot, const struct wire_message *message, int surface_fd)
 }
 
 static void
-say_refused(struct slot *slot, const struct wire_message *message, int fd)
+say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 {
 	const struct pool_usage usage = { message->usage.cpu_us,
 		message->usage.wall_us, message->usage.peak_kib };
@@ -276,14 +277,14 @@ say_refused(struct slot *slot, const struct wire_message *message, int fd)
 }
 
 static void
-say_cell(struct slot *slot, const struct wire_message *message, int fd)
+say_cell(struct slot *slot, const struct wire_message *message, int *fd)
 {
-	cell_add(slot, message->id, dup(fd));
+	cell_add(slot, message->id, fd_steal(fd));
 	slot_serve(slot);
 }
 
 static void
-say_exit(struct slot *slot, const struct wire_message *message, int fd)
+say_exit(struct slot *slot, const struct wire_message *message, int *fd)
 {
 	struct cell *cell = cell_find(slot, message->id);
 
@@ -304,7 +305,7 @@ say_exit(struct slot *slot, const struct wire_message *message, int fd)
 
 static const struct {
 	uint32_t type;
-	void (*say)(struct slot *, const struct wire_message *, int fd);
+	void (*say)(struct slot *, const struct wire_message *, int *fd);
 } sayings[] = {
 	{ WIRE_CELL, say_cell },
 	{ WIRE_EXIT, say_exit },
@@ -330,7 +331,7 @@ template_hear(struct slot *slot)
 	auto_close int fd = fds[0];
 	for (size_t i = 0; i < ARRAY_LEN(sayings); i++)
 		if (sayings[i].type == message.type) {
-			sayings[i].say(slot, &message, fd);
+			sayings[i].say(slot, &message, &fd);
 			return slot->control_fd >= 0;
 		}
 	slot_lost(slot, "the template broke the protocol");
