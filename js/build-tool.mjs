@@ -3,9 +3,9 @@
 // Bundles a tool project, TypeScript too, into the one ES module that a cell
 // loads:  node build-tool.mjs ENTRY -o OUT [--sourcemap] [--minify]
 
-import path from 'node:path';
+import { realpathSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, formatMessages } from 'esbuild';
 
@@ -104,5 +104,5 @@ async function main() {
   }
 }
 
-if (import.meta.url === pathToFileURL(path.resolve(process.argv[1])).href)
+if (fileURLToPath(import.meta.url) === realpathSync(process.argv[1]))
   await main();

@@ -2,7 +2,7 @@
 
 import { cbc, ctr, gcm } from '@noble/ciphers/aes.js';
 import { fault, materialOf, newKey, usagesOf } from './key.js';
-import { exportSecret, randomBytes, secretFrom } from './symmetric.js';
+import { exportSecret, randomBytes, secretFrom } from './secret.js';
 
 const USES = ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'];
 const TAG_BYTES = 16;

@@ -5,20 +5,19 @@
 import { native } from '../native.js';
 import { bytesOf } from '../web/bytes.js';
 import { defineInterfaces } from '../define.js';
-import { ALGORITHMS, HASHES } from './algorithms.js';
+import { HASHES, NAMES, algorithmOf } from './algorithms.js';
 import { CryptoKey, fault, materialOf } from './key.js';
 
 export { CryptoKey };
 
-const NAMES = new Map([...Object.keys(ALGORITHMS), ...HASHES]
-  .map((name) => [name.toLowerCase(), name]));
+const CANONICAL = new Map(NAMES.map((name) => [name.toLowerCase(), name]));
 
 function nameOf(algorithm) {
   const given = typeof algorithm === 'string' ? algorithm : algorithm?.name;
-  const name = NAMES.get(`${given}`.toLowerCase());
+  const name = CANONICAL.get(`${given}`.toLowerCase());
   if (name === undefined) {
     throw fault('NotSupportedError', `the algorithm "${given}" is not ` +
-        `supported (${[...NAMES.values()].join(', ')} are)`);
+        `supported (${NAMES.join(', ')} are)`);
   }
   return name;
 }
@@ -44,7 +43,7 @@ function dataOf(data, what = 'the data') {
 }
 
 function operation(name, operationName) {
-  const found = ALGORITHMS[name]?.[operationName];
+  const found = algorithmOf(name)?.[operationName];
   if (found === undefined) {
     throw fault('NotSupportedError',
         `${name} does not do ${operationName}`);

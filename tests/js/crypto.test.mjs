@@ -138,7 +138,8 @@ for (const [name, params] of [['AES-GCM', { additionalData: 'aad' }],
 }
 
 for (const [name, more] of [['ECDSA', { namedCurve: 'P-256' }],
-  ['ECDSA', { namedCurve: 'P-384' }], ['Ed25519', {}]]) {
+  ['ECDSA', { namedCurve: 'P-384' }], ['ECDSA', { namedCurve: 'P-521' }],
+  ['Ed25519', {}]]) {
   test(`${name} ${more.namedCurve ?? ''} signs for Node and verifies Node`,
       async () => {
     const cell = await newCryptoCell();
