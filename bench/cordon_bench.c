@@ -108,6 +108,14 @@ failure_note(const char *what, const char *text, size_t len)
 }
 
 static void
+on_head(void *arg, const char *raw_json, size_t len)
+{
+	(void)arg;
+	(void)raw_json;
+	(void)len;
+}
+
+static void
 on_chunk(void *arg, const uint8_t *raw_bytes, size_t len)
 {
 	struct lane *lane = arg;
@@ -137,6 +145,7 @@ outcome_check(struct lane *lane, const struct pool_outcome *outcome)
 static void on_done(void *arg, const struct pool_outcome *outcome);
 
 static const struct pool_call_ops call_ops = {
+	.head = on_head,
 	.chunk = on_chunk,
 	.done = on_done,
 };
@@ -369,6 +378,7 @@ static void
 command_hold(const char *args)
 {
 	static const struct pool_call_ops hold_ops = {
+		.head = on_head,
 		.chunk = on_chunk,
 		.log = on_held_log,
 		.done = on_held_done,
