@@ -106,31 +106,36 @@ ctl_answer_take(struct ctl_answer *answer, const struct pool_outcome *outcome,
 	answer->json_len = answer->json != NULL ? value.len : 0;
 }
 
-/* What a person can do about a passed limit. */
+/* What a person can do about a limit; nothing where time was up for another
+ * reason than its limit (a promise that nothing can settle). */
 static void
 limit_print(const struct ctl_answer *answer, const struct wire_limits *limits,
     FILE *say)
 {
+	const struct {
+		const char *limit, *option;
+		uint64_t is, spent;
+		void (*format)(uint64_t value, char text[UNITS_TEXT_MAX]);
+	} hints[] = {
+		{ "cpu", "--timeout-cpu", limits->cpu_ns,
+		    answer->usage.cpu_us * 1000, units_duration_format },
+		{ "wall", "--timeout", limits->wall_ns,
+		    answer->usage.wall_us * 1000, units_duration_format },
+		{ "memory", "--memory", limits->memory_bytes, UINT64_MAX,
+		    units_size_format },
+		{ "result", "--result-size", limits->result_bytes, UINT64_MAX,
+		    units_size_format },
+	};
 	char text[UNITS_TEXT_MAX];
-	const char *option;
 
-	if (answer->limit == NULL)
-		return;
-
-	if (strcmp(answer->limit, "cpu") == 0) {
-		option = "--timeout-cpu";
-		units_duration_format(limits->cpu_ns, text);
-	} else if (strcmp(answer->limit, "wall") == 0) {
-		option = "--timeout";
-		units_duration_format(limits->wall_ns, text);
-	} else if (strcmp(answer->limit, "memory") == 0) {
-		option = "--memory";
-		units_size_format(limits->memory_bytes, text);
-	} else {
-		option = "--result-size";
-		units_size_format(limits->result_bytes, text);
+	for (size_t i = 0; i < ARRAY_LEN(hints) && answer->limit != NULL; i++) {
+		if (strcmp(answer->limit, hints[i].limit) != 0 ||
+		    hints[i].spent < hints[i].is - hints[i].is / 10)
+			continue;
+		hints[i].format(hints[i].is, text);
+		fprintf(say, "The limit is %s; %s sets another.\n", text,
+		    hints[i].option);
 	}
-	fprintf(say, "The limit is %s; %s sets another.\n", text, option);
 }
 
 /* Decodes a string member; NULL if it is none. The caller frees. */
@@ -189,7 +194,8 @@ error_print(const struct ctl_answer *answer, const struct wire_limits *limits,
 	auto_free char *message = string_dup(wants[0].value, &message_len);
 	auto_free char *stack = string_dup(wants[1].value, &stack_len);
 
-	fprintf(say, "%s: ", answer->code);
+	fprintf(say, "%s: ",
+	    answer->exit_code == CTL_EXIT_USAGE ? "cordon run" : answer->code);
 	ctl_text_print(say, message != NULL ? message : "no message",
 	    message != NULL ? message_len : strlen("no message"), "  ");
 	putc('\n', say);

@@ -129,6 +129,16 @@ names_read(const struct place *place, struct json_span value, void *field)
 	return 0;
 }
 
+/* For editors; nothing is read from there. */
+static int
+schema_read(const struct place *place, struct json_span value, void *field)
+{
+	(void)field;
+	if (json_kind_of(value) != JSON_KIND_STRING)
+		return place_fail(place, "a text");
+	return 0;
+}
+
 /* "jit" and "warmup" are flags that are set when they are false. */
 static int
 flag_read(const struct place *place, struct json_span value, void *field,
@@ -207,6 +217,7 @@ static const struct member server_members[] = {
 };
 
 static const struct member top_members[] = {
+	TOP("$schema", schema_read, path),
 	TOP("listen", listen_read, listen),
 	TOP("limits", limits_read, defaults.limits),
 	TOP("pool_max", count_read, defaults.pool_max),

@@ -353,12 +353,13 @@ line_length(const char *text, size_t len)
 	return n;
 }
 
-/* Events: "data:" lines, joined by line feeds, ended by an empty line. */
+/* Events: "data:" lines, joined by line feeds; an empty line ends each, and
+ * what has none at the end is no event. */
 static bool
 events_read(const char *text, size_t len, struct json_out *buffer,
     struct ctl_rpc_answer *answer)
 {
-	for (size_t at = 0; at <= len;) {
+	for (size_t at = 0; at < len;) {
 		const size_t n = line_length(text + at, len - at);
 		const char *line = text + at;
 

@@ -103,7 +103,7 @@ input_name(const char *argument)
 {
 	if (argument[0] == '@')
 		return argument + 1;
-	return strcmp(argument, "-") == 0 ? "standard input" : "the JSON";
+	return strcmp(argument, "-") == 0 ? "standard input" : "the input";
 }
 
 static int
@@ -127,7 +127,7 @@ input_take(struct command *command, const char *argument, struct err *err)
 	ctl_text_position(command->text, offset, &line, &column);
 	return err_set(err, r, "%s is not JSON: line %u, column %u%s",
 	    input_name(argument), line, column,
-	    command->text[offset] == '\0' ? ": it ends too early" : "");
+	    command->text[offset] == '\0' ? ", where it ends" : "");
 }
 
 static void

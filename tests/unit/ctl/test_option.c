@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <stdbool.h>
+
+#include "ctl/ctl.h"
+#include "ctl/option.h"
+
+struct values {
+	bool flag;
+	const char *text;
+	uint64_t size, time;
+	uint32_t count;
+	struct ctl_list list;
+};
+
+static char line[256];
+static char *words[16];
+
+/* Parses the words of a line; operands are in words[1…]. */
+static int
+parse(struct values *values, const char *text, int *n, struct err *err)
+{
+	const struct ctl_option options[] = {
+		{ "flag", 'f', CTL_FLAG, &values->flag, NULL, "" },
+		{ "text", 't', CTL_TEXT, &values->text, "T", "" },
+		{ "size", 0, CTL_SIZE, &values->size, "S", "" },
+		{ "time", 0, CTL_DURATION, &values->time, "D", "" },
+		{ "count", 0, CTL_COUNT, &values->count, "N", "" },
+		{ "list", 0, CTL_LIST, &values->list, "L", "" },
+	};
+	const struct ctl_synopsis synopsis = { "test", "", "", options,
+		ARRAY_LEN(options), NULL };
+	char *save = NULL;
+	int argc = 0;
+
+	snprintf(line, sizeof(line), "test %s", text);
+	for (char *word = strtok_r(line, " ", &save); word != NULL;
+	     word = strtok_r(NULL, " ", &save))
+		words[argc++] = word;
+	words[argc] = NULL;
+	return ctl_options_parse(&synopsis, argc, words, n, err);
+}
+
+static void
+reads_each_kind_in_both_spellings(void **state)
+{
+	struct values values = { 0 };
+	int n = -1;
+
+	(void)state;
+	assert_int_equal(parse(&values,
+			     "--flag --text a --size=64KiB --time 50ms "
+			     "--count=3 --list x --list=y",
+			     &n, NULL),
+	    0);
+	assert_true(values.flag);
+	assert_string_equal(values.text, "a");
+	assert_int_equal(values.size, 65536);
+	assert_int_equal(values.time, 50000000);
+	assert_int_equal(values.count, 3);
+	assert_int_equal(values.list.n_items, 2);
+	assert_string_equal(values.list.items[1], "y");
+	assert_int_equal(n, 0);
+}
+
+static void
+keeps_operands_in_order_wherever_they_stand(void **state)
+{
+	struct values values = { 0 };
+	int n = -1;
+
+	(void)state;
+	assert_int_equal(
+	    parse(&values, "one -f two - -- --three", &n, NULL), 0);
+	assert_int_equal(n, 4);
+	assert_string_equal(words[1], "one");
+	assert_string_equal(words[2], "two");
+	assert_string_equal(words[3], "-");
+	assert_string_equal(words[4], "--three");
+	assert_true(values.flag);
+}
+
+static void
+says_what_is_wrong(void **state)
+{
+	struct values values = { 0 };
+	struct err err;
+	int n = -1;
+
+	(void)state;
+	assert_int_equal(parse(&values, "--nope", &n, &err), CTL_E_USAGE);
+	assert_non_null(strstr(err.text, "--nope"));
+	assert_int_equal(parse(&values, "-x", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "-ff", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--flag=1", &n, &err), CTL_E_USAGE);
+	assert_non_null(strstr(err.text, "takes no value"));
+	assert_int_equal(parse(&values, "--text", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--time 50", &n, &err), CTL_E_USAGE);
+	assert_non_null(strstr(err.text, "with its unit"));
+	assert_int_equal(parse(&values, "--count 0", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--count 1K", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--size -1", &n, &err), CTL_E_USAGE);
+	assert_int_equal(n, -1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_each_kind_in_both_spellings),
+		cmocka_unit_test(keeps_operands_in_order_wherever_they_stand),
+		cmocka_unit_test(says_what_is_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
