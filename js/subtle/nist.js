@@ -31,7 +31,7 @@ const PARAMETERS = {
     '3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c0' +
     '0a60b1ce1d7e819d7a431d7c90ea0e5f'],
   'P-521': [66, sha512, `1ff${'f'.repeat(128)}`,
-    '1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff' +
+    `1${'f'.repeat(64)}` +
     'fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
     '051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109' +
     'e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00',
