@@ -196,21 +196,33 @@ struct drain {
 	unsigned left_ms;
 };
 
+/* A legacy client's call runs to its end even when the client has left. */
+static unsigned
+gateway_pending(const struct gateway *gateway)
+{
+	const unsigned requests = http_server_pending(gateway->http);
+	const unsigned calls = pool_calls_pending(gateway->pool);
+
+	return requests > calls ? requests : calls;
+}
+
 static void
 on_drain_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct drain *drain = arg;
-	const unsigned pending = http_server_pending(drain->gateway->http);
+	const unsigned pending = gateway_pending(drain->gateway);
 
 	(void)fd;
 	(void)what;
 	drain->left_ms -= DRAIN_TICK_MS;
 	if (pending > 0 && drain->left_ms > 0)
 		return;
-	if (pending > 0)
+	if (pending > 0) {
 		log_line(LOG_WARN, 0,
 		    "%u requests were cut: they did not end in %d s", pending,
 		    DRAIN_MS / 1000);
+		_exit(0); /* the kernel takes everything back at once */
+	}
 	event_base_loopbreak(drain->gateway->base);
 }
 

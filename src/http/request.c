@@ -238,24 +238,7 @@ may_answer_early(const struct http_request *request)
 		strcmp(request->method, "PUT") == 0);
 }
 
-static enum MHD_Result
-take_head(struct http_request *request, const char *method, const char *version)
-{
-	struct http_server *server = request->server;
-
-	request->head_done = true;
-	request->method = method;
-	server->n_pending++;
-	head_check(request, version);
-	if (request->response == NULL)
-		server->options.ops->head(server->options.arg, request);
-	if (request->response == NULL || !may_answer_early(request))
-		return MHD_YES;
-	request->peer->deadline = 0;
-	return response_queue(request);
-}
-
-/* MHD takes no answer in the midst of a body, so it is sent past it. */
+/* Where MHD takes no answer, because a body is to come: sent past it. */
 static enum MHD_Result
 body_overflow(struct http_request *request)
 {
@@ -268,6 +251,26 @@ body_overflow(struct http_request *request)
 	(void)!send(request->peer->fd, answer, sizeof(answer) - 1,
 	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	return MHD_NO;
+}
+
+static enum MHD_Result
+take_head(struct http_request *request, const char *method, const char *version)
+{
+	struct http_server *server = request->server;
+
+	request->head_done = true;
+	request->method = method;
+	server->n_pending++;
+	head_check(request, version);
+	if (request->response == NULL)
+		server->options.ops->head(server->options.arg, request);
+	if (request->response == NULL)
+		return MHD_YES;
+	if (!may_answer_early(request))
+		return request->status == 413 ? body_overflow(request)
+					      : MHD_YES;
+	request->peer->deadline = 0;
+	return response_queue(request);
 }
 
 static bool

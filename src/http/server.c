@@ -187,9 +187,8 @@ daemon_start(struct http_server *server)
 {
 	const struct http_options *options = &server->options;
 
-	return MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-	    NULL, http_request_handle, server, MHD_OPTION_LISTEN_SOCKET,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0,
+	    NULL, NULL, http_request_handle, server, MHD_OPTION_LISTEN_SOCKET,
 	    options->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 	    options->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,

@@ -272,11 +272,12 @@ get_flood(struct pool_call *call)
 		memset(bytes, 'f', sizeof(bytes));
 		head(call, "[200,[]]");
 	}
-	if (call->at == 513)
+	if (call->at == 513) {
 		call_end(call, POOL_OK, NULL, 0);
-	else
-		chunk(call, bytes, sizeof(bytes));
-	if (call->at < 513 && !call->paused)
+		return;
+	}
+	chunk(call, bytes, sizeof(bytes));
+	if (!call->paused)
 		call_again(call, 0);
 }
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A real gateway over a pool without cells (tests/unit/gateway/fake_pool.c):
+// what a call does is said by its tool's name or its path.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { build } from '../lib/paths.mjs';
+
+const folder = join(build, 'tests/unit/gateway');
+
+export class Gateway {
+  static async start(...flags) {
+    const gateway = new Gateway();
+    gateway.log = '';
+    gateway.child = spawn(join(folder, 'launch-gateway'),
+      [...flags, join(folder, 'fake-gateway'),
+        'tools', 'fetch', 'broken', 'late', 'liar'],
+      { stdio: ['ignore', 'pipe', 'pipe'] });
+    gateway.ended = once(gateway.child, 'exit');
+    gateway.child.stderr.setEncoding('utf8')
+      .on('data', (text) => { gateway.log += text; });
+    const [first] = await once(gateway.child.stdout, 'data');
+    gateway.port = Number(first);
+    await gateway.until(() => gateway.log.includes('serving'));
+    return gateway;
+  }
+
+  // Waits for what the gateway's own words or counters show.
+  async until(condition, withinMs = 10_000) {
+    const end = Date.now() + withinMs;
+    while (!await condition()) {
+      if (Date.now() > end) {
+        throw new Error(`it did not come to ${condition}: ${this.log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  // Ends it as a supervisor does; the exit code, or the signal's name.
+  async stop(signal = 'SIGTERM') {
+    this.child.kill(signal);
+    const [code, killedBy] = await this.ended;
+    return code ?? killedBy;
+  }
+
+  fetch(path, options = {}) {
+    return fetch(`http://127.0.0.1:${this.port}${path}`, {
+      ...options,
+      headers: { authorization: 'Bearer letmein', ...options.headers },
+    });
+  }
+
+  post(path, message, headers = {}) {
+    return this.fetch(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof message === 'string' ? message : JSON.stringify(message),
+    });
+  }
+
+  // A call of a tool by a legacy client: the result, or the error.
+  async call(tool, args, headers) {
+    const response = await this.post('/s/tools/mcp', {
+      jsonrpc: '2.0', id: 1, method: 'tools/call',
+      params: { name: tool, arguments: args },
+    }, headers);
+    return { status: response.status, ...await response.json() };
+  }
+
+  async metric(name) {
+    const text = await (await this.fetch('/metrics')).text();
+    return Number(text.match(new RegExp(`^cordon_${name} (\\d+)`, 'm'))[1]);
+  }
+
+  // Bytes as they are; everything that comes back until the end.
+  raw(...pieces) {
+    return this.open(...pieces).answer;
+  }
+
+  // The same, with the socket to go on with.
+  open(...pieces) {
+    const socket = connect(this.port, '127.0.0.1');
+    const chunks = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    const answer = new Promise((resolve) => {
+      const settle = () => resolve(Buffer.concat(chunks).toString('latin1'));
+      socket.on('error', settle).on('close', settle);
+    });
+    for (const piece of pieces) socket.write(piece);
+    return { socket, answer, soFar: () => Buffer.concat(chunks).toString('latin1') };
+  }
+}
+
+// A head with what every request needs; lines replace or add.
+export const head = (requestLine, ...lines) => [
+  requestLine, 'Host: localhost', 'Authorization: Bearer letmein', ...lines,
+  '', ''].join('\r\n');
+
+export const statusOf = (answer) =>
+  [...answer.matchAll(/HTTP\/1\.[01] (\d{3})/g)].map((m) => Number(m[1]));
+
+const META = 'io.modelcontextprotocol/';
+
+// A request of the modern era and the headers that belong to it.
+export function modern(method, params = {}, headers = {}) {
+  return [
+    { jsonrpc: '2.0', id: 'm-1', method, params: { ...params, _meta: {
+      [`${META}protocolVersion`]: '2026-07-28',
+      [`${META}clientCapabilities`]: {},
+    } } },
+    { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method,
+      ...params.name && { 'mcp-name': params.name }, ...headers },
+  ];
+}
