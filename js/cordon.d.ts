@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Types for the authors of tools. In a project:
+// Types for the authors of tools. Put this file beside the tool:
 //
-//     /// <reference types="cordon" />       or      import type { … } from 'cordon'
+//     import type { Server } from './cordon';
 //
 // Three forms of a tool are understood:
 //
