@@ -26,7 +26,8 @@ const { values: flags } = parseArgs({ options: {
 const build = resolve(flags.build);
 
 const full = { seconds: 3, calls: 2000, throughputSeconds: 2, hold: 50, heapSeconds: 1, heaps: [1, 8, 32, 64],
-  density: [1, 10, 100, 1000], sdkDensity: [1, 10, 50], first: 20, lanes: [2, 4, 16], pauseUs: 3000 };
+  density: [1, 10, 100, 1000], sdkDensity: [1, 10, 50], first: 20, lanes: [4, 16], inflight: 4,
+  pauseUs: 3000 };
 const quick = { ...full, seconds: 1, throughputSeconds: 0.5, hold: 10, heapSeconds: 0.5, heaps: [1, 32],
   density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4] };
 const size = flags.quick ? quick : full;
@@ -77,7 +78,7 @@ const times = { calls: size.calls, seconds: size.seconds, throughputSeconds: siz
 const cordonTimes = { ...times, lanes: size.lanes, pauseUs: size.pauseUs };
 
 function callSteps() {
-  const peerTimes = { ...times, inflight: 2 };
+  const peerTimes = { ...times, inflight: size.inflight };
   const workloads = ['tiny', ...SDK];
   return workloads.flatMap((workload) => [
     cordonStep(workload, () => cordon.latency(build, work(workload), cordonTimes)),

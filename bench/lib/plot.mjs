@@ -6,7 +6,7 @@ import { peers } from './peers.mjs';
 const INK = '#1f2933', FAINT = '#d5dbe1', OWN = '#0b7a75', THEIRS = '#8896a5';
 const COLOURS = ['#c05746', '#d08c2e', '#7a6ff0', '#4a90c2', '#9b5094', '#6b8e23', '#a0785a', '#c94f7c', '#5c6b7a'];
 const PANEL = { width: 560, height: 330 };
-const MARGIN = { left: 190, right: 70, top: 40, bottom: 40 };
+const MARGIN = { left: 200, right: 70, top: 40, bottom: 40 };
 
 const escape = (text) => String(text).replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]);
 const text = (x, y, words, more = '') => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${escape(words)}</text>`;
@@ -40,7 +40,7 @@ function bars(of, title, x, y) {
   const drawn = rows.map(({ label, own, p50, p99 }, i) => {
     const top = MARGIN.top + i * step + step * 0.2, high = step * 0.6, colour = own ? OWN : THEIRS;
     const whisker = p99 > p50 ? line(at(p50), top + high / 2, at(p99), top + high / 2, `stroke="${colour}" stroke-width="2"`) : '';
-    return text(MARGIN.left - 6, top + high * 0.75, label.replace(/, (no|without) permissions| for all calls/, ''), `text-anchor="end"${own ? ' font-weight="700"' : ''}`) +
+    return text(MARGIN.left - 6, top + high * 0.75, label.replace(/, no permissions| for all calls|isolate (?=from)/, ''), `text-anchor="end"${own ? ' font-weight="700"' : ''}`) +
       `<rect x="${MARGIN.left}" y="${top.toFixed(1)}" width="${(at(p50) - MARGIN.left).toFixed(1)}" height="${high.toFixed(1)}" fill="${colour}"/>` +
       whisker + text(at(p99 ?? p50) + 5, top + high * 0.75, round(p50));
   });

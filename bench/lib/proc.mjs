@@ -6,11 +6,12 @@ import { readFileSync, readdirSync } from 'node:fs';
 
 const TICK_MS = 10; // USER_HZ is 100 wherever Linux runs
 
+// '' for a process that is gone; undefined for one that we may not look into.
 function read(path) {
   try {
     return readFileSync(path, 'latin1');
-  } catch {
-    return ''; // the process is gone
+  } catch ({ code }) {
+    return code === 'EACCES' || code === 'EPERM' ? undefined : '';
   }
 }
 
@@ -49,9 +50,11 @@ function kib(text, field) {
 }
 
 // Proportional set size and page tables, in KiB: what one process costs. Page
-// tables belong to it: a forked child has all of its own.
+// tables belong to it: a forked child has all of its own. NaN where only root
+// may look, as into the cells.
 export function processKib(pid) {
   const rollup = read(`/proc/${pid}/smaps_rollup`);
+  if (rollup === undefined) return { pss: NaN, private: NaN, pte: NaN };
   const pte = kib(read(`/proc/${pid}/status`), 'VmPTE');
   return {
     pss: kib(rollup, 'Pss') + pte,

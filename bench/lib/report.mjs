@@ -16,9 +16,11 @@ function number(value) {
 const kib = (value) => (!has(value) ? '–' : value >= 1024 ? `${number(value / 1024)} MiB` : `${number(value)} KiB`);
 const times = (value, base) => (has(value) && has(base) && base > 0 ? `× ${number(value / base)}` : '–');
 
+const WALLS = 'what stands between calls';
+
 function table(heads, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  const rule = line(heads.map((_, i) => (i === 0 ? '---' : '---:')));
+  const rule = line(heads.map((head, i) => (i === 0 || head === WALLS ? '---' : '---:')));
   return [line(heads), rule, ...rows.map(line)].join('\n');
 }
 
@@ -41,7 +43,7 @@ function callRows(results, section) {
 function callTable(results, section, memory) {
   const rows = callRows(results, section);
   const base = rows[0].latency ?? {};
-  const heads = ['a call in', 'what stands between calls', 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s', 'memory of a live one'];
+  const heads = ['a call in', WALLS, 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s', 'memory of a live one'];
   return table(heads, rows.map(({ label, walls, error, latency = {}, throughput, ...row }) => error !== undefined
     ? [label, walls, `did not run: ${error}`, '', '', '', '', '']
     : [label, walls, number(latency.p50), number(latency.p99), times(latency.p50, base.p50), number(latency.cpuMs),
@@ -52,7 +54,7 @@ function callTable(results, section, memory) {
 function httpTable(results) {
   const of = results.http ?? {};
   const base = of.cordon?.latency?.p50;
-  const heads = ['server', 'what stands between calls', 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s (in flight)', 'memory of it all'];
+  const heads = ['server', WALLS, 'p50 ms', 'p99 ms', 'p50 against cordon', 'CPU ms a call', 'calls/s (in flight)', 'memory of it all'];
   return table(heads, servers.filter(({ name }) => of[name] !== undefined).map(({ name, label, walls }) => {
     const { error, latency = {}, throughput = [], kib: whole } = of[name];
     const title = name === 'cordon' ? `**${label}**` : label;
@@ -80,10 +82,11 @@ function densityTable(results, section) {
   const rows = own.map((row) => ['**cordon**', row]);
   for (const row of of.workerd?.density ?? []) rows.push(['workerd, dynamic worker loader', row]);
   if (of.workerd?.error !== undefined) rows.push(['workerd, dynamic worker loader', { count: '', error: of.workerd.error }]);
-  return table(['', 'deployments', 'all ready in s', 'memory each', 'p50 ms', 'p99 ms'], rows.map(([label, row]) => {
-    if (row.error !== undefined) return [label, String(row.count), `did not run: ${row.error}`, '', '', ''];
-    if (row.died !== undefined) return [label, String(row.count), `ended after ${row.died}: ${row.reason}`, '', '', ''];
-    return [label, String(row.count), number(row.seconds), kib(row.kibEach), number(row.p50), number(row.p99)];
+  return table(['', 'deployments', 'all ready in s', 'memory each', 'of it the template', 'p50 ms', 'p99 ms'], rows.map(([label, row]) => {
+    if (row.error !== undefined) return [label, String(row.count), `did not run: ${row.error}`, '', '', '', ''];
+    if (row.died !== undefined) return [label, String(row.count), `ended after ${row.died}: ${row.reason}`, '', '', '', ''];
+    const own = row.stats === undefined ? undefined : row.stats.templateBytes / 1024 / row.stats.templates;
+    return [label, String(row.count), number(row.seconds), kib(row.kibEach), kib(own), number(row.p50), number(row.p99)];
   }));
 }
 
@@ -121,9 +124,9 @@ function goals({ results }) {
     ['end to end over HTTP, p50', 0.5, http?.cordon?.latency?.p50, 'ms'],
     ['end to end over HTTP, calls/s', -3000, http?.cordon?.throughput && best(http.cordon.throughput), '/s'],
     ['private memory of a warm cell', 100, waiting?.cordon?.privateKib, 'KiB'],
-    [`memory of a resident tiny deployment (of ${many?.count ?? '–'})`, 1024, many?.kibEach, 'KiB'],
+    [`memory of a resident tiny deployment and its waiting cell (of ${many?.count ?? '–'})`, 1024, many?.kibEach, 'KiB'],
     [`all of them ready in`, 10, many?.seconds, 's'],
-    [`memory of a resident SDK deployment (of ${manySdk?.count ?? '–'})`, 8192, manySdk?.kibEach, 'KiB'],
+    [`memory of a resident SDK deployment and its waiting cell (of ${manySdk?.count ?? '–'})`, 8192, manySdk?.kibEach, 'KiB'],
     ['first call, cold, 64 kB bundle, p50', 10, wide?.cordon?.p50, 'ms'],
   ];
   return table(['goal', 'asked', 'measured', ''], rows.map(([what, goal, value, unit]) => {
@@ -197,7 +200,9 @@ ${cellTable(results)}
 
 ## Resident deployments
 
-Tiny tools, each under a name of its own; then SDK v2 bundles.
+Tiny tools, each under a name of its own; then SDK v2 bundles. cordon's memory is a template and one waiting cell; the
+template's part is its private memory as the pool weighs it for its budget. A call of workerd's here finds the same warm isolate
+as the call before; cordon's is a fresh cell.
 
 ${densityTable(results, 'density-tiny')}
 
@@ -233,6 +238,6 @@ ${losses(results)}
 - CPU is user and system time of the whole process tree, reaped children included, the caller's own among it (workerd's: without the caller's).
 - Memory is the growth of the whole tree's proportional set size and page tables, for each isolate (or process) that is
   kept after a call; for cordon, for each call under way.
-- calls/s is the best of the numbers in flight that were tried (peers: 2; cordon: ${size.lanes.join(', ')}), on all cores, the caller included.
+- calls/s is the best of the numbers in flight that were tried (peers: ${size.inflight}; cordon: ${size.lanes.join(', ')}), on all cores, the caller included.
 `;
 }
