@@ -38,17 +38,18 @@ const calls = [
 const say = (text = '') => console.log(text);
 
 function startHost() {
-  const child = spawn(resolve(root, 'build/cordon'),
+  const child = spawn(resolve(root, process.env.CORDON_BUILD ?? 'build', 'cordon'),
     ['serve', '--json', '--listen', `127.0.0.1:${options.port}`,
       resolve(root, options.servers)],
-    { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const log = quietLog(child.stderr);
   let rest = '';
   const ready = new Promise((done, failed) => {
     const timer = setTimeout(() =>
       failed(new Error(`the host did not listen within ${START_MS} ms`)), START_MS);
     child.on('error', failed);
     child.on('exit', (code, signal) =>
-      failed(new Error(`the host ended at once (${signal ?? `exit ${code}`}); its own words stand above`)));
+      failed(new Error(`the host ended at once (${signal ?? `exit ${code}`}); its last words stand above`)));
     child.stdout.setEncoding('utf8').on('data', (text) => {
       const lines = (rest + text).split('\n');
       rest = lines.pop();
@@ -61,7 +62,23 @@ function startHost() {
       }
     });
   });
-  return { child, ready };
+  return { child, ready, log };
+}
+
+// The host's log, kept back while the demonstration talks.
+function quietLog(stream) {
+  let lines = [];
+  let isShown = false;
+  stream.setEncoding('utf8').on('data', (text) => {
+    if (isShown) process.stderr.write(text);
+    else lines = [...lines, ...text.split('\n').filter(Boolean)].slice(-20);
+  });
+  return {
+    tail: () => lines.join('\n'),
+    show: () => {
+      isShown = true;
+    },
+  };
 }
 
 const percentile = (sorted, p) =>
@@ -131,7 +148,7 @@ By hand:
 }
 
 async function main() {
-  const { child, ready } = startHost();
+  const { child, ready, log } = startHost();
   const ended = new Promise((done) => child.on('close', done));
   const stop = () => child.exitCode ?? child.signalCode ?? child.kill('SIGTERM');
   process.on('SIGINT', stop);
@@ -143,10 +160,12 @@ async function main() {
       await showServer(host.url, host.token, server);
     }
     sayHow(host);
-    if (options.mode !== 'demo') say('Ctrl-C ends it.');
+    if (options.mode !== 'demo') say('Ctrl-C ends it. What follows is its log.\n');
+    log.show();
   } catch (error) {
     stop();
     await ended;
+    console.error(log.tail());
     throw error;
   }
   if (options.mode === 'demo') stop();

@@ -26,14 +26,17 @@ const isWell = (host) => until('the host to be well again', async () => {
   }
 }, 15_000 * patience);
 
-// A call in flight, and the state of its answer.
-const startSlow = (host) => {
-  const call = post(host, 'plain', { jsonrpc: '2.0', id: 7,
+// A call in flight: its tool has said so in the log. Wrapped, since a promise
+// of a promise would be waited for.
+async function startSlow(host) {
+  const answer = post(host, 'plain', { jsonrpc: '2.0', id: 7,
     method: 'tools/call', params: { name: 'slow', arguments: { ms: 20_000 } } })
     .then(async (response) => ({ status: response.status, text: await response.text() }))
     .catch((error) => ({ error }));
-  return call;
-};
+  await until('the call to be in flight', () =>
+    host.log.some((line) => line.includes('begins')));
+  return { answer };
+}
 
 const kill = (host, kind) => {
   const victims = host.processes(kind);
@@ -58,22 +61,19 @@ describe('after kill -9 of', () => {
 
   for (const kind of ['cordon-template', 'cordon-zygote', 'cordon-cell']) {
     test(`${kind}: calls in flight end with an error, the next succeed`, async () => {
-      const slow = startSlow(host);
-      await until('the call to be in flight', () =>
-        host.processes('cordon-cell').length > 0);
-      // Time for the request to reach its cell: there is no event to see.
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      const slow = await startSlow(host);
       kill(host, kind);
-      const { status, text } = await bounded(slow, 10_000 * patience, 'the answer');
+      const { status, text } =
+        await bounded(slow.answer, 10_000 * patience, 'the answer');
       assert.match(text ?? '', /"isError":\s*true|"error"/, `status ${status}`);
       await isWell(host);
     });
   }
 
   test('cordon-gateway: its clients see the end, then it is back', async () => {
-    const slow = startSlow(host);
+    const slow = await startSlow(host);
     const [{ pid }] = kill(host, 'cordon-gateway');
-    await bounded(slow, 10_000 * patience, 'the end of the connection');
+    await bounded(slow.answer, 10_000 * patience, 'the end of the connection');
     await isWell(host);
     assert.ok(host.processes('cordon-gateway').every((one) => one.pid !== pid));
     assert.match(host.log.join('\n'), /gateway/, 'the log says nothing of it');
@@ -95,7 +95,8 @@ describe('SIGTERM', () => {
   test('drains: a call in flight is answered before the end', async () => {
     const host = await Host.start({ files });
     const call = callTool(host, 'plain', 'slow', { ms: 700 });
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await until('the call to be in flight', () =>
+      host.log.some((line) => line.includes('begins')));
     const stopped = host.stop();
     assert.equal(valueOf(await call), 'slept');
     const { exit, left } = await bounded(stopped, 10_000 * patience, 'the end');

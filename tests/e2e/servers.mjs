@@ -39,7 +39,7 @@ export const plain = `
       slow: {
         description: 'Answers after a while.',
         inputSchema: ${schema({ ms: number })},
-        async run({ ms }) { await sleep(ms); return 'slept'; },
+        async run({ ms }) { console.log('begins'); await sleep(ms); return 'slept'; },
       },
       fail: {
         description: 'Throws.',

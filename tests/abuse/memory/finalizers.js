@@ -1,5 +1,6 @@
 // Finalizers registered for things that are never let go.
-// expect: memory
+// expect: memory|timeout
+// args: --timeout-cpu 3s
 function run() {
   const registry = new FinalizationRegistry(() => {});
   const kept = [];

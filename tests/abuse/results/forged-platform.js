@@ -8,15 +8,16 @@ function run() {
   };
   JSON.stringify = () => '{"forged":true}';
   JSON.parse = broken;
-  for (const type of [Array, String, Map, Set, Uint8Array, Function, RegExp]) {
-    for (const key of Reflect.ownKeys(type.prototype)) {
-      const { value } = Object.getOwnPropertyDescriptor(type.prototype, key);
-      if (key === 'constructor' || typeof value !== 'function') continue;
-      try {
-        type.prototype[key] = broken;
-      } catch {
-        // some cannot be replaced, which is fine
-      }
+  const types = [Array, String, Map, Set, Uint8Array, Function, RegExp];
+  const keys = types.map((type) => Reflect.ownKeys(type.prototype));
+  const valueOf = (object, key) =>
+    Reflect.getOwnPropertyDescriptor(object, key).value;
+  for (let i = 0; i < types.length; i++) {
+    for (let k = 0; k < keys[i].length; k++) {
+      const { prototype } = types[i];
+      const key = keys[i][k];
+      if (key === 'constructor') continue;
+      if (typeof valueOf(prototype, key) === 'function') prototype[key] = broken;
     }
   }
   globalThis.Promise = broken;
