@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { cbc, ctr, gcm } from '@noble/ciphers/aes.js';
+import { cbc, ctr, gcm } from './cipher.js';
+import { DOMException } from '../web/domexception.js';
 import { fault, materialOf, newKey, usagesOf } from './key.js';
 import { exportSecret, randomBytes, secretFrom } from './secret.js';
 
@@ -24,7 +25,9 @@ function lengthOf(params) {
 function attempt(name, run) {
   try {
     return run();
-  } catch {
+  } catch (error) {
+    if (error instanceof DOMException)
+      throw error;
     throw fault('OperationError', `${name}: the data could not be processed`);
   }
 }
@@ -38,9 +41,9 @@ function gcmOf(params, key) {
 function counterOf(params, key) {
   if (params.counter?.length !== 16)
     throw fault('OperationError', 'AES-CTR: the counter has 16 bytes');
-  if (!(params.length >= 32 && params.length <= 128))
-    throw fault('NotSupportedError', 'AES-CTR: counters of 32 to 128 bits');
-  return ctr(materialOf(key), params.counter);
+  if (!(params.length >= 1 && params.length <= 128))
+    throw fault('OperationError', 'AES-CTR: the length is 1 to 128 bits');
+  return ctr(materialOf(key), params.counter, params.length);
 }
 
 const MODES = {
@@ -57,12 +60,10 @@ const algorithm = (name, mode) => ({
   exportKey: exportSecret((key) => `A${key.algorithm.length}${name.slice(4)}`),
   keyLength: lengthOf,
   encrypt: (params, key, data) => {
-    const cipher = mode(params, key);
-    return attempt(name, () => cipher.encrypt(data));
+    return attempt(name, () => mode(params, key).encrypt(data));
   },
   decrypt: (params, key, data) => {
-    const cipher = mode(params, key);
-    return attempt(name, () => cipher.decrypt(data));
+    return attempt(name, () => mode(params, key).decrypt(data));
   },
 });
 

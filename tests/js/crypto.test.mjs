@@ -103,37 +103,51 @@ test('HKDF: RFC 5869 case 1; PBKDF2: RFC 6070', async () => {
     okm.slice(0, 32)]);
 });
 
-for (const [name, params] of [['AES-GCM', { additionalData: 'aad' }],
-  ['AES-CBC', {}], ['AES-CTR', {}]]) {
-  test(`${name} agrees with Node in both directions`, async () => {
+const AES = [
+  ['AES-GCM', 32, 12, { additionalData: Buffer.from('aad') }],
+  ['AES-GCM', 16, 16, {}],
+  ['AES-CBC', 24, 16, {}],
+  ['AES-CBC', 32, 16, {}],
+  ['AES-CTR', 16, 16, { length: 64 }],
+  ['AES-CTR', 32, 16, { length: 5 }],
+];
+
+for (const [name, keyBytes, ivBytes, more] of AES) {
+  test(`${name} ${keyBytes * 8} agrees with Node in both directions`,
+      async () => {
     const cell = await newCryptoCell();
-    const raw = crypto.getRandomValues(new Uint8Array(32));
-    const iv = crypto.getRandomValues(new Uint8Array(
-        name === 'AES-GCM' ? 12 : 16));
-    const own = name === 'AES-CTR' ? { name, counter: iv, length: 64 } :
-      { name, iv };
-    if (params.additionalData !== undefined)
-      own.additionalData = Buffer.from(params.additionalData);
+    const raw = crypto.getRandomValues(new Uint8Array(keyBytes));
+    const iv = new Uint8Array(ivBytes).fill(0xff); // a counter that wraps
+    const params = { name, ...more,
+      [name === 'AES-CTR' ? 'counter' : 'iv']: iv };
     const key = await crypto.subtle.importKey('raw', raw, name, false,
         ['encrypt', 'decrypt']);
-    const text = Buffer.from('the quick brown fox jumps over é');
-    const theirs = await crypto.subtle.encrypt(own, key, text);
-    const [ours, back, bad] = await inside(`async () => {
-      const params = { name: '${name}', ${name === 'AES-CTR' ?
-        `counter: unb64('${b64(iv)}'), length: 64` : `iv: unb64('${b64(iv)}')`}
-        ${own.additionalData ? `, additionalData: bytes('aad')` : ''} };
-      const key = await subtle.importKey('raw', unb64('${b64(raw)}'),
-          '${name}', false, ['encrypt', 'decrypt']);
-      const broken = unb64('${b64(theirs)}');
-      broken[broken.length - 1] ^= 1;
-      return [b64(await subtle.encrypt(params, key, unb64('${b64(text)}'))),
-        b64(await subtle.decrypt(params, key, unb64('${b64(theirs)}'))),
-        await failing(subtle.decrypt(params, key, broken))];
-    }`, cell);
-    assert.equal(ours, b64(theirs));
-    assert.equal(back, b64(text));
-    if (name === 'AES-GCM')
-      assert.equal(bad, 'OperationError');
+    for (const size of [0, 1, 15, 16, 17, 300]) {
+      const text = crypto.getRandomValues(new Uint8Array(size));
+      const theirs = Buffer.from(
+          await crypto.subtle.encrypt(params, key, text));
+      const broken = Buffer.from(theirs);
+      if (broken.length > 0)
+        broken[broken.length - 1] ^= 1;
+      Object.assign(cell.context, { given: { raw: b64(raw), iv: b64(iv),
+        text: b64(text), theirs: b64(theirs), broken: b64(broken), name,
+        length: more.length, aad: more.additionalData !== undefined } });
+      const [ours, back, bad] = await inside(async () => {
+        const { name, length, aad } = given;
+        const iv = unb64(given.iv);
+        const params = { name, iv, counter: iv, length,
+          additionalData: aad ? bytes('aad') : undefined };
+        const key = await subtle.importKey('raw', unb64(given.raw), name,
+            false, ['encrypt', 'decrypt']);
+        return [b64(await subtle.encrypt(params, key, unb64(given.text))),
+          b64(await subtle.decrypt(params, key, unb64(given.theirs))),
+          await failing(subtle.decrypt(params, key, unb64(given.broken)))];
+      }, cell);
+      assert.equal(ours, b64(theirs));
+      assert.equal(back, b64(text));
+      if (name === 'AES-GCM')
+        assert.equal(bad, 'OperationError');
+    }
   });
 }
 
