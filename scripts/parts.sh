@@ -138,7 +138,7 @@ part_units() {
 }
 
 part_platform() {
-	node_tests platform -- tests/js/*.test.mjs
+	node_tests platform --experimental-vm-modules -- tests/js/*.test.mjs
 }
 
 part_proc() {

@@ -9,6 +9,9 @@ import { isArrayBuffer, isPromise, isProxy, isUint8Array }
 import v8 from 'node:v8';
 import vm from 'node:vm';
 
+if (vm.SourceTextModule === undefined)
+  throw new Error('run these tests with node --experimental-vm-modules');
+
 const ABSENT = 0xffffffff;
 const script = process.env.CORDON_PLATFORM ??
   new URL('../../build/cordon-platform.js', import.meta.url);
