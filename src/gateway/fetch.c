@@ -14,13 +14,11 @@
 
 #include "base/auto.h"
 #include "gateway/gateway.h"
+#include "gateway/head.h"
 #include "gateway/log.h"
-#include "http/guard.h"
 #include "mcp/version.h"
 
 #define REQUEST_JSON_MAX (1u << 20) /* a head is 32 KiB at most */
-#define RESPONSE_HEADERS_MAX 64
-#define RESPONSE_HEAD_MAX 16384 /* decoded names and values, with NULs */
 
 struct fetch {
 	struct visit visit;
@@ -31,23 +29,6 @@ struct fetch {
 	bool broken; /* the cell's head was refused; wait for done() */
 	char tail[2]; /* the last two bytes streamed */
 };
-
-/* Headers of the connection, not of the message (RFC 9110 7.6.1); framing that
- * is made anew on each side; and what is between client and host only. */
-static const char *const dropped_headers[] = { "authorization", "connection",
-	"content-length", "cookie", "expect", "keep-alive",
-	"proxy-authenticate", "proxy-authorization", "proxy-connection",
-	"set-cookie", "set-cookie2", "te", "trailer", "transfer-encoding",
-	"upgrade" };
-
-static bool
-is_dropped(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(dropped_headers); i++)
-		if (strcasecmp(name, dropped_headers[i]) == 0)
-			return true;
-	return false;
-}
 
 /* Whether a Connection header names this one as its own. */
 static bool
@@ -76,7 +57,7 @@ put_header(void *arg, const char *name, const char *value)
 {
 	struct head_writer *writer = arg;
 
-	if (is_dropped(name) || is_connection_option(writer->connection, name))
+	if (head_drops(name) || is_connection_option(writer->connection, name))
 		return;
 	json_out_text(writer->out, writer->any ? ",[" : "[");
 	json_out_string(writer->out, name, strlen(name));
@@ -121,97 +102,6 @@ put_request(struct json_out *out, const struct visit *visit)
 	json_out_text(out, ",\"headers\":[");
 	http_request_headers_each(visit->request, put_header, &writer);
 	json_out_text(out, "]}");
-}
-
-/* A head that the cell claimed, taken apart. */
-struct claimed_head {
-	unsigned status;
-	size_t n_headers;
-	struct http_header headers[RESPONSE_HEADERS_MAX + 2];
-	size_t text_len;
-	char text[RESPONSE_HEAD_MAX];
-};
-
-static bool
-status_admit(struct json_span raw, unsigned *status)
-{
-	if (!json_value_is_integer(raw) || raw.len != 3 || raw.at[0] < '2' ||
-	    raw.at[0] > '5')
-		return false;
-	*status = (unsigned)(raw.at[0] - '0') * 100 +
-	    (unsigned)(raw.at[1] - '0') * 10 + (unsigned)(raw.at[2] - '0');
-	return true;
-}
-
-static const char *
-text_take(struct claimed_head *head, struct json_span raw)
-{
-	char *text = head->text + head->text_len;
-
-	if (json_string_copy(
-		raw, text, sizeof(head->text) - head->text_len, NULL) != 0)
-		return NULL;
-	head->text_len += strlen(text) + 1;
-	return text;
-}
-
-static bool
-header_admit(struct claimed_head *head, struct json_span raw_pair)
-{
-	struct json_span name, value, more;
-	struct json_iter iter;
-
-	if (json_kind_of(raw_pair) != JSON_KIND_ARRAY ||
-	    json_iter_init(&iter, raw_pair) != 0 ||
-	    !json_iter_element(&iter, &name) ||
-	    !json_iter_element(&iter, &value) ||
-	    json_iter_element(&iter, &more) ||
-	    head->n_headers == RESPONSE_HEADERS_MAX)
-		return false;
-
-	struct http_header *header = &head->headers[head->n_headers];
-	header->name = text_take(head, name);
-	header->value = text_take(head, value);
-	if (header->name == NULL || header->value == NULL ||
-	    !http_header_name_is_safe(header->name) ||
-	    !http_header_value_is_safe(header->value))
-		return false;
-	if (!is_dropped(header->name))
-		head->n_headers++;
-	return true;
-}
-
-static bool
-head_admit(struct claimed_head *head, const char *raw_json, size_t len)
-{
-	struct json_span whole, status, headers, pair, more;
-	struct json_iter iter;
-
-	head->n_headers = head->text_len = 0;
-	if (json_check(raw_json, len, &whole, NULL) != 0 ||
-	    json_kind_of(whole) != JSON_KIND_ARRAY ||
-	    json_iter_init(&iter, whole) != 0 ||
-	    !json_iter_element(&iter, &status) ||
-	    !json_iter_element(&iter, &headers) ||
-	    json_iter_element(&iter, &more) ||
-	    !status_admit(status, &head->status) ||
-	    json_kind_of(headers) != JSON_KIND_ARRAY ||
-	    json_iter_init(&iter, headers) != 0)
-		return false;
-	while (json_iter_element(&iter, &pair))
-		if (!header_admit(head, pair))
-			return false;
-	return true;
-}
-
-static bool
-is_event_stream(const struct claimed_head *head)
-{
-	for (size_t i = 0; i < head->n_headers; i++)
-		if (strcasecmp(head->headers[i].name, "content-type") == 0)
-			return strncasecmp(head->headers[i].value,
-				   "text/event-stream", 17) == 0;
-	return false;
 }
 
 /* The client gets a whole error; the call, if one runs, is of no more use. */
@@ -260,17 +150,17 @@ static void
 on_head(void *arg, const char *raw_json, size_t len)
 {
 	struct fetch *fetch = arg;
-	struct claimed_head head;
+	struct head head;
 	char id[17];
 
 	if (fetch->visit.request == NULL || fetch->begun)
 		return;
-	if (!head_admit(&head, raw_json, len)) {
+	if (head_admit(raw_json, len, &head) != 0) {
 		head_refuse(fetch);
 		return;
 	}
 	fetch->begun = true;
-	fetch->is_events = is_event_stream(&head);
+	fetch->is_events = head_is_event_stream(&head);
 	snprintf(
 	    id, sizeof(id), "%016llx", (unsigned long long)fetch->visit.id);
 	head.headers[head.n_headers++] =

@@ -83,8 +83,7 @@ refuses_other_shapes(void **state)
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1,\"error\":{}}",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"result\":1}",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"m\"}",
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\","
-		"\"m\\u0065thod\":\"n\"}" };
+		"{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"m\\u0065thod\":1}" };
 	struct mcp_message message;
 	struct mcp_error error;
 
