@@ -28,7 +28,8 @@ static int
 supervisor_tell(struct slot *slot, uint32_t type)
 {
 	const struct wire_message message = { .type = type,
-		.id = slot->index };
+		.id = slot->index,
+		.status = type == WIRE_OPEN && slot->cold };
 
 	return wire_send(slot->pool->supervisor_fd, &message, NULL, 0, NULL);
 }
@@ -267,6 +268,12 @@ say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 	(void)fd;
 	if (slot->state != SLOT_LOADING) {
 		slot_lost(slot, "the template broke the protocol");
+		return;
+	}
+	if (message->status == WIRE_CODE_WARM_SPOILT && !slot->cold) {
+		slot->cold = true;
+		slot_reset(slot);
+		slot_serve(slot);
 		return;
 	}
 	pool_notice(slot->pool, 2, "%s: the bundle does not load",

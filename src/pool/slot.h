@@ -96,6 +96,7 @@ struct slot {
 	uint32_t n_ordered; /* forks that were ordered and did not arrive */
 	uint32_t target; /* cells to keep waiting */
 	uint32_t peak; /* calls at once since the last look */
+	bool cold; /* its warm-up does harm: do without */
 	uint64_t bytes; /* what the template takes, by the supervisor */
 	STAILQ_HEAD(, surface_waiter) waiters;
 };

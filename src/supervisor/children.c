@@ -99,9 +99,11 @@ int
 zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err)
 {
 	struct child *zygote = &supervisor->zygotes[which];
-	const char *const argv[] = { "cordon-zygote", "--preload", "/proc/self/fd/5",
-		"/proc/self/fd/4",
-		which == ZYGOTE_JITLESS ? "--jitless" : NULL, NULL };
+	const char *const argv[] = { "cordon-zygote", "--preload",
+		"/proc/self/fd/5", "/proc/self/fd/4",
+		which == ZYGOTE_JITLESS ? "--jitless" : "--jit",
+		supervisor->plan.flags & WIRE_PLAN_ONCE ? "--once" : NULL,
+		NULL };
 	int engine = -1, glue = -1, platform = -1, pair[2];
 
 	auto_close int loader_fd = open(LOADER, O_RDONLY | O_CLOEXEC);

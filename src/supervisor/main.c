@@ -90,11 +90,14 @@ child_kill(struct child *child)
 /* ---- the caller: gateway or client ---------------------------------- */
 
 static void
-open_answer(struct supervisor *supervisor, uint32_t deployment)
+open_answer(
+    struct supervisor *supervisor, const struct wire_message *order)
 {
+	const uint32_t deployment = order->id;
+	const uint32_t flags = order->status == 1 ? WIRE_LIMITS_NO_WARMUP : 0;
 	struct err err = { "" };
 
-	if (template_open(supervisor, deployment, &err) == 0)
+	if (template_open(supervisor, deployment, flags, &err) == 0)
 		return;
 	supervisor_log(supervisor, "error", "%s: %s",
 	    supervisor->deployments[deployment].name, err.text);
@@ -105,26 +108,27 @@ open_answer(struct supervisor *supervisor, uint32_t deployment)
 }
 
 static void
-weigh_answer(struct supervisor *supervisor, uint32_t deployment)
+weigh_answer(
+    struct supervisor *supervisor, const struct wire_message *order)
 {
 	const struct wire_message reply = { .type = WIRE_WEIGHT,
-		.id = deployment,
+		.id = order->id,
 		.usage.peak_kib =
-		    template_weigh(supervisor, deployment) / 1024u };
+		    template_weigh(supervisor, order->id) / 1024u };
 
 	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, NULL);
 }
 
 static void
-close_obey(struct supervisor *supervisor, uint32_t deployment)
+close_obey(struct supervisor *supervisor, const struct wire_message *order)
 {
-	template_close(supervisor, deployment);
+	template_close(supervisor, order->id);
 }
 
 /* What a caller may ask: all of it names a deployment of the plan. */
 static const struct {
 	uint32_t type;
-	void (*answer)(struct supervisor *, uint32_t deployment);
+	void (*answer)(struct supervisor *, const struct wire_message *);
 } orders[] = {
 	{ WIRE_OPEN, open_answer },
 	{ WIRE_CLOSE, close_obey },
@@ -147,7 +151,7 @@ caller_hear(struct supervisor *supervisor)
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
 		if (orders[i].type == message.type &&
 		    message.id < supervisor->plan.n_deployments) {
-			orders[i].answer(supervisor, message.id);
+			orders[i].answer(supervisor, &message);
 			return 0;
 		}
 	for (size_t i = 0; i < WIRE_FDS_MAX; i++)

@@ -33,6 +33,7 @@ struct template {
 	enum template_state state;
 	uint32_t id; /* of its fork order, unique for our life */
 	uint32_t zygote; /* which of them it was asked of */
+	uint32_t flags; /* WIRE_LIMITS_…, besides those of the plan */
 	pid_t pid;
 	int pidfd;
 	int control_fd; /* the caller's end, until it is handed over */
@@ -65,7 +66,7 @@ int gateway_start(struct supervisor *supervisor, struct err *err);
 
 /* The gateway's orders and the zygote's answers (templates.c). */
 int template_open(struct supervisor *supervisor, uint32_t deployment,
-    struct err *err);
+    uint32_t flags, struct err *err);
 void template_close(struct supervisor *supervisor, uint32_t deployment);
 void template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd);

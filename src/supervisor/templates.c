@@ -69,8 +69,8 @@ templates_lost(struct supervisor *supervisor, uint32_t zygote)
 }
 
 int
-template_open(
-    struct supervisor *supervisor, uint32_t deployment, struct err *err)
+template_open(struct supervisor *supervisor, uint32_t deployment,
+    uint32_t flags, struct err *err)
 {
 	const struct wire_deployment *record =
 	    &supervisor->deployments[deployment];
@@ -95,6 +95,7 @@ template_open(
 	*template = (struct template){ .state = TEMPLATE_FORKING,
 		.id = ++supervisor->last_id,
 		.zygote = which,
+		.flags = flags,
 		.pidfd = -1,
 		.control_fd = pair[0] };
 	const struct wire_message order = { .type = WIRE_TEMPLATE_FORK,
@@ -174,8 +175,9 @@ template_forked(struct supervisor *supervisor,
 		return;
 	}
 
-	const struct wire_message start = { .type = WIRE_START,
+	struct wire_message start = { .type = WIRE_START,
 		.limits = record->limits };
+	start.limits.flags |= template->flags;
 	const struct wire_message opened = { .type = WIRE_OPENED,
 		.id = deployment };
 	wire_send(template->control_fd, &start, NULL, 0, NULL);

@@ -43,6 +43,7 @@ struct wire_plan {
 #define WIRE_PLAN_NO_AUTH 1u /* the operator said --no-auth */
 #define WIRE_PLAN_LOG_JSON 2u /* log lines as JSON objects */
 #define WIRE_PLAN_VERBOSE 4u /* debug level */
+#define WIRE_PLAN_ONCE 8u /* a single call: start fast, not to last */
 
 struct wire_deployment {
 	char name[WIRE_NAME_MAX]; /* [a-z0-9] then [a-z0-9._-]* */

@@ -13,7 +13,7 @@
  * The life of a template and of a call, in order:
  *
  *   zygote -> supervisor   ZYGOTE_READY            the engine is warm
- *   gateway -> supervisor  OPEN deployment
+ *   gateway -> supervisor  OPEN deployment         (status 1: no warm-up)
  *   supervisor -> zygote   TEMPLATE_FORK id        + bundle, control
  *   zygote -> supervisor   TEMPLATE_FORKED id      + pidfd
  *   supervisor -> template START limits            (after its cgroup is set)
@@ -94,6 +94,7 @@ enum wire_code {
 	WIRE_CODE_INVALID_RESULT,
 	WIRE_CODE_LOAD_ERROR,
 	WIRE_CODE_INTERNAL,
+	WIRE_CODE_WARM_SPOILT, /* REFUSED: open again, without a warm-up */
 	WIRE_N_CODES,
 };
 

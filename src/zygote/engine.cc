@@ -415,8 +415,14 @@ platform_evaluate(v8::Local<v8::Context> context, const char *source,
 	v8::Local<v8::Value> bootstrap, entry;
 	v8::ScriptOrigin origin(text("cordon:platform"));
 	v8::Local<v8::Value> args[] = { natives_new(context, state) };
-	if (natives_string(isolate, source, len).ToLocal(&script_text) &&
-	    v8::Script::Compile(context, script_text, &origin)
+	const bool read =
+	    natives_string(isolate, source, len).ToLocal(&script_text);
+	v8::ScriptCompiler::Source unit(
+	    read ? script_text : v8::String::Empty(isolate), origin);
+	// Whole, once, here: what is compiled lazily is compiled in every cell.
+	if (read &&
+	    v8::ScriptCompiler::Compile(
+		context, &unit, v8::ScriptCompiler::kEagerCompile)
 		.ToLocal(&script) &&
 	    script->Run(context).ToLocal(&bootstrap) &&
 	    bootstrap->IsFunction() &&
@@ -543,17 +549,21 @@ engine_error(size_t *len)
 	return engine.error.data();
 }
 
-void
+bool
 engine_warm(void)
 {
 	Scope scope;
 	v8::TryCatch caught(engine.isolate);
 	v8::Local<v8::Value> value;
 
+	bool kept = true;
 	if (entry_call(scope.context(), "warm", 0, nullptr).ToLocal(&value) &&
-	    value->IsPromise())
-		(void)promise_wait(value.As<v8::Promise>());
+	    value->IsPromise()) {
+		auto promise = value.As<v8::Promise>();
+		kept = !promise_wait(promise) || !promise->Result()->IsFalse();
+	}
 	tasks_run(scope.context());
+	return kept;
 }
 
 int

@@ -45,8 +45,10 @@ const char *engine_surface(size_t *len);
 /* {"message", …}: the last error as JSON; borrowed. */
 const char *engine_error(size_t *len);
 
-/* Serves the dummy calls; the answers must be muted. Runs tenant code. */
-void engine_warm(void);
+/* Serves the dummy calls; the answers must be muted. Runs tenant code. False:
+ * they used up what the first caller needs (a server of one session), so that
+ * this process must not serve. */
+bool engine_warm(void);
 
 /* In a new cell: fresh randomness. 0 or negative errno. */
 int engine_reseed(void);

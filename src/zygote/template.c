@@ -296,8 +296,8 @@ template_run(const struct zygote *zygote, int bundle_fd, int control_fd)
 	alarm_set(limits.load_wall_ns);
 	answer_begin(-1, &limits);
 	bundle_load();
-	if ((limits.flags & WIRE_LIMITS_NO_WARMUP) == 0)
-		engine_warm();
+	if ((limits.flags & WIRE_LIMITS_NO_WARMUP) == 0 && !engine_warm())
+		refuse(WIRE_CODE_WARM_SPOILT, "", 0);
 	if (engine_is_stopped())
 		refuse_pack("{\"message\":\"the bundle uses up its time in the "
 			    "warm-up (initialize, lists, a call of a tool that "

@@ -19,6 +19,7 @@
 
 #include "base/auto.h"
 #include "zygote/engine.h"
+#include "zygote/hugetext.h"
 
 static struct zygote zygote;
 static char text[WIRE_TEXT_MAX + 1];
@@ -116,6 +117,7 @@ int
 zygote_main(int argc, char **argv, char **env)
 {
 	const int jitless = argc > 1 && strcmp(argv[1], "--jitless") == 0;
+	const int once = argc > 2 && strcmp(argv[2], "--once") == 0;
 	struct err err = { "" };
 	size_t len;
 
@@ -126,10 +128,13 @@ zygote_main(int argc, char **argv, char **env)
 	if (platform == NULL ||
 	    engine_init(jitless ? ENGINE_JITLESS : 0, platform, len, &err) !=
 		0 ||
-	    filters_make(jitless ? BOX_FILTER_NO_EXEC : 0, &err) != 0 ||
-	    base_measure(&err) != 0)
+	    filters_make(jitless ? BOX_FILTER_NO_EXEC : 0, &err) != 0)
 		give_up(&err);
 	free(steal_ptr(&platform));
+	if (!once)
+		hugetext_remap();
+	if (base_measure(&err) != 0)
+		give_up(&err);
 	syscall(SYS_close_range, ZYGOTE_CONTROL_FD + 1, ~0u, 0);
 	if (box_enter("zygote", &err) != 0)
 		give_up(&err);

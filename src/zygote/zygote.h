@@ -21,7 +21,8 @@ struct zygote {
 	uint64_t base_space; /* bytes of address space, the same */
 };
 
-/* Takes the process over: argv[1] may be "--jitless". */
+/* Takes the process over: argv[1] is "--jit" or "--jitless"; then perhaps
+ * "--once", when there is no point in a long preparation. */
 int zygote_main(int argc, char **argv, char **env);
 
 /* A template's life, in the child; takes both descriptors; never returns. */
