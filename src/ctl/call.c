@@ -155,8 +155,8 @@ tool_failed(struct run *run, struct json_span content)
 	    json_kind_of(wants[0].value) == JSON_KIND_STRING)
 		(void)json_string_copy(
 		    wants[0].value, message, sizeof(message), NULL);
-	ctl_answer_fail(&run->answer, CTL_EXIT_EXCEPTION, "exception",
-	    "%s", message);
+	ctl_answer_fail(
+	    &run->answer, CTL_EXIT_EXCEPTION, "exception", "%s", message);
 }
 
 static void
@@ -180,8 +180,8 @@ rpc_take(struct run *run)
 	const int r = ctl_rpc_find(run->head.bytes, run->head.len,
 	    run->body.bytes, run->body.len, &buffer, &rpc);
 	if (r != 0)
-		ctl_answer_fail(&run->answer, CTL_EXIT_RESULT,
-		    "invalid_result", "the cell's response has no valid head");
+		ctl_answer_fail(&run->answer, CTL_EXIT_RESULT, "invalid_result",
+		    "the cell's response has no valid head");
 	else if (rpc.result.at == NULL && rpc.error.at == NULL)
 		rpc_missing(run, rpc.status);
 	else if (rpc.result.at == NULL)
@@ -205,8 +205,8 @@ response_take(struct run *run)
 	if (r == 0)
 		result_set(run, out.bytes, out.len);
 	else
-		ctl_answer_fail(&run->answer, CTL_EXIT_RESULT,
-		    "invalid_result", "the cell's response has no valid head");
+		ctl_answer_fail(&run->answer, CTL_EXIT_RESULT, "invalid_result",
+		    "the cell's response has no valid head");
 	json_out_fini(&out);
 }
 
@@ -336,14 +336,13 @@ tool_choose(struct json_span tools, const char *wanted, unsigned int *n_tools,
 		char name[256];
 
 		if (json_members_find(tool, &want, 1) != 0 ||
-		    json_string_copy(
-			want.value, name, sizeof(name), NULL) != 0)
+		    json_string_copy(want.value, name, sizeof(name), NULL) != 0)
 			continue;
 		if (wanted == NULL || strcmp(wanted, name) == 0)
 			chosen = want.value;
 		if (used + strlen(name) + 3 < NAMES_MAX)
-			used += (size_t)sprintf(names + used, "%s%s",
-			    used > 0 ? ", " : "", name);
+			used += (size_t)sprintf(
+			    names + used, "%s%s", used > 0 ? ", " : "", name);
 	}
 	if (wanted == NULL && *n_tools != 1)
 		chosen = (struct json_span){ 0 };
@@ -419,6 +418,7 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 	auto_close int ours = pair[0], theirs = pair[1];
 	const struct wire_plan plan = {
 		.magic = WIRE_PLAN_MAGIC,
+		.flags = WIRE_PLAN_ONCE,
 		.n_deployments = 1,
 		.client_fd = theirs,
 		.listen_fd = -1,
@@ -506,7 +506,8 @@ run_end(struct run *run)
 bool
 ctl_call_run(const struct ctl_call *call, struct event_base *base)
 {
-	struct run run = { .call = call, .base = base,
+	struct run run = { .call = call,
+		.base = base,
 		.supervisor = { .pid_fd = -1, .said_fd = -1 } };
 	struct err err = { "" };
 	int pool_fd = -1;
