@@ -3,7 +3,7 @@
 
 import { native } from '../native.js';
 import {
-  NativeTypeError, append, apply, jsonStringify, stringToLowerCase,
+  NativeTypeError, apply, jsonStringify, stringToLowerCase,
 } from '../primordials.js';
 import { bodyTake, isDisturbed, pump } from '../web/body.js';
 import { requestFrom } from '../web/request.js';
@@ -31,8 +31,8 @@ export class ExecutionContext {
 function headText(status, list) {
   let text = '';
   for (let i = 0; i < list.length; i += 2) {
-    text += `${i === 0 ? '' : ','}[${jsonStringify(list[i])},${
-      jsonStringify(list[i + 1])}]`;
+    text += `${i === 0 ? '' : ','}[${jsonStringify(`${list[i]}`)},${
+      jsonStringify(`${list[i + 1]}`)}]`;
   }
   return `[${status},[${text}]]`;
 }
@@ -76,8 +76,8 @@ export function callFetch(call, request, body) {
   try {
     const list = [];
     for (let i = 0; i < request.headers.length; i++) {
-      append(list, stringToLowerCase(request.headers[i][0]));
-      append(list, request.headers[i][1]);
+      list[2 * i] = stringToLowerCase(request.headers[i][0]);
+      list[2 * i + 1] = request.headers[i][1];
     }
     const value = apply(surface.fn, surface.self, [
       requestFrom(request.method, request.url, list, body), {},

@@ -29,6 +29,7 @@ function valueOf(name, value) {
 
 export class Headers {
   #list = [];
+  #pairs = null; // what #sorted() found, until the list changes
 
   static {
     listOf = (headers) => headers.#list;
@@ -70,6 +71,7 @@ export class Headers {
 
   append(name, value) {
     const key = nameOf(name);
+    this.#pairs = null;
     this.#list.push(key, valueOf(key, value));
   }
 
@@ -78,6 +80,7 @@ export class Headers {
   }
 
   #remove(key, from) {
+    this.#pairs = null;
     for (let i = this.#list.length - 2; i >= from; i -= 2) {
       if (this.#list[i] === key)
         this.#list.splice(i, 2);
@@ -111,6 +114,7 @@ export class Headers {
   set(name, value) {
     const key = nameOf(name);
     const text = valueOf(key, value);
+    this.#pairs = null;
     for (let i = 0; i < this.#list.length; i += 2) {
       if (this.#list[i] === key) {
         this.#list[i + 1] = text;
@@ -123,6 +127,10 @@ export class Headers {
 
   /** Sorted and combined, as iteration shows it. */
   #sorted() {
+    return this.#pairs ??= this.#sort();
+  }
+
+  #sort() {
     const names = new Set();
     for (let i = 0; i < this.#list.length; i += 2)
       names.add(this.#list[i]);
@@ -140,7 +148,7 @@ export class Headers {
 
   *entries() {
     for (let i = 0, pairs; (pairs = this.#sorted()), i < pairs.length; i++)
-      yield pairs[i];
+      yield [...pairs[i]];
   }
 
   *keys() {

@@ -19,6 +19,22 @@ test('Headers combines, sorts, and keeps cookies apart', async () => {
   null, ['a', 'set-cookie', 'set-cookie', 'x-b'], ['1']]);
 });
 
+test('iterating Headers sees what changes meanwhile', async () => {
+  const seen = await inside(() => {
+    const headers = new Headers({ b: '1', c: '2' });
+    const names = [];
+    for (const pair of headers) {
+      names.push(pair[0]);
+      pair[1] = 'mine';
+      if (names.length === 1)
+        headers.set('d', '3');
+      headers.delete('c');
+    }
+    return [names, [...headers]];
+  });
+  assert.deepEqual(seen, [['b', 'd'], [['b', '1'], ['d', '3']]]);
+});
+
 test('Headers refuses what would break a message', async () => {
   const seen = await inside(() => [['a b', 'x'], ['a', 'x\r\ny: z'],
     ['', 'x'], ['a', '語'], ['a', '\0']].map(([name, value]) => {
