@@ -122,6 +122,8 @@ static const struct box_call zygote_calls[] = {
 	{ SYS_capget, "see that no capability is left" },
 	{ SYS_capset, "a template gives up the one capability" },
 	{ SYS_clone3, "fork a template into a pid namespace of its own" },
+	{ SYS_setresuid, "a template takes a uid of its own" },
+	{ SYS_setresgid, "a template takes a gid of its own" },
 };
 
 /* gateway: HTTP and JSON from anyone. Sees no file, opens no socket. */
@@ -183,9 +185,11 @@ static const struct box_domain domains[] = {
 	  .duty = "HTTP and JSON from anyone; talks to cells over descriptors "
 		  "it was given; never opens a file or a socket" },
 	{ .name = "zygote", .uid_offset = 2, CALLS(zygote_calls),
-	  .keep_caps = 1ull << CAP_SYS_ADMIN,
-	  .caps_why = "in its own user namespace only: a pid namespace for "
-		      "each template",
+	  .n_uids = 8192,
+	  .keep_caps = 1ull << CAP_SYS_ADMIN | 1ull << CAP_SETUID |
+		       1ull << CAP_SETGID,
+	  .caps_why = "in its own user namespace only: a pid namespace and, "
+		      "started by root, a uid for each template",
 	  .duty = "V8 warm, no tenant's code; forks templates on order; never "
 		  "reads a byte that a stranger wrote" },
 	{ .name = "template", .uid_offset = 2, CALLS(template_calls),

@@ -34,6 +34,7 @@ struct box_domain {
 	const char *name;
 	const char *duty; /* what it does, and what it must never do */
 	uint32_t uid_offset; /* host uid when started by root: base + this */
+	uint32_t n_uids; /* more uids of its own, 1…, for its children */
 	uint64_t keep_caps; /* mask of capabilities kept, in its own namespace */
 	const char *caps_why;
 	const struct box_call *calls;
@@ -43,6 +44,10 @@ struct box_domain {
 /* Started by root, a domain runs as this host uid + its offset: above what
  * systemd hands to containers, below 2^31. */
 #define BOX_UID_BASE 1900000000u
+
+/* Its children's uids (n_uids) begin here: a user is what the kernel counts
+ * processes, signals and descriptors in flight by. */
+#define BOX_CHILD_UID_BASE 1900010000u
 
 /* Borrowed, static. NULL when there is no such domain. */
 const struct box_domain *box_domain_find(const char *name);

@@ -46,14 +46,19 @@ ids_map(pid_t pid, const struct box_domain *domain)
 				  : geteuid();
 	const gid_t gid = is_root ? BOX_UID_BASE + domain->uid_offset
 				  : getegid();
-	char text[64];
+	char uids[96], gids[96];
 
-	snprintf(text, sizeof(text), "0 %u 1\n", uid);
-	int code = proc_write(pid, "uid_map", text);
+	int len = snprintf(uids, sizeof(uids), "0 %u 1\n", uid);
+	snprintf(gids, sizeof(gids), "0 %u 1\n", gid);
+	if (is_root && domain->n_uids > 0) {
+		snprintf(uids + len, sizeof(uids) - (size_t)len, "1 %u %u\n",
+		    BOX_CHILD_UID_BASE, domain->n_uids);
+		memcpy(gids, uids, sizeof(gids)); /* root: the same numbers */
+	}
+	int code = proc_write(pid, "uid_map", uids);
 	if (code == 0 && !is_root)
 		code = proc_write(pid, "setgroups", "deny");
-	snprintf(text, sizeof(text), "0 %u 1\n", gid);
-	return code == 0 ? proc_write(pid, "gid_map", text) : code;
+	return code == 0 ? proc_write(pid, "gid_map", gids) : code;
 }
 
 /* Descriptors 0, 1: nothing; 2: the log; 3…: the heritage; then an end. */

@@ -88,7 +88,7 @@ limits_set(const struct zygote *zygote)
 		    zygote->base_data + limits.memory_bytes + DATA_SLACK },
 		{ RLIMIT_AS,
 		    zygote->base_space + limits.memory_bytes + SPACE_SLACK },
-		{ RLIMIT_NOFILE, 16 },
+		{ RLIMIT_NOFILE, 1024 }, /* counts those in flight, too */
 		{ RLIMIT_FSIZE, 2 * SURFACE_MAX },
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_MEMLOCK, 0 },
@@ -270,16 +270,21 @@ orders_serve(const struct zygote *zygote)
 }
 
 void
-template_run(const struct zygote *zygote, int bundle_fd, int control_fd)
+template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
+    int control_fd)
 {
 	struct wire_message start;
 	int fds[WIRE_FDS_MAX];
 
 	prctl(PR_SET_NAME, "cordon-template");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGCHLD, SIG_DFL);
-	if (dup2(control_fd, CONTROL_FD) < 0 || dup2(bundle_fd, BUNDLE_FD) < 0 ||
+	if ((uid != 0 &&
+		(setresgid(uid, uid, uid) < 0 ||
+		    setresuid(uid, uid, uid) < 0)) ||
+	    dup2(control_fd, CONTROL_FD) < 0 || dup2(bundle_fd, BUNDLE_FD) < 0 ||
 	    syscall(SYS_close_range, 2, ~0u, 0) < 0 || box_caps_drop(0) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    box_filter_install(&zygote->template_filter) != 0)
 		_exit(1);
 	/* The supervisor speaks first, once the limits around us are set. */

@@ -70,6 +70,18 @@ base_measure(struct err *err)
 	return 0;
 }
 
+/* user_namespaces(7): the second line is there when root started us. */
+static void
+uids_count(void)
+{
+	unsigned int inside, count;
+
+	auto_fclose FILE *file = fopen("/proc/self/uid_map", "re");
+	if (file != NULL && fscanf(file, "%*u %*u %*u") == 0 &&
+	    fscanf(file, "%u %*u %u", &inside, &count) == 2)
+		zygote.n_uids = count;
+}
+
 static int
 filters_make(int flags, struct err *err)
 {
@@ -96,8 +108,9 @@ template_fork(uint32_t id, int raw_bundle_fd, int raw_control_fd)
 
 	const pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		template_run(
-		    &zygote, fd_steal(&bundle_fd), fd_steal(&control_fd));
+		template_run(&zygote,
+		    zygote.n_uids > 0 ? 1 + id % zygote.n_uids : 0,
+		    fd_steal(&bundle_fd), fd_steal(&control_fd));
 
 	auto_close int template_fd = pidfd;
 	int code;
@@ -135,6 +148,7 @@ zygote_main(int argc, char **argv, char **env)
 		hugetext_remap();
 	if (base_measure(&err) != 0)
 		give_up(&err);
+	uids_count();
 	syscall(SYS_close_range, ZYGOTE_CONTROL_FD + 1, ~0u, 0);
 	if (box_enter("zygote", &err) != 0)
 		give_up(&err);

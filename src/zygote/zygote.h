@@ -19,15 +19,17 @@ struct zygote {
 	struct box_filter cell_reuse_filter;
 	uint64_t base_data; /* bytes of private data before any bundle */
 	uint64_t base_space; /* bytes of address space, the same */
+	uint32_t n_uids; /* templates take uids 1 to this, in turn */
 };
 
 /* Takes the process over: argv[1] is "--jit" or "--jitless"; then perhaps
  * "--once", when there is no point in a long preparation. */
 int zygote_main(int argc, char **argv, char **env);
 
-/* A template's life, in the child; takes both descriptors; never returns. */
-void template_run(const struct zygote *zygote, int bundle_fd, int control_fd)
-    __attribute__((noreturn));
+/* A template's life, in the child, as uid (0: the only one there is); takes
+ * both descriptors; never returns. */
+void template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
+    int control_fd) __attribute__((noreturn));
 
 /* A cell's life, in the child; takes the stream; never returns. */
 void cell_run(const struct zygote *zygote, const struct wire_limits *limits,
