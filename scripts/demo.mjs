@@ -97,7 +97,7 @@ async function repeat(client, name, args) {
 async function showServer(url, token, server) {
   const { value: client, ms } = await timed(() =>
     connect(`${url}/s/${server}/mcp`, token));
-  const { name, version } = client.getServerVersion() ?? {};
+  const { name = server, version = '' } = client.getServerVersion() ?? {};
   say(`\n${server}: connected to ${name} ${version} in ${ms.toFixed(1)} ms`);
   const list = await timed(() => client.listTools());
   say(`  tools/list   ${list.value.tools.map((tool) => tool.name).join(', ')}` +
