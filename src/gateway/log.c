@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "gateway/log.h"
 #include "json/out.h"
 
@@ -108,6 +109,24 @@ put_line(const struct line *line)
 	json_out_fini(&out);
 }
 
+/* In place: no control character and no broken UTF-8, so that no terminal
+ * obeys what a stranger wrote. */
+static void
+text_calm(char *text)
+{
+	const size_t len = strlen(text);
+	uint32_t character;
+
+	for (size_t at = 0; at < len;) {
+		const size_t n =
+		    utf8_next((const uint8_t *)text + at, len - at, &character);
+		if (n == 0 || character < 0x20 ||
+		    (character >= 0x7f && character < 0xa0))
+			memset(text + at, '?', n == 0 ? 1 : n);
+		at += n == 0 ? 1 : n;
+	}
+}
+
 void
 log_line(enum log_level level, uint64_t request, const char *format, ...)
 {
@@ -119,9 +138,7 @@ log_line(enum log_level level, uint64_t request, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (char *at = text; *at != '\0'; at++)
-		if ((unsigned char)*at < 0x20 || *at == 0x7f)
-			*at = ' ';
+	text_calm(text);
 	put_line(&(struct line){ .level = level,
 	    .request = request,
 	    .text = text,

@@ -59,21 +59,39 @@ write_optional(struct json_out *out, const char *before, struct json_span value)
 	json_out_span(out, value);
 }
 
-/* "capabilities":…,"serverInfo":…,"instructions":…? */
+/* {"name","version","title"?} */
 static void
-write_identity(const struct serve *serve)
+write_server_info(const struct serve *serve)
 {
 	const struct mcp_surface *surface = serve->surface;
-	struct json_out *out = serve->out;
 
-	json_out_text(out,
-	    "\"capabilities\":{\"tools\":{}},"
-	    "\"serverInfo\":{\"name\":");
-	json_out_span(out, surface->name);
-	write_optional(out, ",\"version\":", surface->version);
-	write_optional(out, ",\"title\":", surface->title);
-	json_out_text(out, "}");
-	write_optional(out, ",\"instructions\":", surface->instructions);
+	write_optional(serve->out, "{\"name\":", surface->name);
+	write_optional(serve->out, ",\"version\":", surface->version);
+	write_optional(serve->out, ",\"title\":", surface->title);
+	json_out_text(serve->out, "}");
+}
+
+/* "capabilities":…,"instructions":…? and a comma before what follows. */
+static void
+write_offer(const struct serve *serve)
+{
+	json_out_text(serve->out, "\"capabilities\":{\"tools\":{}},");
+	if (serve->surface->instructions.at == NULL)
+		return;
+	json_out_text(serve->out, "\"instructions\":");
+	json_out_span(serve->out, serve->surface->instructions);
+	json_out_text(serve->out, ",");
+}
+
+/* What results of the modern era carry that may be kept: how long, by whom, and
+ * from which server. */
+static void
+write_keeping(const struct serve *serve)
+{
+	json_out_text(serve->out,
+	    TTL_AND_SCOPE ",\"_meta\":{\"" MCP_META_SERVER_INFO "\":");
+	write_server_info(serve);
+	json_out_text(serve->out, "},");
 }
 
 static enum mcp_step
@@ -95,7 +113,9 @@ serve_initialize(const struct serve *serve)
 	json_out_text(serve->out, "\"protocolVersion\":\"");
 	json_out_text(serve->out, version);
 	json_out_text(serve->out, "\",");
-	write_identity(serve);
+	write_offer(serve);
+	json_out_text(serve->out, "\"serverInfo\":");
+	write_server_info(serve);
 	return reply_close(serve);
 }
 
@@ -110,10 +130,10 @@ static enum mcp_step
 serve_discover(const struct serve *serve)
 {
 	reply_open(serve);
+	write_offer(serve);
+	write_keeping(serve);
 	json_out_text(serve->out, "\"supportedVersions\":");
 	mcp_modern_versions_write(serve->out);
-	json_out_text(serve->out, "," TTL_AND_SCOPE ",");
-	write_identity(serve);
 	return reply_close(serve);
 }
 
@@ -129,7 +149,7 @@ serve_tools_list(const struct serve *serve)
 	}
 	reply_open(serve);
 	if (serve->era == MCP_MODERN)
-		json_out_text(serve->out, TTL_AND_SCOPE ",");
+		write_keeping(serve);
 	json_out_text(serve->out, "\"tools\":");
 	json_out_span(serve->out, serve->surface->tools);
 	return reply_close(serve);

@@ -313,6 +313,27 @@ test('a legacy client that leaves has not', async () => {
   assert.equal(await gateway.metric('calls_failed_total'), failed);
 });
 
+test('a client that leaves while its server loads is forgotten', async () => {
+  const other = await Gateway.start();
+  const abort = new AbortController();
+  const asked = other.fetch('/s/late/mcp', { method: 'POST', signal: abort.signal,
+    headers: { 'content-type': 'application/json' }, body: JSON.stringify(rpc('ping')) });
+  await other.until(async () => await other.metric('http_pending') === 2);
+  abort.abort();
+  await assert.rejects(asked);
+  await other.until(async () => await other.metric('http_pending') === 1);
+  assert.equal((await other.post('/s/late/mcp', rpc('ping'))).status, 200);
+  assert.equal(await other.stop(), 0);
+});
+
+test('what strangers write cannot speak to a terminal', async () => {
+  await gateway.fetch('/s/\u009b31m%1b');
+  const { request } = await import('node:http');
+  await new Promise((resolve) => request({ port: gateway.port, path: '/x',
+    headers: { host: 'evil\x9b31m' } }, (answer) => answer.resume().on('end', resolve)).end());
+  await gateway.until(() => gateway.log.includes("the Host 'evil?31m'"));
+});
+
 test('unknown places are told what there is', async () => {
   for (const path of ['/', '/mcp', '/s/', '/s/none/mcp', '/s/%74ools/mcp', '/S/tools/mcp',
     `/s/${'x'.repeat(100)}/mcp`]) {

@@ -71,19 +71,23 @@ assert_serves(void **state, enum mcp_era era, const char *method,
 }
 
 #define OK(result) "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":" result "}"
-#define IDENTITY                                                               \
-	"\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"n\","      \
-	"\"version\":\"1\",\"title\":\"T\"},\"instructions\":\"i\\u0021\""
+#define OFFER "\"capabilities\":{\"tools\":{}},\"instructions\":\"i\\u0021\","
+#define SERVER "{\"name\":\"n\",\"version\":\"1\",\"title\":\"T\"}"
+#define KEEPING                                                                \
+	"\"ttlMs\":60000,\"cacheScope\":\"private\",\"_meta\":{"               \
+	"\"io.modelcontextprotocol/serverInfo\":" SERVER "},"
 
 static void
 negotiates_legacy_versions(void **state)
 {
 	assert_serves(state, MCP_LEGACY, "initialize",
 	    "{\"protocolVersion\":\"2024-11-05\"}", 200,
-	    OK("{\"protocolVersion\":\"2024-11-05\"," IDENTITY "}"));
+	    OK("{\"protocolVersion\":\"2024-11-05\"," OFFER
+	       "\"serverInfo\":" SERVER "}"));
 	assert_serves(state, MCP_LEGACY, "initialize",
 	    "{\"protocolVersion\":\"2026-07-28\"}", 200,
-	    OK("{\"protocolVersion\":\"2025-11-25\"," IDENTITY "}"));
+	    OK("{\"protocolVersion\":\"2025-11-25\"," OFFER
+	       "\"serverInfo\":" SERVER "}"));
 	assert_serves(state, MCP_LEGACY, "initialize", "{}", 200,
 	    "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32602,"
 	    "\"message\":\"Invalid params: initialize needs a "
@@ -94,9 +98,8 @@ static void
 discovers_in_the_modern_era(void **state)
 {
 	assert_serves(state, MCP_MODERN, "server/discover", "{}", 200,
-	    OK("{\"resultType\":\"complete\",\"supportedVersions\":["
-	       "\"2026-07-28\"],\"ttlMs\":60000,\"cacheScope\":"
-	       "\"private\"," IDENTITY "}"));
+	    OK("{\"resultType\":\"complete\"," OFFER KEEPING
+	       "\"supportedVersions\":[\"2026-07-28\"]}"));
 }
 
 static void
@@ -109,8 +112,7 @@ lists_tools_byte_for_byte(void **state)
 	assert_serves(
 	    state, MCP_LEGACY, "tools/list", "{}", 200, OK("{" TOOLS));
 	assert_serves(state, MCP_MODERN, "tools/list", "{}", 200,
-	    OK("{\"resultType\":\"complete\",\"ttlMs\":60000,"
-	       "\"cacheScope\":\"private\"," TOOLS));
+	    OK("{\"resultType\":\"complete\"," KEEPING TOOLS));
 }
 
 static void
