@@ -73,7 +73,8 @@ function encryptBlock(keys, s) {
   let k = 4;
   for (; k < keys.length - 4; k += 4) {
     for (let i = 0; i < 4; i++) {
-      t[i] = table[s[i] >>> 24] ^ rotate(table[(s[(i + 1) & 3] >>> 16) & 255], 8) ^
+      t[i] = table[s[i] >>> 24] ^
+          rotate(table[(s[(i + 1) & 3] >>> 16) & 255], 8) ^
           rotate(table[(s[(i + 2) & 3] >>> 8) & 255], 16) ^
           rotate(table[s[(i + 3) & 3] & 255], 24) ^ keys[k + i];
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values as text, for the console. Bounded in depth, breadth and length; never
-// runs a getter or a proxy's trap, and never throws.
+// runs a getter (but an error's `stack`) or a proxy's trap, and never throws.
 
 import { native } from '../native.js';
 
@@ -9,6 +9,8 @@ const ITEMS_MAX = 100;
 const TEXT_MAX = 16 << 10;
 const STRING_MAX = 10000;
 const LINE_MAX = 72;
+const OF_FUNCTION = /^(name|length|prototype|arguments|caller)$/;
+const PLATFORM = 'cordon:platform';
 
 const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 const functionToString = Function.prototype.toString;
@@ -84,12 +86,18 @@ function inspectFunction(fn) {
     `[${kind}: ${name}]` : `[${kind} (anonymous)]`;
 }
 
+/** A stack without the platform's own frames. */
+function ownFrames(stack) {
+  return !stack.includes(PLATFORM) ? stack : stack.split('\n')
+    .filter((line) => !line.includes(PLATFORM)).join('\n');
+}
+
 /** The text of an error: its stack, or its name and message. */
 function errorText(error) {
   try {
     const { stack } = error;
     if (typeof stack === 'string' && stack !== '')
-      return stack.slice(0, TEXT_MAX);
+      return ownFrames(stack.slice(0, TEXT_MAX));
   } catch {
     // A hostile getter: the parts below must do.
   }
@@ -132,13 +140,15 @@ class Inspector {
   /** Text and entries of what is more than its properties. */
   #special(object, depth) {
     if (typeof object === 'function')
-      return { text: inspectFunction(object), entries: [], skip: /^(name|length|prototype|arguments|caller)$/ };
+      return { text: inspectFunction(object), entries: [], skip: OF_FUNCTION };
     if (Error.isError(object)) {
       return { text: errorText(object), entries: [],
         skip: /^(stack|message|name)$/ };
     }
-    if (Array.isArray(object))
-      return { open: '[', text: '', entries: this.#array(object, object.length, depth), skip: /^(\d+|length)$/ };
+    if (Array.isArray(object)) {
+      return { open: '[', text: '', skip: /^(\d+|length)$/,
+        entries: this.#array(object, object.length, depth) };
+    }
     const tag = brand(typedName, object);
     if (tag !== undefined) {
       const length = brand(typedLength, object);

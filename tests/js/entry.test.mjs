@@ -238,6 +238,14 @@ test('gives a context: log, signal, env, name, waitUntil', async () => {
     [1, 'late']]);
 });
 
+test('an error in the log shows the frames of the bundle only', async () => {
+  const cell = newCell();
+  await callTool(`export function run() {
+    console.error(new Error('seen')); }`, {}, cell);
+  assert.match(cell.logs[0][1], /^Error: seen\n {4}at .*tool\.js:2:19/);
+  assert.doesNotMatch(cell.logs[0][1], /cordon:platform/);
+});
+
 test('is done only when waitUntil is, also when it fails', async () => {
   const cell = newCell();
   cell.entry.describe(await evaluate(cell, `export const run = (i, ctx) => {
