@@ -38,8 +38,8 @@ static const char *const levels[] = { "debug", "info", "warn", "error" };
 static const char *
 level_name(int level)
 {
-	return level >= 0 && level < (int)ARRAY_LEN(levels) ? levels[level] :
-							      "info";
+	return level >= 0 && level < (int)ARRAY_LEN(levels) ? levels[level]
+							    : "info";
 }
 
 void
@@ -82,8 +82,8 @@ is_json(const char *text, size_t len, struct json_span *value)
 }
 
 void
-ctl_answer_take(struct ctl_answer *answer, const struct pool_outcome *outcome,
-    bool loading)
+ctl_answer_take(
+    struct ctl_answer *answer, const struct pool_outcome *outcome, bool loading)
 {
 	struct json_span value;
 
@@ -172,11 +172,11 @@ place_print(const struct json_want *wants, FILE *say)
 	fputs("    at ", say);
 	ctl_text_print(say, file, len, "");
 	if (json_value_is_integer(wants[3].value))
-		fprintf(say, ":%.*s", (int)wants[3].value.len,
-		    wants[3].value.at);
+		fprintf(
+		    say, ":%.*s", (int)wants[3].value.len, wants[3].value.at);
 	if (json_value_is_integer(wants[4].value))
-		fprintf(say, ":%.*s", (int)wants[4].value.len,
-		    wants[4].value.at);
+		fprintf(
+		    say, ":%.*s", (int)wants[4].value.len, wants[4].value.at);
 	putc('\n', say);
 }
 

@@ -48,8 +48,8 @@ void ctl_answer_print(const struct ctl_answer *answer,
 struct json_out;
 
 /* Adds {"level", "text"} to an array of log lines that began with "[". */
-void ctl_log_add(
-    struct json_out *logs, int level, const char *raw_text, size_t len);
+void
+ctl_log_add(struct json_out *logs, int level, const char *raw_text, size_t len);
 
 /* The one object of --json, in a line; `logs` are the elements so far. */
 void ctl_answer_print_json(

@@ -40,8 +40,9 @@ ctl_limits_check(const struct wire_limits *limits, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
 		const struct bound *bound = &bounds[i];
-		const uint64_t value = *(const uint64_t *)(const void *)(
-		    (const char *)limits + bound->offset);
+		const uint64_t value =
+		    *(const uint64_t *)(const void *)((const char *)limits +
+			bound->offset);
 
 		if (value >= bound->least && value <= bound->most)
 			continue;

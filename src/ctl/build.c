@@ -77,8 +77,8 @@ build_exec(const struct command *command, const char *entry)
 	struct err err;
 
 	if (access(entry, R_OK) < 0) {
-		fprintf(stderr, "cordon build: %s: %s\n", entry,
-		    strerror(errno));
+		fprintf(
+		    stderr, "cordon build: %s: %s\n", entry, strerror(errno));
 		return CTL_EXIT_USAGE;
 	}
 	if (script_find(script, &err) != 0) {
@@ -126,8 +126,9 @@ ctl_build(int argc, char **argv)
 	if (r != 0)
 		return ctl_usage_fail(&synopsis, &err);
 	if (n != 1 || command.out == NULL) {
-		err_set(&err, 0, n != 1 ? "which entry file? (one)" :
-					  "where to? Say -o OUT.js");
+		err_set(&err, 0,
+		    n != 1 ? "which entry file? (one)"
+			   : "where to? Say -o OUT.js");
 		return ctl_usage_fail(&synopsis, &err);
 	}
 	return build_exec(&command, argv[1]);

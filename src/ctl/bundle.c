@@ -105,8 +105,8 @@ beneath_open(const struct walk *walk, const char *path, int *fd)
 		    "%s/%s is a symbolic link: a bundle holds only regular "
 		    "files; copy what it points to",
 		    walk->root, path);
-	return err_set(walk->err, -errno, "%s/%s: %s", walk->root, path,
-	    strerror(errno));
+	return err_set(
+	    walk->err, -errno, "%s/%s: %s", walk->root, path, strerror(errno));
 }
 
 static int folder_pack(
@@ -208,8 +208,8 @@ ctl_bundle_read(const char *path, struct ctl_bundle *bundle, struct err *err)
 
 	const bool is_folder = S_ISDIR(status.st_mode);
 	if (!is_folder && !S_ISREG(status.st_mode))
-		return err_set(err, -EINVAL,
-		    "%s is neither a file nor a folder", path);
+		return err_set(
+		    err, -EINVAL, "%s is neither a file nor a folder", path);
 
 	int r = pack_writer_init(&writer);
 	if (r < 0)

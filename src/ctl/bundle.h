@@ -25,8 +25,8 @@ struct ctl_bundle {
  * folder ends it with a sentence, as do too many or too large files. Negative
  * errno, or a PACK_E_….
  */
-int ctl_bundle_read(
-    const char *path, struct ctl_bundle *bundle, struct err *err);
+int
+ctl_bundle_read(const char *path, struct ctl_bundle *bundle, struct err *err);
 
 /* Whether a file of a folder belongs to the bundle, by its name. */
 bool ctl_bundle_wants(const char *name);

@@ -39,16 +39,15 @@ int
 ctl_server_name(const char *file, bool is_folder, char name[WIRE_NAME_MAX])
 {
 	const char *end = is_folder ? NULL : ending_find(file);
-	const size_t len =
-	    end != NULL ? (size_t)(end - file) : strlen(file);
+	const size_t len = end != NULL ? (size_t)(end - file) : strlen(file);
 	char stem[WIRE_NAME_MAX];
 
 	if (len >= WIRE_NAME_MAX)
 		return CTL_E_CATALOG;
 	for (size_t i = 0; i < len; i++)
-		stem[i] = (char)(file[i] >= 'A' && file[i] <= 'Z' ?
-			file[i] - 'A' + 'a' :
-			file[i]);
+		stem[i] = (char)(file[i] >= 'A' && file[i] <= 'Z'
+			? file[i] - 'A' + 'a'
+			: file[i]);
 	stem[len] = '\0';
 	if (!is_name(stem))
 		return CTL_E_CATALOG;
@@ -96,8 +95,7 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path)
 	catalog->servers = servers;
 
 	struct ctl_server *server = &servers[catalog->n_servers];
-	*server = (struct ctl_server){ .path = strdup(path),
-		.bundle.fd = -1 };
+	*server = (struct ctl_server){ .path = strdup(path), .bundle.fd = -1 };
 	if (server->path == NULL)
 		return -ENOMEM;
 	strcpy(server->name, name);
@@ -171,9 +169,8 @@ entry_add(struct ctl_catalog *catalog, const char *folder, const char *name,
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
 
 	if (S_ISDIR(status.st_mode))
-		return is_bundle(path) ?
-		    server_add(catalog, path, true, err) :
-		    0;
+		return is_bundle(path) ? server_add(catalog, path, true, err)
+				       : 0;
 	if (S_ISREG(status.st_mode) && ending_find(name) != NULL)
 		return server_add(catalog, path, false, err);
 	return 0;
@@ -187,8 +184,7 @@ folder_add(struct ctl_catalog *catalog, const char *folder, struct err *err)
 
 	const int n = scandir(folder, &names, wants, alphasort);
 	if (n < 0)
-		return err_set(
-		    err, -errno, "%s: %s", folder, strerror(errno));
+		return err_set(err, -errno, "%s: %s", folder, strerror(errno));
 	for (int i = 0; i < n; i++) {
 		if (r == 0)
 			r = entry_add(catalog, folder, names[i]->d_name, err);
@@ -199,8 +195,7 @@ folder_add(struct ctl_catalog *catalog, const char *folder, struct err *err)
 }
 
 int
-ctl_catalog_add(
-    struct ctl_catalog *catalog, const char *path, struct err *err)
+ctl_catalog_add(struct ctl_catalog *catalog, const char *path, struct err *err)
 {
 	struct stat status;
 	char trimmed[PATH_MAX];

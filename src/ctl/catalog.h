@@ -32,14 +32,14 @@ void ctl_catalog_fini(struct ctl_catalog *catalog);
  * Adds what is in a folder, or one file. Refused with a sentence: a stem that
  * is no name, two servers of one name, more than WIRE_DEPLOYMENTS_MAX.
  */
-int ctl_catalog_add(
-    struct ctl_catalog *catalog, const char *path, struct err *err);
+int
+ctl_catalog_add(struct ctl_catalog *catalog, const char *path, struct err *err);
 
 /* Sorts them by name, reads all their files. */
 int ctl_catalog_read(struct ctl_catalog *catalog, struct err *err);
 
-const struct ctl_server *ctl_catalog_find(
-    const struct ctl_catalog *catalog, const char *name);
+const struct ctl_server *
+ctl_catalog_find(const struct ctl_catalog *catalog, const char *name);
 
 /*
  * The name of a file or folder: its stem in lower case, [a-z0-9] and then

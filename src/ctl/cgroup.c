@@ -40,8 +40,8 @@ own_find(const char *controller, char own[PATH_MAX])
 		if (path == NULL)
 			continue;
 		*path++ = '\0';
-		if (controller == NULL ? names[1] == '\0' :
-					 has_word(names + 1, controller, ",")) {
+		if (controller == NULL ? names[1] == '\0'
+				       : has_word(names + 1, controller, ",")) {
 			strcpy(own, strcmp(path, "/") == 0 ? "" : path);
 			return true;
 		}

@@ -23,8 +23,8 @@ struct place {
 };
 
 /* Reads a value into the field of that kind; 0, or place_fail(). */
-typedef int read_fn(
-    const struct place *place, struct json_span value, void *field);
+typedef int
+read_fn(const struct place *place, struct json_span value, void *field);
 
 struct member {
 	const char *name;
@@ -92,8 +92,7 @@ count_read(const struct place *place, struct json_span value, void *field)
 {
 	uint64_t count;
 
-	if (integer_get(value, &count) != 0 || count == 0 ||
-	    count > UINT32_MAX)
+	if (integer_get(value, &count) != 0 || count == 0 || count > UINT32_MAX)
 		return place_fail(place, "a whole number of at least 1");
 	*(uint32_t *)field = (uint32_t)count;
 	return 0;
@@ -185,17 +184,17 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 
 static read_fn limits_read, servers_read;
 
-#define LIMIT(name, read, member)                                             \
-	{                                                                     \
-		name, read, offsetof(struct wire_limits, member)              \
+#define LIMIT(name, read, member)                                              \
+	{                                                                      \
+		name, read, offsetof(struct wire_limits, member)               \
 	}
-#define SERVER(name, read, member)                                            \
-	{                                                                     \
-		name, read, offsetof(struct ctl_server_config, member)        \
+#define SERVER(name, read, member)                                             \
+	{                                                                      \
+		name, read, offsetof(struct ctl_server_config, member)         \
 	}
-#define TOP(name, read, member)                                               \
-	{                                                                     \
-		name, read, offsetof(struct ctl_config, member)               \
+#define TOP(name, read, member)                                                \
+	{                                                                      \
+		name, read, offsetof(struct ctl_config, member)                \
 	}
 
 static const struct member limits_members[] = {
@@ -285,8 +284,8 @@ unknown_fail(const struct place *place, const struct part *part)
 		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
 		    i > 0 ? ", " : "", part->members[i].name);
 	return err_set(place->err, CTL_E_CONFIG,
-	    "%s: %s is not known; here may be: %s", place->path,
-	    place->pointer, names);
+	    "%s: %s is not known; here may be: %s", place->path, place->pointer,
+	    names);
 }
 
 static int
@@ -464,8 +463,7 @@ ctl_config_server(const struct ctl_config *config, const char *name,
 
 int
 ctl_config_names_check(const struct ctl_config *config,
-    bool (*is_served)(void *arg, const char *name), void *arg,
-    struct err *err)
+    bool (*is_served)(void *arg, const char *name), void *arg, struct err *err)
 {
 	struct json_span key, value;
 	struct json_iter iter;

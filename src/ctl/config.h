@@ -44,8 +44,8 @@ void ctl_config_init(struct ctl_config *config);
 void ctl_config_fini(struct ctl_config *config);
 
 /* Reads the file over what is there. CTL_E_CONFIG, negative errno. */
-int ctl_config_read(
-    struct ctl_config *config, const char *path, struct err *err);
+int
+ctl_config_read(struct ctl_config *config, const char *path, struct err *err);
 
 /* The same from a text, which it copies; `path` is for the sentences. */
 int ctl_config_parse(struct ctl_config *config, const char *path,
@@ -57,8 +57,7 @@ void ctl_config_server(const struct ctl_config *config, const char *name,
 
 /* CTL_E_CONFIG if /servers has a name that is not among those served. */
 int ctl_config_names_check(const struct ctl_config *config,
-    bool (*is_served)(void *arg, const char *name), void *arg,
-    struct err *err);
+    bool (*is_served)(void *arg, const char *name), void *arg, struct err *err);
 
 /* Adds names to a comma list. -ENAMETOOLONG. */
 int ctl_names_add(char list[CTL_NAMES_MAX], const char *name);

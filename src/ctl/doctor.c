@@ -41,8 +41,8 @@ finding_add(struct json_out *out, const struct ctl_probe *probe,
 {
 	text_add(out, "{\"name\":", probe->name);
 	text_add(out, ",\"state\":",
-	    finding->state == CTL_PROBE_MISSING ? "missing" :
-						  states[finding->state]);
+	    finding->state == CTL_PROBE_MISSING ? "missing"
+						: states[finding->state]);
 	text_add(out, ",\"found\":", finding->text);
 	if (finding->advice[0] != '\0')
 		text_add(out, ",\"advice\":", finding->advice);
@@ -71,8 +71,7 @@ examine(struct json_out *out)
 	return worst;
 }
 
-static const char verdict_ok[] =
-    "Cells can run here, behind every wall.";
+static const char verdict_ok[] = "Cells can run here, behind every wall.";
 static const char verdict_weaker[] =
     "Cells can run here, behind every wall. What is \"weaker\" is a limit on "
     "all of a\ntenant's cells together: each single cell is limited in any "
@@ -132,8 +131,8 @@ ctl_doctor(int argc, char **argv)
 		worst = report_json();
 	} else {
 		printf("As %s:\n\n",
-		    geteuid() == 0 ? "root (cells get uids of their own)" :
-				     "a user (cells live in a user namespace)");
+		    geteuid() == 0 ? "root (cells get uids of their own)"
+				   : "a user (cells live in a user namespace)");
 		worst = examine(NULL);
 		printf("\n%s\n", verdicts[worst]);
 	}

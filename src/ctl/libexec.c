@@ -38,8 +38,8 @@ ctl_libexec_find(const char *name, char path[PATH_MAX], struct err *err)
 
 	const int r = self_folder(folder);
 	if (r < 0)
-		return err_set(err, r, "cannot read /proc/self/exe: %s",
-		    strerror(-r));
+		return err_set(
+		    err, r, "cannot read /proc/self/exe: %s", strerror(-r));
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		if (try(path, folder, places[i], name))

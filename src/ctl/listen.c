@@ -53,8 +53,8 @@ where_split(const char *where, char host[64], const char **port)
 }
 
 static int
-where_parse(const char *where, union address *address, socklen_t *len,
-    struct err *err)
+where_parse(
+    const char *where, union address *address, socklen_t *len, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
@@ -110,8 +110,7 @@ address_show(int fd, char text[CTL_ADDRESS_MAX])
 
 	getsockname(fd, &address.any, &len);
 	if (address.any.sa_family == AF_INET6) {
-		inet_ntop(
-		    AF_INET6, &address.v6.sin6_addr, host, sizeof(host));
+		inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof(host));
 		snprintf(text, CTL_ADDRESS_MAX, "[%s]:%u", host,
 		    ntohs(address.v6.sin6_port));
 	} else {
@@ -122,8 +121,8 @@ address_show(int fd, char text[CTL_ADDRESS_MAX])
 }
 
 int
-ctl_listen(const char *where, bool loopback_only,
-    struct ctl_listener *listener, struct err *err)
+ctl_listen(const char *where, bool loopback_only, struct ctl_listener *listener,
+    struct err *err)
 {
 	union address address = { 0 };
 	const int on = 1;

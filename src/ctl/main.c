@@ -43,8 +43,8 @@ commands_print(FILE *out)
 	      "Commands:\n",
 	    out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-9s  %s\n", commands[i].name,
-		    commands[i].help);
+		fprintf(
+		    out, "  %-9s  %s\n", commands[i].name, commands[i].help);
 	fputs("\nA first try:\n"
 	      "  cordon doctor\n"
 	      "  cordon run tool.js '{\"price\": 45}'\n"
@@ -74,8 +74,8 @@ help(int argc, char **argv)
 	if (command == NULL)
 		return unknown(argv[1]);
 	if (command->run == help || command->run == version) {
-		printf("Usage: cordon %s\n\n%s\n", command->name,
-		    command->help);
+		printf(
+		    "Usage: cordon %s\n\n%s\n", command->name, command->help);
 		return CTL_EXIT_OK;
 	}
 
@@ -128,8 +128,8 @@ main(int argc, char **argv)
 
 	const int exit_code = command->run(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "cordon: standard output: %s\n",
-		    strerror(errno));
+		fprintf(
+		    stderr, "cordon: standard output: %s\n", strerror(errno));
 		return exit_code == CTL_EXIT_OK ? CTL_EXIT_INTERNAL : exit_code;
 	}
 	return exit_code;

@@ -93,8 +93,8 @@ letter_find(const struct ctl_synopsis *synopsis, char letter)
 /* "--name", "--name=value" or "-x": the option, and the value if it is
  * written in one word with it. */
 static const struct ctl_option *
-word_match(const struct ctl_synopsis *synopsis, const char *word,
-    const char **value)
+word_match(
+    const struct ctl_synopsis *synopsis, const char *word, const char **value)
 {
 	*value = NULL;
 	if (word[1] != '-')
@@ -118,8 +118,8 @@ option_take(const struct ctl_synopsis *synopsis, int argc, char **argv, int *i,
 	if (option == NULL)
 		return err_set(err, CTL_E_USAGE, "unknown option %s", word);
 	if (option->kind == CTL_FLAG && value != NULL)
-		return err_set(err, CTL_E_USAGE, "--%s takes no value",
-		    option->name);
+		return err_set(
+		    err, CTL_E_USAGE, "--%s takes no value", option->name);
 	if (option->kind == CTL_FLAG) {
 		*(bool *)option->value = true;
 		return 0;

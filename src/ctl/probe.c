@@ -25,8 +25,8 @@
 #include "ctl/cgroup.h"
 #include "ctl/libexec.h"
 
-#define NAMESPACES                                                            \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |          \
+#define NAMESPACES                                                             \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |           \
 	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 #if defined(__x86_64__)
@@ -284,8 +284,7 @@ files_probe(struct ctl_finding *finding)
 	struct rlimit limit = { 0, 0 };
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	found(finding,
-	    limit.rlim_max < 4096 ? CTL_PROBE_WEAKER : CTL_PROBE_OK,
+	found(finding, limit.rlim_max < 4096 ? CTL_PROBE_WEAKER : CTL_PROBE_OK,
 	    "%llu, raised to %llu", (unsigned long long)limit.rlim_cur,
 	    (unsigned long long)limit.rlim_max);
 	if (limit.rlim_max < 4096)
@@ -389,8 +388,8 @@ engine_probe(struct ctl_finding *finding)
 		return;
 	}
 	if (engine_version(path, version, sizeof(version)) != 0) {
-		found(finding, CTL_PROBE_MISSING, "does not run: %.64s",
-		    version);
+		found(
+		    finding, CTL_PROBE_MISSING, "does not run: %.64s", version);
 		advise(finding, "%s", again);
 		return;
 	}

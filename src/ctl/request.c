@@ -28,8 +28,8 @@ members_check(struct json_span input, struct err *err)
 	(void)json_iter_init(&iter, input);
 	while (json_iter_member(&iter, &key, &value)) {
 		size_t i = 0;
-		while (i < ARRAY_LEN(known) &&
-		    !json_string_equals(key, known[i]))
+		while (
+		    i < ARRAY_LEN(known) && !json_string_equals(key, known[i]))
 			i++;
 		if (i == ARRAY_LEN(known))
 			return err_set(err, CTL_E_REQUEST,
@@ -73,7 +73,8 @@ static int
 pair_add(struct json_out *out, struct json_span name, struct json_span value,
     bool first, struct err *err)
 {
-	if (json_kind_of(name) != JSON_KIND_STRING || json_kind_of(value) != JSON_KIND_STRING)
+	if (json_kind_of(name) != JSON_KIND_STRING ||
+	    json_kind_of(value) != JSON_KIND_STRING)
 		return err_set(err, CTL_E_REQUEST,
 		    "\"headers\" must be an object of strings, or a list of "
 		    "pairs of strings");
@@ -147,13 +148,13 @@ ctl_request_compose(struct json_span input, struct json_out *head,
 	if (r != 0)
 		return r;
 	if (json_members_find(input, wants, ARRAY_LEN(wants)) != 0)
-		return err_set(err, CTL_E_REQUEST,
-		    "a member of the request occurs twice");
+		return err_set(
+		    err, CTL_E_REQUEST, "a member of the request occurs twice");
 
 	const struct json_span content = wants[3].value;
 	json_out_text(head, "{\"method\":");
-	r = text_add(head, wants[0].value,
-	    content.at != NULL ? "POST" : "GET", "method", err);
+	r = text_add(head, wants[0].value, content.at != NULL ? "POST" : "GET",
+	    "method", err);
 	json_out_text(head, ",\"url\":");
 	if (r == 0)
 		r = url_add(head, wants[1].value, err);
@@ -197,8 +198,9 @@ head_read(const char *raw_head, size_t len, struct json_span *status,
 	if (json_kind_of(value) != JSON_KIND_ARRAY ||
 	    json_iter_init(&iter, value) != 0 ||
 	    !json_iter_element(&iter, status) ||
-	    !json_iter_element(&iter, headers) || !json_value_is_integer(*status) ||
-	    status->len != 3 || json_kind_of(*headers) != JSON_KIND_ARRAY)
+	    !json_iter_element(&iter, headers) ||
+	    !json_value_is_integer(*status) || status->len != 3 ||
+	    json_kind_of(*headers) != JSON_KIND_ARRAY)
 		return JSON_E_TYPE;
 	return 0;
 }
@@ -215,7 +217,8 @@ header_next(
 	    json_iter_init(&inner, pair) == 0 &&
 	    json_iter_element(&inner, name) &&
 	    json_iter_element(&inner, value) &&
-	    json_kind_of(*name) == JSON_KIND_STRING && json_kind_of(*value) == JSON_KIND_STRING;
+	    json_kind_of(*name) == JSON_KIND_STRING &&
+	    json_kind_of(*value) == JSON_KIND_STRING;
 }
 
 /* Bytes that are no text, as base64. */
@@ -275,8 +278,8 @@ response_headers_add(struct json_out *out, struct json_span headers)
 	size_t n = 0;
 
 	(void)json_iter_init(&iter, headers);
-	while (n < HEADERS_MAX &&
-	    header_next(&iter, &all[n].name, &all[n].value))
+	while (
+	    n < HEADERS_MAX && header_next(&iter, &all[n].name, &all[n].value))
 		n++;
 	if (n == HEADERS_MAX)
 		return JSON_E_TOO_LONG;

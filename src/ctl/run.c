@@ -93,8 +93,8 @@ input_read(struct command *command, const char *argument, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "%s: %s", name, strerror(-r));
 	if (strlen(command->text) != len)
-		return err_set(err, -EINVAL,
-		    "%s is not JSON: it holds a NUL byte", name);
+		return err_set(
+		    err, -EINVAL, "%s is not JSON: it holds a NUL byte", name);
 	return 0;
 }
 
@@ -116,8 +116,8 @@ input_take(struct command *command, const char *argument, struct err *err)
 	if (r != 0)
 		return r;
 
-	r = json_check(command->text, strlen(command->text), &command->input,
-	    &offset);
+	r = json_check(
+	    command->text, strlen(command->text), &command->input, &offset);
 	if (r == JSON_E_DEPTH)
 		return err_set(err, r, "%s is deeper than %d levels",
 		    input_name(argument), JSON_DEPTH_MAX);
@@ -245,9 +245,10 @@ watch_run(struct command *command)
 		run_once(command);
 		if (command->interrupted)
 			break;
-		fprintf(stderr, "-- run %u: exit %d; waiting for a change of "
-		    "%s (Ctrl-C ends) --\n", round++, (int)command->exit_code,
-		    command->path);
+		fprintf(stderr,
+		    "-- run %u: exit %d; waiting for a change of "
+		    "%s (Ctrl-C ends) --\n",
+		    round++, (int)command->exit_code, command->path);
 		change_wait(command, watch_fd);
 	}
 	return CTL_EXIT_OK;
@@ -347,10 +348,10 @@ ctl_run(int argc, char **argv)
 	if (r != 0)
 		return ctl_usage_fail(&synopsis, &err);
 	if (n < 1 || n > 2) {
-		err_set(&err, 0, "%s", n < 1 ?
-			"which file or folder?" :
-			"too many operands: FILE, then one JSON text in "
-			"quotes");
+		err_set(&err, 0, "%s",
+		    n < 1 ? "which file or folder?"
+			  : "too many operands: FILE, then one JSON text in "
+			    "quotes");
 		if (command.json)
 			return early_fail(
 			    &command, CTL_EXIT_USAGE, "usage", &err);

@@ -138,8 +138,8 @@ names_fail(const char *wanted, struct err *err)
 	for (size_t i = 0; (domain = box_domain_at(i)) != NULL; i++)
 		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
 		    i > 0 ? ", " : "", domain->name);
-	err_set(err, 0, "there is no process \"%s\"; there is: %s", wanted,
-	    names);
+	err_set(
+	    err, 0, "there is no process \"%s\"; there is: %s", wanted, names);
 }
 
 int
@@ -163,8 +163,7 @@ ctl_sandbox(int argc, char **argv)
 		return CTL_EXIT_OK;
 	if (r != 0)
 		return ctl_usage_fail(&synopsis, &err);
-	if (n < 1 || strcmp(argv[1], "show") != 0 ||
-	    n != (show.all ? 1 : 2)) {
+	if (n < 1 || strcmp(argv[1], "show") != 0 || n != (show.all ? 1 : 2)) {
 		err_set(&err, 0, "say \"show NAME\" or \"show --all\"");
 		return ctl_usage_fail(&synopsis, &err);
 	}

@@ -72,8 +72,8 @@ names_take(char list[CTL_NAMES_MAX], const struct ctl_list *given,
 	for (size_t i = 0; i < given->n_items; i++) {
 		if (ctl_names_add(list, given->items[i]) != 0)
 			return err_set(err, CTL_E_CONFIG,
-			    "--%s %s: empty, with a comma, or too many",
-			    option, given->items[i]);
+			    "--%s %s: empty, with a comma, or too many", option,
+			    given->items[i]);
 	}
 	return 0;
 }
@@ -87,8 +87,7 @@ config_take(struct command *command, char **paths, int n, struct err *err)
 	if (r == 0 && command->config_path != NULL)
 		r = ctl_config_read(config, command->config_path, err);
 	if (r == 0)
-		r = names_take(
-		    config->hosts, &command->hosts, "host", err);
+		r = names_take(config->hosts, &command->hosts, "host", err);
 	if (r == 0)
 		r = names_take(
 		    config->origins, &command->origins, "origin", err);
@@ -129,17 +128,16 @@ catalog_take(struct command *command, char **paths, int n, struct err *err)
 }
 
 static int
-deployments_fill(const struct command *command,
-    struct wire_deployment *deployments)
+deployments_fill(
+    const struct command *command, struct wire_deployment *deployments)
 {
 	for (size_t i = 0; i < command->catalog.n_servers; i++) {
 		const struct ctl_server *server = &command->catalog.servers[i];
 		struct ctl_server_config own;
 
 		ctl_config_server(&command->config, server->name, &own);
-		const int r =
-		    ctl_deployment_set(&deployments[i], server->name,
-			server->bundle.fd, own.pool_max, &own.limits);
+		const int r = ctl_deployment_set(&deployments[i], server->name,
+		    server->bundle.fd, own.pool_max, &own.limits);
 		if (r < 0)
 			return r;
 	}
@@ -178,11 +176,9 @@ supervisor_start(const struct command *command,
 
 	const int r = deployments_fill(command, deployments);
 	if (r < 0)
-		return err_set(
-		    err, r, "no plan can be made: %s", strerror(-r));
+		return err_set(err, r, "no plan can be made: %s", strerror(-r));
 	plan_fill(command, &plan);
-	return ctl_supervisor_start(
-	    &plan, deployments, false, supervisor, err);
+	return ctl_supervisor_start(&plan, deployments, false, supervisor, err);
 }
 
 static const char *
@@ -205,8 +201,8 @@ served_print_json(const struct command *command)
 	if (command->no_auth)
 		json_out_text(&out, "null");
 	else
-		json_out_string(&out, command->token.path,
-		    strlen(command->token.path));
+		json_out_string(
+		    &out, command->token.path, strlen(command->token.path));
 	json_out_text(&out, ",\"servers\":[");
 	for (size_t i = 0; i < catalog->n_servers; i++) {
 		const struct ctl_server *server = &catalog->servers[i];
@@ -288,8 +284,7 @@ shadow(struct ctl_supervisor *supervisor, const sigset_t *waited)
 			break;
 	}
 	status = ctl_supervisor_end(supervisor, -1);
-	return WIFEXITED(status) ? WEXITSTATUS(status) :
-				   128 + WTERMSIG(status);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int
@@ -299,8 +294,8 @@ prepare(struct command *command, char **paths, int n, struct err *err)
 	if (r == 0)
 		r = catalog_take(command, paths, n, err);
 	if (r == 0)
-		r = ctl_listen(command->listen, command->no_auth,
-		    &command->listener, err);
+		r = ctl_listen(
+		    command->listen, command->no_auth, &command->listener, err);
 	if (r == 0 && !command->no_auth)
 		r = ctl_token_get(&command->token, command->token_path, err);
 	return r;

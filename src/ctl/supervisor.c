@@ -97,8 +97,7 @@ struct child {
 };
 
 /* In the child: becomes the supervisor, or tells why not and ends. */
-static void __attribute__((noreturn))
-child_run(const struct child *child)
+static void __attribute__((noreturn)) child_run(const struct child *child)
 {
 	char number[16];
 	sigset_t none;

@@ -19,8 +19,8 @@ bool ctl_character_is_hidden(uint32_t character);
  * are not UTF-8 as \xff; a line break is followed by `indent`, so that no
  * second line stands at the margin. A tab stays.
  */
-void ctl_text_print(
-    FILE *out, const char *raw_text, size_t len, const char *indent);
+void
+ctl_text_print(FILE *out, const char *raw_text, size_t len, const char *indent);
 
 /*
  * Writes a checked JSON text (json_check) in lines with two spaces of indent

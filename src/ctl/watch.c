@@ -14,7 +14,7 @@
 #include "ctl/bundle.h"
 
 #define DEPTH_MAX 32
-#define WATCHED                                                               \
+#define WATCHED                                                                \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
 
 static bool
@@ -37,8 +37,8 @@ folder_watch(int fd, const char *path, int depth)
 	const int n = depth < DEPTH_MAX ? scandir(path, &names, NULL, NULL) : 0;
 	for (int i = 0; i < n; i++) {
 		char below[PATH_MAX];
-		const int len = snprintf(below, sizeof(below), "%s/%s", path,
-		    names[i]->d_name);
+		const int len = snprintf(
+		    below, sizeof(below), "%s/%s", path, names[i]->d_name);
 
 		if (r == 0 && len < PATH_MAX &&
 		    ctl_bundle_wants(names[i]->d_name) && is_folder(below))
@@ -70,14 +70,13 @@ ctl_watch_new(const char *path, int *fd, struct err *err)
 {
 	auto_close int watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (watch_fd < 0)
-		return err_set(
-		    err, -errno, "no inotify: %s", strerror(errno));
+		return err_set(err, -errno, "no inotify: %s", strerror(errno));
 
-	const int r = is_folder(path) ? folder_watch(watch_fd, path, 0) :
-					file_watch(watch_fd, path);
+	const int r = is_folder(path) ? folder_watch(watch_fd, path, 0)
+				      : file_watch(watch_fd, path);
 	if (r < 0)
-		return err_set(err, r, "%s cannot be watched: %s", path,
-		    strerror(-r));
+		return err_set(
+		    err, r, "%s cannot be watched: %s", path, strerror(-r));
 
 	*fd = fd_steal(&watch_fd);
 	return 0;
@@ -104,8 +103,8 @@ ctl_watch_read(int fd, const char *path)
 			const struct inotify_event *event = (void *)at;
 			const char *name = event->len > 0 ? event->name : "";
 
-			changed |= folder ? ctl_bundle_wants(name) :
-					    strcmp(name, base_name(path)) == 0;
+			changed |= folder ? ctl_bundle_wants(name)
+					  : strcmp(name, base_name(path)) == 0;
 			at += sizeof(*event) + event->len;
 		}
 	}

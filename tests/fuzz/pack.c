@@ -22,7 +22,8 @@ lies_within(const struct pack_file *file, const uint8_t *bytes, size_t len)
 	const uint8_t *const path = (const uint8_t *)file->path;
 
 	CHECK(path >= bytes && path + file->path_len <= bytes + len);
-	CHECK(file->data >= bytes && file->data + file->data_len <= bytes + len);
+	CHECK(
+	    file->data >= bytes && file->data + file->data_len <= bytes + len);
 	CHECK(file->path_len > 0 && file->path_len <= PACK_PATH_MAX);
 	CHECK(file->path[0] != '/' && memchr(path, 0, file->path_len) == NULL);
 }
