@@ -102,9 +102,9 @@ function argumentsAt(bare, open) {
   return [open, bare.length];
 }
 
-// A descriptor meant to be inherited says so, in or just above its statement.
+// A descriptor meant to be inherited says so, at most ten lines above.
 const isExcused = (text, at) =>
-  text.slice(0, at).split('\n').slice(-4).join('\n').includes('inherited:');
+  text.slice(0, at).split('\n').slice(-10).join('\n').includes('inherited:');
 
 function checkDescriptors(file, text) {
   const bare = strip(text);
