@@ -92,7 +92,8 @@ version(int argc, char **argv)
 	return CTL_EXIT_OK;
 }
 
-/* A closed 0, 1 or 2 would be taken by the next file that is opened. */
+/* A closed 0, 1 or 2 would be taken by the next file that is opened. They are
+ * inherited: that is what they are for. */
 static void
 standard_streams_open(void)
 {
