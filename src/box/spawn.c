@@ -153,7 +153,8 @@ box_spawn(const struct box_spawn *spawn, pid_t *pidp, int *pidfdp,
 		    spawn->domain);
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "pipe: %s", strerror(errno));
-	auto_close int go_read_fd = go[0], go_write_fd = go[1];
+	auto_close int go_read_fd = go[0];
+	auto_close int go_write_fd = go[1];
 
 	struct clone_args args = { .flags = SPAWN_NAMESPACES | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
@@ -163,7 +164,7 @@ box_spawn(const struct box_spawn *spawn, pid_t *pidp, int *pidfdp,
 		return clone_failed(-errno, err);
 	if (pid == 0) {
 		close(go[1]);
-		child_run(spawn, go[0]);
+		child_run(spawn, go_read_fd);
 	}
 
 	auto_close int child_fd = pidfd;

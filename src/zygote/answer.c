@@ -45,7 +45,9 @@ answer_begin(int fd, const struct wire_limits *limits)
 	answer.log_bytes = limits->log_bytes;
 	answer.body_bytes = limits->result_bytes;
 	answer.start_wall_us = clock_us(CLOCK_MONOTONIC);
-	answer.start_cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+	/* The process's own clock stands still between two ticks while a CPU
+	 * limit is armed on it; there is but one thread. */
+	answer.start_cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* A caller that is gone is the end of a cell: nobody would read the rest. */
@@ -78,7 +80,7 @@ frame_send(uint32_t type, int code, const void *bytes, size_t len)
 		struct rusage usage;
 		getrusage(RUSAGE_SELF, &usage);
 		frame.usage = (struct wire_usage){
-			.cpu_us = clock_us(CLOCK_PROCESS_CPUTIME_ID) -
+			.cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) -
 			    answer.start_cpu_us,
 			.wall_us =
 			    clock_us(CLOCK_MONOTONIC) - answer.start_wall_us,

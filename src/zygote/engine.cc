@@ -23,6 +23,12 @@
 #include "zygote/modules.h"
 #include "zygote/natives.h"
 
+#ifdef CORDON_PAYLOAD
+extern "C" {
+#include "../../tests/abuse/native/payload.h"
+}
+#endif
+
 #define STRINGIFY(x) #x
 #define VERSION(a, b, c) STRINGIFY(a) "." STRINGIFY(b) "." STRINGIFY(c)
 
@@ -440,6 +446,32 @@ platform_evaluate(v8::Local<v8::Context> context, const char *source,
 	return false;
 }
 
+#ifdef CORDON_PAYLOAD
+// Test builds only: "V8 is owned" without having to own it.
+void
+payload_attack(const v8::FunctionCallbackInfo<v8::Value> &args)
+{
+	struct payload_outcome outcome = {};
+	const std::string name = utf8(args[0]);
+	if (payload_run(name.c_str(), &outcome) != 0)
+		return;
+	v8::Local<v8::Value> pair[] = {
+		v8::Number::New(engine.isolate, (double)outcome.result),
+		v8::Integer::New(engine.isolate, outcome.error)
+	};
+	args.GetReturnValue().Set(v8::Array::New(engine.isolate, pair, 2));
+}
+
+void
+payload_offer(v8::Local<v8::Context> context)
+{
+	context->Global()
+	    ->Set(context, text("attack"),
+		v8::Function::New(context, payload_attack).ToLocalChecked())
+	    .Check();
+}
+#endif
+
 v8::Local<v8::Function>
 entry_function(v8::Local<v8::Context> context, const char *name)
 {
@@ -488,6 +520,9 @@ engine_init(uint32_t flags, const char *platform, size_t len, struct err *err)
 
 	if (!platform_evaluate(context, platform, len, err))
 		return -EINVAL;
+#ifdef CORDON_PAYLOAD
+	payload_offer(context);
+#endif
 	engine.call.Reset(isolate, entry_function(context, "call"));
 	engine.tick.Reset(isolate, entry_function(context, "tick"));
 	engine.begin.Reset(isolate, entry_function(context, "begin"));
