@@ -36,6 +36,7 @@
 #define BENCH_SAMPLES_MAX 200000u
 #define BENCH_ANSWER_MAX 4096u
 #define BENCH_LANES_MAX 256u
+#define BENCH_OPENINGS 8u
 #define BENCH_STALL_S 60
 
 struct text {
@@ -320,6 +321,24 @@ command_first(const char *args)
 	phase_report(began_ns);
 }
 
+static void on_surface(void *arg, const char *raw_json, size_t len,
+    const struct pool_outcome *failure);
+
+/* Keeps a few templates in the making: a host that makes a thousand at once
+ * only makes them wait for each other. */
+static void
+surfaces_ask(void)
+{
+	while (bench.n_open < BENCH_OPENINGS &&
+	    bench.n_started < bench.n_deployments) {
+		bench.n_open++;
+		const int code = pool_surface_get(
+		    bench.pool, bench.n_started++, on_surface, NULL);
+		if (code != 0)
+			die("pool_surface_get: %s", strerror(-code));
+	}
+}
+
 static void
 on_surface(void *arg, const char *raw_json, size_t len,
     const struct pool_outcome *failure)
@@ -329,7 +348,10 @@ on_surface(void *arg, const char *raw_json, size_t len,
 	if (raw_json == NULL)
 		failure_note(pool_end_name(failure->end), failure->text,
 		    failure->text_len);
-	if (--bench.n_open == 0)
+	bench.n_open--;
+	bench.n_samples++;
+	surfaces_ask();
+	if (bench.n_samples == bench.n_deployments)
 		event_base_loopbreak(bench.base);
 }
 
@@ -339,14 +361,8 @@ command_ready(const char *args)
 	(void)args;
 	phase_reset(0, 600, 0);
 	const uint64_t began_ns = now_ns();
-	bench.n_open = bench.n_deployments + 1;
-	for (uint32_t i = 0; i < bench.n_deployments; i++) {
-		const int code = pool_surface_get(
-		    bench.pool, i, on_surface, NULL);
-		if (code != 0)
-			die("pool_surface_get: %s", strerror(-code));
-	}
-	if (--bench.n_open > 0)
+	surfaces_ask();
+	if (bench.n_samples < bench.n_deployments)
 		loop_run(-1);
 	printf("{\"deployments\":%u,\"failed\":%u,\"failure\":\"%s\","
 	       "\"seconds\":%.6f}\n",
