@@ -90,9 +90,16 @@ c_files() {
 }
 
 part_format() {
-	local files
+	local files bad
 	mapfile -t files < <(c_files)
-	one format clang-format --dry-run -Werror "${files[@]}"
+	bad=$(clang-format --dry-run -Werror "${files[@]}" 2>&1 |
+	    sed -n 's/:[0-9]*:[0-9]*: error:.*//p' | sort | uniq -c || true)
+	if [[ -z $bad ]]; then
+		count "${#files[@]}" 0
+		return 0
+	fi
+	count $((${#files[@]} - $(wc -l <<<"$bad"))) "$(wc -l <<<"$bad")"
+	printf '       places in files that clang-format would change:\n%s\n' "$bad"
 }
 
 part_man() {

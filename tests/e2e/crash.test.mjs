@@ -110,4 +110,14 @@ describe('SIGTERM', () => {
     const { left } = await host.stop('SIGKILL');
     assert.deepEqual(left.map(({ name, title }) => `${name} ${title}`), []);
   });
+
+  test('kill -9 of the supervisor ends the host, and leaves nothing', async () => {
+    const host = await Host.start({ files });
+    await add(host);
+    kill(host, 'cordon-supervisor');
+    const exit = await bounded(host.ended, 10_000 * patience, 'the end');
+    assert.notEqual(exit.code, 0);
+    const { left } = await host.stop();
+    assert.deepEqual(left.map(({ name, title }) => `${name} ${title}`), []);
+  });
 });
