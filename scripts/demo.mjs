@@ -153,6 +153,8 @@ async function main() {
   const stop = () => child.exitCode ?? child.signalCode ?? child.kill('SIGTERM');
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  process.on('SIGHUP', stop);
+  process.on('exit', stop); // also when something was thrown, or stdout closed
   try {
     const host = await ready;
     say(`the host listens on ${host.url}`);

@@ -11,7 +11,7 @@ export const exitCodes = {
   result_too_large: 13, invalid_result: 13, load_error: 14, internal: 70,
 };
 
-const OUTPUT_MAX = 16 << 20;
+const OUTPUT_MAX = 64 << 20;
 
 function collect(stream) {
   const chunks = [];
