@@ -432,11 +432,13 @@ command_stats(const char *args)
 	pool_stats_get(bench.pool, &stats);
 	printf("{\"templates\":%u,\"waiting\":%u,\"busy\":%u,"
 	       "\"started\":%lu,\"failed\":%lu,\"forked\":%lu,"
-	       "\"made\":%lu,\"evicted\":%lu,\"templateBytes\":%lu}\n",
+	       "\"made\":%lu,\"evicted\":%lu,\"templateBytes\":%lu,"
+	       "\"cellLifeCpuUs\":%lu}\n",
 	    stats.templates, stats.cells_waiting, stats.cells_busy,
 	    stats.calls_started, stats.calls_failed, stats.cells_forked,
 	    stats.templates_made, stats.templates_evicted,
-	    stats.template_bytes);
+	    stats.template_bytes,
+	    stats.cells_cpu_us / (stats.cells_forked + 1));
 }
 
 static const struct command {

@@ -513,6 +513,8 @@ cell_exited(struct cell *cell, int status, const struct wire_usage *usage)
 {
 	const struct pool_usage real_usage = usage_of(usage);
 
+	cell->slot->pool->stats.cells_cpu_us += usage->cpu_us;
+
 	/* What it said before it ended still counts. */
 	if (cell->call != NULL && !cell->hung_up)
 		cell_read(cell);

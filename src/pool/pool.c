@@ -367,7 +367,7 @@ supervisor_lost(struct pool *pool)
 	pool_notice(pool, 3, "the supervisor is gone");
 	for (uint32_t i = 0; i < pool->options.n_deployments; i++) {
 		struct slot *slot = &pool->slots[i];
-		if (slot->state == SLOT_OPENING)
+		if (slot->state == SLOT_OPENING || slot->state == SLOT_QUEUED)
 			slot_open_failed(slot, "the supervisor is gone");
 	}
 }
@@ -488,6 +488,7 @@ pool_new(struct pool **poolp, struct event_base *base, int supervisor_fd,
 	pool->options = *options;
 	pool->supervisor_fd = supervisor_fd;
 	TAILQ_INIT(&pool->lru);
+	TAILQ_INIT(&pool->turns);
 	TAILQ_INIT(&pool->ended);
 	pool->slots = calloc(options->n_deployments + 1, sizeof(struct slot));
 	if (pool->slots == NULL || events_new(pool) != 0) {

@@ -153,6 +153,7 @@ struct pool_stats {
 	uint64_t calls_started;
 	uint64_t calls_failed; /* ended otherwise than POOL_OK */
 	uint64_t cells_forked;
+	uint64_t cells_cpu_us; /* of those that ended, by the kernel */
 	uint64_t templates_made;
 	uint64_t templates_evicted;
 	uint64_t template_bytes; /* private bytes of resident templates */

@@ -111,10 +111,17 @@ slot_fail(struct slot *slot, enum pool_end end, const char *text,
 	slot_surface_tell(slot);
 }
 
+static void turns_give(struct pool *pool);
+
 static void
 slot_reset(struct slot *slot)
 {
 	struct pool *pool = slot->pool;
+
+	if (slot->state == SLOT_OPENING || slot->state == SLOT_LOADING)
+		pool->n_opening--;
+	if (slot->state == SLOT_QUEUED)
+		TAILQ_REMOVE(&pool->turns, slot, turn);
 
 	if (slot->control != NULL)
 		event_free(slot->control);
@@ -133,6 +140,7 @@ slot_reset(struct slot *slot)
 	slot->bytes = 0;
 	slot->target = 1;
 	slot->state = SLOT_NONE;
+	turns_give(pool);
 }
 
 /* The cells died with their template; what they said before still counts. */
@@ -192,7 +200,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	slot_fail(slot, POOL_LOAD_ERROR, json, &none);
 }
 
-int
+static int
 slot_open(struct slot *slot)
 {
 	if (slot->deadline == NULL)
@@ -202,8 +210,24 @@ slot_open(struct slot *slot)
 		return -ENOMEM;
 	slot->failure = POOL_OK;
 	slot->state = SLOT_OPENING;
+	slot->pool->n_opening++;
 	deadline_set(slot, OPEN_MS);
 	return supervisor_tell(slot, WIRE_OPEN) != 0 ? -EIO : 0;
+}
+
+/* Opens whose turn it is, while there is room. */
+static void
+turns_give(struct pool *pool)
+{
+	struct slot *slot;
+
+	while (pool->n_opening < OPENING_MAX &&
+	    (slot = TAILQ_FIRST(&pool->turns)) != NULL) {
+		TAILQ_REMOVE(&pool->turns, slot, turn);
+		slot->state = SLOT_NONE;
+		if (slot_open(slot) != 0)
+			slot_open_failed(slot, "the supervisor is gone");
+	}
 }
 
 void
@@ -211,7 +235,7 @@ slot_open_failed(struct slot *slot, const char *why)
 {
 	const struct pool_usage none = { 0 };
 
-	if (slot->state != SLOT_OPENING)
+	if (slot->state == SLOT_LOADING || slot->state == SLOT_READY)
 		return;
 	pool_notice(slot->pool, 3, "%s: %s", slot->deployment->name,
 	    why[0] != '\0' ? why : "no template to be had");
@@ -250,6 +274,8 @@ say_ready(struct slot *slot, const struct wire_message *message, int *fd)
 	slot->surface = surface;
 	slot->surface_len = len;
 	slot->state = SLOT_READY;
+	pool->n_opening--;
+	turns_give(pool);
 	deadline_set(slot, 0);
 	TAILQ_INSERT_TAIL(&pool->lru, slot, lru);
 	pool->stats.templates++;
@@ -453,8 +479,9 @@ slot_serve(struct slot *slot)
 
 	if (slot->state == SLOT_NONE &&
 	    (slot->n_queue > 0 || !STAILQ_EMPTY(&slot->waiters))) {
-		if (slot_open(slot) != 0)
-			slot_open_failed(slot, "the supervisor is gone");
+		slot->state = SLOT_QUEUED;
+		TAILQ_INSERT_TAIL(&slot->pool->turns, slot, turn);
+		turns_give(slot->pool);
 		return;
 	}
 	while (slot->n_waiting > 0 &&

@@ -19,6 +19,7 @@
 
 enum slot_state {
 	SLOT_NONE, /* no template */
+	SLOT_QUEUED, /* its turn to be opened comes */
 	SLOT_OPENING, /* asked of the supervisor */
 	SLOT_LOADING, /* started; not ready, not refused yet */
 	SLOT_READY,
@@ -75,6 +76,7 @@ struct surface_waiter {
 
 struct slot {
 	TAILQ_ENTRY(slot) lru; /* in pool->lru while a template is there */
+	TAILQ_ENTRY(slot) turn; /* in pool->turns while it is queued */
 	struct pool *pool;
 	const struct pool_deployment *deployment;
 	uint32_t index;
@@ -110,6 +112,8 @@ struct pool {
 	struct event *tick; /* once a second: linger, decay */
 	struct slot *slots;
 	TAILQ_HEAD(, slot) lru; /* most recently used last */
+	TAILQ_HEAD(, slot) turns; /* who wants a template, first come first */
+	uint32_t n_opening; /* slots that are opening or loading */
 	struct call_list ended;
 	uint32_t pending;
 	uint32_t n_live; /* cells waiting, busy or ordered */
@@ -119,6 +123,10 @@ struct pool {
 };
 
 #define QUEUE_MAX 1024 /* calls that wait in one slot */
+/* Templates in the making at once. Each has a message or two under way between
+ * blocking sockets: a bound is what keeps a cold start of thousands from
+ * filling them all round in a circle. */
+#define OPENING_MAX 8
 #define LINGER_MS 2000 /* from KILL to the template's own end */
 
 uint64_t pool_now_ms(void);
@@ -137,7 +145,6 @@ void call_end_sentence(
 
 /* Gives waiting calls the cells there are, and orders what is missing. */
 void slot_serve(struct slot *slot);
-int slot_open(struct slot *slot);
 /* Ends the template; its calls end with internal, or wait for the next one. */
 void slot_lost(struct slot *slot, const char *why);
 void slot_evict(struct slot *slot);

@@ -499,7 +499,8 @@ engine_init(uint32_t flags, const char *platform, size_t len, struct err *err)
 	v8::Isolate::CreateParams params;
 	params.array_buffer_allocator =
 	    v8::ArrayBuffer::Allocator::NewDefaultAllocator();
-	params.constraints.ConfigureDefaultsFromHeapSize(0, zygote_heap_bytes);
+	params.constraints.ConfigureDefaultsFromHeapSize(
+	    zygote_heap_bytes / 2, zygote_heap_bytes);
 	// Reserved writable and executable: it counts as data, used or not.
 	params.constraints.set_code_range_size_in_bytes(32u << 20);
 	v8::Isolate *isolate = engine.isolate = v8::Isolate::New(params);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ zygote_main(int argc, char **argv, char **env)
 	    filters_make(jitless ? BOX_FILTER_NO_EXEC : 0, &err) != 0)
 		give_up(&err);
 	free(steal_ptr(&platform));
+	malloc_trim(0); /* what parsing took would be copied by every fork */
 	if (!once)
 		hugetext_remap();
 	if (base_measure(&err) != 0)
