@@ -89,15 +89,19 @@ function select(request) {
   return { __proto__: null, found, name, kind, shape };
 }
 
-/** Starts a call; a handler that returns a value is answered before return. */
+/** Runs one handler; a value that it returns is answered before return. */
+export function runHandler(call, { found, name, kind, shape }, input) {
+  const context = new ToolContext(call);
+  const value = apply(found.fn, found.self,
+      [kind === 'resource' ? name : input, context]);
+  whenSettled(call, value, kind === 'tool' ? answerValue :
+    (call, settled) => answerValue(call, shape(settled, name)));
+}
+
+/** Starts a call. */
 export function callTool(call, request) {
   try {
-    const { found, name, kind, shape } = select(request);
-    const context = new ToolContext(call);
-    const value = apply(found.fn, found.self,
-        [kind === 'resource' ? name : request.input, context]);
-    whenSettled(call, value, kind === 'tool' ? answerValue :
-      (call, settled) => answerValue(call, shape(settled, name)));
+    runHandler(call, select(request), request.input);
   } catch (error) {
     answerError(call, error);
   }

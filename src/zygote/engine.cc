@@ -400,7 +400,8 @@ flags_set(uint32_t flags)
 	// Bytecode that a collection throws away would be compiled again in
 	// every cell; threads would not survive a fork.
 	v8::V8::SetFlagsFromString("--single-threaded --no-flush-bytecode "
-				   "--stack-size=900");
+				   "--stack-size=900 --no-sparkplug "
+				   "--no-regexp-tier-up");
 	if (flags & ENGINE_JITLESS)
 		v8::V8::SetFlagsFromString("--jitless");
 }

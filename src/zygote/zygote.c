@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "zygote/answer.h"
 #include "zygote/engine.h"
 #include "zygote/hugetext.h"
 
@@ -70,6 +71,49 @@ base_measure(struct err *err)
 	zygote.base_data = data * page;
 	return 0;
 }
+
+/* ---- what cells do, in small: which code is worth huge pages ------------ */
+
+static void
+trial(const char *source, int kind, const char *json, const char *body)
+{
+	const struct wire_limits limits = WIRE_LIMITS_DEFAULT;
+	const struct pack_file file = { .path = "trial.js",
+		.path_len = 8,
+		.data = (const uint8_t *)source,
+		.data_len = (uint32_t)strlen(source) };
+
+	answer_begin(-1, &limits);
+	if (engine_load(&file, 1) != WIRE_CODE_OK)
+		return;
+	engine_warm();
+	engine_call(kind, json, strlen(json), (const uint8_t *)body,
+	    body != NULL ? strlen(body) : 0);
+	for (int i = 0; i < 100 && !answer_is_done() && engine_turn() >= 0; i++)
+		;
+}
+
+static void
+trial_tool(void)
+{
+	trial("function run(i) { console.log('x', i); return { d: i.p * 2 } }",
+	    0, "{\"tool\":\"trial\",\"input\":{\"p\":1}}", NULL);
+}
+
+static void
+trial_request(void)
+{
+	trial("export default { async fetch(request) {\n"
+	      "const { params } = await request.json();\n"
+	      "return Response.json({ path: new URL(request.url).pathname,\n"
+	      "text: `${params.a + 1}` }) } }",
+	    1,
+	    "{\"method\":\"POST\",\"url\":\"http://localhost/mcp\",\"headers\":"
+	    "[[\"content-type\",\"application/json\"]]}",
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"params\":{\"a\":1}}");
+}
+
+static hugetext_trial *const trials[] = { trial_tool, trial_request };
 
 /* user_namespaces(7): the second line is there when root started us. */
 static void
@@ -147,7 +191,7 @@ zygote_main(int argc, char **argv, char **env)
 	free(steal_ptr(&platform));
 	malloc_trim(0); /* what parsing took would be copied by every fork */
 	if (!once)
-		hugetext_remap();
+		hugetext_remap(trials, ARRAY_LEN(trials));
 	if (base_measure(&err) != 0)
 		give_up(&err);
 	uids_count();
