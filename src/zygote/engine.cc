@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <libplatform/libplatform.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -52,22 +53,27 @@ struct Engine {
 	std::string surface;
 	std::string error;
 	engine_fatal_fn *fatal = nullptr;
+	size_t heap_at_start = 0; // bytes in use before any bundle
 	bool loading = false;
 	bool describing = false; // the stop is being told: do not stop that
 } engine;
 
 // Everything between C and V8 happens in one of these.
 class Scope {
-    public:
+      public:
 	Scope()
 	    : isolate_scope_(engine.isolate), handles_(engine.isolate),
 	      context_(engine.context.Get(engine.isolate)),
 	      context_scope_(context_)
 	{
 	}
-	v8::Local<v8::Context> context() const { return context_; }
+	v8::Local<v8::Context>
+	context() const
+	{
+		return context_;
+	}
 
-    private:
+      private:
 	v8::Isolate::Scope isolate_scope_;
 	v8::HandleScope handles_;
 	v8::Local<v8::Context> context_;
@@ -155,8 +161,8 @@ on_interrupt(v8::Isolate *isolate, void *)
 	for (int i = 0; i < trace->GetFrameCount(); i++) {
 		auto frame = trace->GetFrame(isolate, (uint32_t)i);
 		char place[64];
-		snprintf(place, sizeof(place), ":%d:%d)", frame->GetLineNumber(),
-		    frame->GetColumn());
+		snprintf(place, sizeof(place), ":%d:%d)",
+		    frame->GetLineNumber(), frame->GetColumn());
 		auto function = frame->GetFunctionName();
 		auto script = frame->GetScriptName();
 		stack += "\n    at ";
@@ -224,7 +230,8 @@ error_set(v8::Local<v8::Context> context, v8::Local<v8::Value> error,
 	v8::Local<v8::Value> json;
 	v8::TryCatch guard(engine.isolate);
 
-	if (!message.IsEmpty() && message->GetScriptResourceName()->IsString()) {
+	if (!message.IsEmpty() &&
+	    message->GetScriptResourceName()->IsString()) {
 		args[1] = message->GetScriptResourceName();
 		args[2] = v8::Integer::New(engine.isolate,
 		    message->GetLineNumber(context).FromMaybe(0));
@@ -249,7 +256,8 @@ stop_describe(v8::Local<v8::Context> context)
 	if (natives_string(engine.isolate, engine.stop_stack.data(),
 		engine.stop_stack.size())
 		.ToLocal(&stack))
-		(void)error.As<v8::Object>()->Set(context, text("stack"), stack);
+		(void)error.As<v8::Object>()->Set(
+		    context, text("stack"), stack);
 	error_set(context, error, v8::Local<v8::Message>());
 }
 
@@ -305,8 +313,9 @@ module_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 	promise->MarkAsHandled();
 	if (!promise_wait(promise)) {
 		if (engine.stop_code == 0)
-			engine.isolate->ThrowException(v8::Exception::Error(text(
-			    "the module's top-level await can never settle")));
+			engine.isolate->ThrowException(v8::Exception::Error(
+			    text("the module's top-level await can never "
+				 "settle")));
 		return {};
 	}
 	if (promise->State() == v8::Promise::kRejected) {
@@ -318,8 +327,8 @@ module_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 
 // Evaluates the entry, whichever goal it is written for. Empty: an exception.
 bool
-entry_evaluate(v8::Local<v8::Context> context, uint32_t index,
-    v8::Local<v8::Value> out[2])
+entry_evaluate(
+    v8::Local<v8::Context> context, uint32_t index, v8::Local<v8::Value> out[2])
 {
 	v8::Local<v8::Module> module;
 	v8::Local<v8::Script> script;
@@ -355,7 +364,8 @@ stem_of(const struct pack_file *file)
 	if (slash != std::string::npos)
 		path.erase(0, slash + 1);
 	const size_t dot = path.rfind('.');
-	return dot == std::string::npos || dot == 0 ? path : path.substr(0, dot);
+	return dot == std::string::npos || dot == 0 ? path
+						    : path.substr(0, dot);
 }
 
 void
@@ -398,10 +408,13 @@ void
 flags_set(uint32_t flags)
 {
 	// Bytecode that a collection throws away would be compiled again in
-	// every cell; threads would not survive a fork.
-	v8::V8::SetFlagsFromString("--single-threaded --no-flush-bytecode "
-				   "--stack-size=900 --no-sparkplug "
-				   "--no-regexp-tier-up");
+	// every cell; threads would not survive a fork. A cell lives for
+	// milliseconds: baseline code, native code for a regular expression's
+	// second use and early optimisation cost it more than they give.
+	v8::V8::SetFlagsFromString(
+	    "--single-threaded --no-flush-bytecode "
+	    "--stack-size=900 --no-sparkplug "
+	    "--no-regexp-tier-up --invocation-count-for-maglev=1000");
 	if (flags & ENGINE_JITLESS)
 		v8::V8::SetFlagsFromString("--jitless");
 }
@@ -412,8 +425,8 @@ platform_evaluate(v8::Local<v8::Context> context, const char *source,
 {
 	v8::Isolate *isolate = engine.isolate;
 	v8::TryCatch caught(isolate);
-	auto state = v8::Uint32Array::New(
-	    v8::ArrayBuffer::New(isolate, 16), 0, 4);
+	auto state =
+	    v8::Uint32Array::New(v8::ArrayBuffer::New(isolate, 16), 0, 4);
 	engine.random_state = (uint32_t *)state->Buffer()->Data();
 	engine_reseed();
 
@@ -440,8 +453,8 @@ platform_evaluate(v8::Local<v8::Context> context, const char *source,
 		engine.entry.Reset(isolate, entry.As<v8::Object>());
 		return true;
 	}
-	const std::string why = caught.HasCaught() ? utf8(caught.Exception())
-						   : "no entry";
+	const std::string why =
+	    caught.HasCaught() ? utf8(caught.Exception()) : "no entry";
 	err_set(err, -EINVAL, "the platform script does not evaluate: %s",
 	    why.c_str());
 	return false;
@@ -456,10 +469,9 @@ payload_attack(const v8::FunctionCallbackInfo<v8::Value> &args)
 	const std::string name = utf8(args[0]);
 	if (payload_run(name.c_str(), &outcome) != 0)
 		return;
-	v8::Local<v8::Value> pair[] = {
-		v8::Number::New(engine.isolate, (double)outcome.result),
-		v8::Integer::New(engine.isolate, outcome.error)
-	};
+	v8::Local<v8::Value> pair[] = { v8::Number::New(engine.isolate,
+					    (double)outcome.result),
+		v8::Integer::New(engine.isolate, outcome.error) };
 	args.GetReturnValue().Set(v8::Array::New(engine.isolate, pair, 2));
 }
 
@@ -472,6 +484,14 @@ payload_offer(v8::Local<v8::Context> context)
 	    .Check();
 }
 #endif
+
+size_t
+heap_used()
+{
+	v8::HeapStatistics statistics;
+	engine.isolate->GetHeapStatistics(&statistics);
+	return statistics.used_heap_size();
+}
 
 v8::Local<v8::Function>
 entry_function(v8::Local<v8::Context> context, const char *name)
@@ -529,6 +549,7 @@ engine_init(uint32_t flags, const char *platform, size_t len, struct err *err)
 	engine.tick.Reset(isolate, entry_function(context, "tick"));
 	engine.begin.Reset(isolate, entry_function(context, "begin"));
 	modules_init(isolate, engine.entry.Get(isolate));
+	engine.heap_at_start = heap_used();
 	return 0;
 }
 
@@ -605,6 +626,18 @@ engine_warm(void)
 	return kept;
 }
 
+void
+engine_seal(void)
+{
+	// A collection moves what is shared with the zygote, too: it pays only
+	// where the bundle is large.
+	const size_t worth = 4u << 20;
+	v8::Isolate::Scope in_isolate(engine.isolate);
+	if (heap_used() > engine.heap_at_start + worth)
+		engine.isolate->LowMemoryNotification();
+	malloc_trim(0);
+}
+
 int
 engine_reseed(void)
 {
@@ -619,7 +652,8 @@ engine_populate(void)
 	// A new object lies where the next ones will: the free end of the young
 	// generation, within a chunk of 256 KiB that V8 never crosses.
 	auto object = v8::Object::New(engine.isolate);
-	const uintptr_t at = *reinterpret_cast<uintptr_t *>(*object) & ~(page - 1);
+	const uintptr_t at =
+	    *reinterpret_cast<uintptr_t *>(*object) & ~(page - 1);
 	const uintptr_t chunk_end = (at & ~(chunk - 1)) + chunk;
 	const uintptr_t end = at + want < chunk_end ? at + want : chunk_end;
 #ifdef MADV_POPULATE_WRITE
@@ -648,7 +682,7 @@ engine_call(int kind, const char *json, size_t json_len, const uint8_t *body,
 	if (body != nullptr) {
 		v8::Local<v8::ArrayBuffer> buffer;
 		if (!v8::ArrayBuffer::MaybeNew(isolate, body_len)
-			.ToLocal(&buffer)) {
+			 .ToLocal(&buffer)) {
 			answer_fail_text(
 			    WIRE_CODE_MEMORY, "no memory for the body");
 			return;
@@ -679,7 +713,9 @@ engine_turn(void)
 		.ToLocal(&ms) &&
 	    ms->IsNumber()) {
 		const double wait = ms.As<v8::Number>()->Value();
-		return wait < 0 ? -1 : wait > 1e8 ? 100000000 : (int)(wait + 0.999);
+		return wait < 0  ? -1
+		    : wait > 1e8 ? 100000000
+				 : (int)(wait + 0.999);
 	}
 	return engine.stop_code != 0 ? -1 : 0;
 }

@@ -50,6 +50,10 @@ const char *engine_error(size_t *len);
  * this process must not serve. */
 bool engine_warm(void);
 
+/* Before the forks: gives back what loading left behind, so that no cell has
+ * to copy it. Bytecode stays (--no-flush-bytecode). */
+void engine_seal(void);
+
 /* In a new cell: fresh randomness. 0 or negative errno. */
 int engine_reseed(void);
 

@@ -11,9 +11,10 @@
 
 namespace {
 
-// Bundles up to this size are compiled whole, before any cell is forked;
-// above, only what the warm-up walks through.
-const size_t eager_bytes = 64u << 10;
+// Bundles up to this size are compiled whole, before any cell is forked: what
+// is compiled lazily is compiled again in every cell. Above, only what the
+// warm-up walks through.
+const size_t eager_bytes = 4u << 20;
 
 struct Modules {
 	v8::Isolate *isolate = nullptr;

@@ -307,6 +307,7 @@ template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
 		refuse_pack("{\"message\":\"the bundle uses up its time in the "
 			    "warm-up (initialize, lists, a call of a tool that "
 			    "does not exist)\"}");
+	engine_seal();
 	alarm_set(0);
 	clock_arm(0, 0);
 	close(BUNDLE_FD);
