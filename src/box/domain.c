@@ -47,6 +47,7 @@
 static const struct box_call cell_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
+	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
 	{ SYS_recvfrom, "the call, off its one descriptor" },
 	{ SYS_sendto, "the answer, to its one descriptor" },
 	{ SYS_poll, "wait for a timer, the caller or the end" },
@@ -56,6 +57,7 @@ static const struct box_call cell_calls[] = {
 static const struct box_call cell_reuse_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
+	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
 	{ SYS_recvfrom, "the call, off its one descriptor" },
 	{ SYS_sendto, "the answer, to its one descriptor" },
 	{ SYS_poll, "wait for a timer, the caller or the end" },
@@ -93,6 +95,7 @@ static const struct box_call cell_reuse_calls[] = {
 static const struct box_call template_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS, FORK_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
+	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
 	{ SYS_recvfrom, "a cell reads its call" },
 	{ SYS_sendto, "a cell answers" },
 	{ SYS_poll, "a timer while the bundle is evaluated" },
@@ -110,6 +113,7 @@ static const struct box_call template_calls[] = {
 static const struct box_call zygote_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS, FORK_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
+	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
 	{ SYS_recvfrom, "a cell reads its call" },
 	{ SYS_sendto, "a cell answers" },
 	{ SYS_poll, "a timer while a bundle is evaluated" },

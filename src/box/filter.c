@@ -36,7 +36,8 @@ call_add(scmp_filter_ctx ctx, const struct box_call *call, int no_exec)
 		tests[n++] = SCMP_CMP(
 		    call->argument, SCMP_CMP_MASKED_EQ, call->value, 0);
 
-	const int maps = call->nr == SYS_mmap || call->nr == SYS_mprotect;
+	const int maps = call->nr == SYS_mmap || call->nr == SYS_mprotect ||
+	    call->nr == SYS_pkey_mprotect;
 	if (no_exec && maps)
 		tests[n++] = SCMP_CMP(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	return seccomp_rule_add_exact_array(

@@ -15,7 +15,7 @@
 #include "pool/slot.h"
 
 #define HEAD_MAX (1u << 20)
-#define LOG_LINE_COST 16u /* an empty line is not free */
+#define LOG_CUT_BYTES 128u /* room for the line that says it was cut */
 
 static struct pool_usage
 usage_of(const struct wire_usage *claimed_usage)
@@ -99,11 +99,12 @@ static void
 frame_log(struct pool_call *call, const struct wire_frame *frame,
     const uint8_t *raw_bytes)
 {
-	const uint64_t cost = frame->len + LOG_LINE_COST;
+	const uint64_t cost = frame->len + WIRE_LOG_LINE_COST;
 
-	if (cost > call->log_bytes + 4096 || call->ops->log == NULL)
+	/* The cell said the same, and where it was cut; unless it lies. */
+	if (cost > call->log_bytes || call->ops->log == NULL)
 		return;
-	call->log_bytes -= cost < call->log_bytes ? cost : call->log_bytes;
+	call->log_bytes -= cost;
 	call->ops->log(call->arg,
 	    frame->code >= 0 && frame->code <= 3 ? frame->code : 1,
 	    (const char *)raw_bytes, frame->len);
@@ -403,7 +404,7 @@ cell_take_call(struct cell *cell, struct pool_call *call)
 	cell->waiting = false;
 	cell->call = call;
 	call->cell = cell;
-	call->log_bytes = limits->log_bytes;
+	call->log_bytes = limits->log_bytes + LOG_CUT_BYTES;
 	call->body_bytes = limits->result_bytes;
 	slot->n_waiting--;
 	slot->n_busy++;

@@ -120,6 +120,7 @@ struct wire_frame {
 	struct wire_usage usage; /* RESULT, FAIL, END */
 };
 
+#define WIRE_LOG_LINE_COST 16u /* of the log limit, besides its bytes */
 #define WIRE_FRAME_MAX (64u << 20) /* no frame is longer, whoever says so */
 
 /* SOCK_SEQPACKET or SOCK_STREAM pair, close-on-exec. Negative errno. */

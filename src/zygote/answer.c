@@ -107,14 +107,14 @@ answer_log(int level, const char *text, size_t len)
 
 	if (answer.fd < 0 || answer.logs_cut)
 		return;
-	if (len > answer.log_bytes) {
+	/* A line costs something even when it is empty. */
+	const size_t cost = len + WIRE_LOG_LINE_COST;
+	if (cost > answer.log_bytes) {
 		answer.logs_cut = true;
 		frame_send(WIRE_FRAME_LOG, 2, cut, sizeof(cut) - 1);
 		return;
 	}
-	/* A line costs something even when it is empty. */
-	const size_t cost = len + 16;
-	answer.log_bytes -= cost < answer.log_bytes ? cost : answer.log_bytes;
+	answer.log_bytes -= cost;
 	frame_send(WIRE_FRAME_LOG, level, text, len);
 }
 

@@ -287,15 +287,18 @@ tasks_run(v8::Local<v8::Context> context)
 		unhandled_report(context);
 }
 
-// Waits for a promise, with the loop. False: it can never settle, or stop.
+// Runs the loop until a promise settles. False: it can never settle, the code
+// was stopped, or it waits for a timer and nobody may sleep.
 bool
-promise_wait(v8::Local<v8::Promise> promise)
+promise_wait(v8::Local<v8::Promise> promise, bool may_sleep)
 {
 	while (promise->State() == v8::Promise::kPending) {
 		const int wait_ms = engine_turn();
 		if (promise->State() != v8::Promise::kPending)
 			break;
 		if (wait_ms < 0 || engine.stop_code != 0)
+			return false;
+		if (wait_ms > 0 && !may_sleep)
 			return false;
 		if (wait_ms > 0)
 			answer_sleep(wait_ms);
@@ -311,7 +314,7 @@ module_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 		return {};
 	auto promise = value.As<v8::Promise>();
 	promise->MarkAsHandled();
-	if (!promise_wait(promise)) {
+	if (!promise_wait(promise, true)) {
 		if (engine.stop_code == 0)
 			engine.isolate->ThrowException(v8::Exception::Error(
 			    text("the module's top-level await can never "
@@ -620,7 +623,7 @@ engine_warm(void)
 	if (entry_call(scope.context(), "warm", 0, nullptr).ToLocal(&value) &&
 	    value->IsPromise()) {
 		auto promise = value.As<v8::Promise>();
-		kept = !promise_wait(promise) || !promise->Result()->IsFalse();
+		kept = !promise_wait(promise, false) || !promise->Result()->IsFalse();
 	}
 	tasks_run(scope.context());
 	return kept;
