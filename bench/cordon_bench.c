@@ -131,10 +131,10 @@ on_chunk(void *arg, const uint8_t *raw_bytes, size_t len)
 static void
 outcome_check(struct lane *lane, const struct pool_outcome *outcome)
 {
-	const char *text = bench.kind == POOL_TOOL ? outcome->text
-						   : lane->answer;
-	const size_t len = bench.kind == POOL_TOOL ? outcome->text_len
-						   : lane->answer_len;
+	const char *text =
+	    bench.kind == POOL_TOOL ? outcome->text : lane->answer;
+	const size_t len =
+	    bench.kind == POOL_TOOL ? outcome->text_len : lane->answer_len;
 
 	if (outcome->end != POOL_OK)
 		failure_note(pool_end_name(outcome->end), outcome->text,
@@ -160,10 +160,10 @@ lane_start(struct lane *lane)
 	bench.n_open++;
 	lane->answer_len = 0;
 	lane->started_ns = now_ns();
-	const int code = pool_call_start(bench.pool,
-	    bench.next++ % bench.n_deployments, bench.kind,
-	    (const char *)bench.json.bytes, bench.json.len, bench.body.bytes,
-	    bench.body.len, &call_ops, lane, &call);
+	const int code =
+	    pool_call_start(bench.pool, bench.next++ % bench.n_deployments,
+		bench.kind, (const char *)bench.json.bytes, bench.json.len,
+		bench.body.bytes, bench.body.len, &call_ops, lane, &call);
 	if (code != 0)
 		die("pool_call_start: %s", strerror(-code));
 }
@@ -280,8 +280,7 @@ phase_report(uint64_t began_ns)
 	const double seconds = (double)(now_ns() - began_ns) / 1e9;
 	const uint32_t calls = bench.n_samples;
 
-	qsort(bench.samples_ns, calls, sizeof(bench.samples_ns[0]),
-	    compare_ns);
+	qsort(bench.samples_ns, calls, sizeof(bench.samples_ns[0]), compare_ns);
 	printf("{\"calls\":%u,\"failed\":%u,\"failure\":\"%s\","
 	       "\"p50\":%.6f,\"p99\":%.6f,\"min\":%.6f,"
 	       "\"perSecond\":%.1f,\"cellCpuMs\":%.6f}\n",
@@ -404,11 +403,11 @@ command_hold(const char *args)
 	bench.n_held = 0;
 	bench.n_hold_wanted = (uint32_t)strtoul(args, NULL, 10);
 	for (uint32_t i = 0; i < bench.n_hold_wanted; i++) {
-		const int code = pool_call_start(bench.pool,
-		    i % bench.n_deployments, bench.kind,
-		    (const char *)bench.json.bytes, bench.json.len,
-		    bench.body.bytes, bench.body.len, &hold_ops,
-		    &bench.lanes[0], &call);
+		const int code =
+		    pool_call_start(bench.pool, i % bench.n_deployments,
+			bench.kind, (const char *)bench.json.bytes,
+			bench.json.len, bench.body.bytes, bench.body.len,
+			&hold_ops, &bench.lanes[0], &call);
 		if (code != 0)
 			die("pool_call_start: %s", strerror(-code));
 	}
@@ -436,8 +435,7 @@ command_stats(const char *args)
 	       "\"cellLifeCpuUs\":%lu}\n",
 	    stats.templates, stats.cells_waiting, stats.cells_busy,
 	    stats.calls_started, stats.calls_failed, stats.cells_forked,
-	    stats.templates_made, stats.templates_evicted,
-	    stats.template_bytes,
+	    stats.templates_made, stats.templates_evicted, stats.template_bytes,
 	    stats.cells_cpu_us / (stats.cells_forked + 1));
 }
 
@@ -477,8 +475,8 @@ file_read(const char *path)
 
 	if (fd < 0)
 		die("%s: %s", path, strerror(errno));
-	const int code = fd_read_all(
-	    fd, BENCH_FILE_MAX, &text.bytes, &text.len);
+	const int code =
+	    fd_read_all(fd, BENCH_FILE_MAX, &text.bytes, &text.len);
 	if (code != 0)
 		die("%s: %s", path, strerror(-code));
 	return text;
@@ -513,8 +511,8 @@ deployment_fill(struct wire_deployment *record, uint32_t i)
 	snprintf(name, sizeof(name), "bench-%u", i);
 	if (ctl_bundle_read(bench.bundle, &bundle, &err) != 0)
 		die("%s", err.text);
-	if (ctl_deployment_set(record, name, bundle.fd, bench.pool_max,
-		&bench.limits) != 0)
+	if (ctl_deployment_set(
+		record, name, bundle.fd, bench.pool_max, &bench.limits) != 0)
 		die("%s: no name for a deployment", name);
 }
 
@@ -564,13 +562,12 @@ pool_start(const struct wire_deployment *records, int socket_fd)
 		.notice = on_notice,
 	};
 	bench.base = event_base_new();
-	const int code = pool_new(
-	    &bench.pool, bench.base, socket_fd, &options);
+	const int code = pool_new(&bench.pool, bench.base, socket_fd, &options);
 	if (code != 0)
 		die("pool_new: %s", strerror(-code));
 	for (size_t i = 0; i < BENCH_LANES_MAX; i++)
-		bench.lanes[i].timer = event_new(bench.base, -1, 0,
-		    on_pause_over, &bench.lanes[i]);
+		bench.lanes[i].timer = event_new(
+		    bench.base, -1, 0, on_pause_over, &bench.lanes[i]);
 }
 
 static uint32_t
@@ -601,12 +598,24 @@ options_read(int argc, char **argv)
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (c) {
-		case 'b': bench.bundle = optarg; break;
-		case 'j': bench.json = file_read(optarg); break;
-		case 'e': bench.expect = optarg; break;
-		case 'n': bench.n_deployments = number(optarg); break;
-		case 'p': bench.pool_max = number(optarg); break;
-		case 'c': bench.cells_max = number(optarg); break;
+		case 'b':
+			bench.bundle = optarg;
+			break;
+		case 'j':
+			bench.json = file_read(optarg);
+			break;
+		case 'e':
+			bench.expect = optarg;
+			break;
+		case 'n':
+			bench.n_deployments = number(optarg);
+			break;
+		case 'p':
+			bench.pool_max = number(optarg);
+			break;
+		case 'c':
+			bench.cells_max = number(optarg);
+			break;
 		case 'r':
 			bench.body = file_read(optarg);
 			bench.kind = POOL_REQUEST;
@@ -615,7 +624,8 @@ options_read(int argc, char **argv)
 			bench.limits.memory_bytes = (uint64_t)number(optarg)
 			    << 20;
 			break;
-		default: exit(2);
+		default:
+			exit(2);
 		}
 	if (bench.bundle == NULL || bench.json.bytes == NULL ||
 	    bench.n_deployments == 0)

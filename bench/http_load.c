@@ -114,11 +114,10 @@ answer_is_whole(const struct connection *connection)
 	if (blank == NULL)
 		return 0;
 	const size_t head_len = (size_t)(blank - connection->answer) + 4;
-	const char *length = header_find(
-	    connection->answer, blank, "content-length:");
+	const char *length =
+	    header_find(connection->answer, blank, "content-length:");
 	if (length != NULL)
-		return connection->len >=
-		    head_len + strtoul(length, NULL, 10);
+		return connection->len >= head_len + strtoul(length, NULL, 10);
 	const char last[] = "0\r\n\r\n";
 	const size_t tail = sizeof(last) - 1;
 	return connection->len >= head_len + tail &&
@@ -146,8 +145,8 @@ request_send(uint32_t i)
 	load.n_started++;
 	connection->len = 0;
 	connection->started_ns = now_ns();
-	const int code = fd_write_all(
-	    load.polls[i].fd, load.request, load.request_len);
+	const int code =
+	    fd_write_all(load.polls[i].fd, load.request, load.request_len);
 	if (code != 0)
 		die("send: %s", strerror(-code));
 }
@@ -155,8 +154,7 @@ request_send(uint32_t i)
 static void
 answer_check(const struct connection *connection)
 {
-	const int is_200 = strncmp(connection->answer, "HTTP/1.1 200", 12) ==
-	    0;
+	const int is_200 = strncmp(connection->answer, "HTTP/1.1 200", 12) == 0;
 
 	if (is_200 && strstr(connection->answer, load.expect) != NULL)
 		return;
@@ -173,9 +171,9 @@ static void
 connection_read(uint32_t i)
 {
 	struct connection *connection = &load.connections[i];
-	const ssize_t n = read(load.polls[i].fd,
-	    connection->answer + connection->len,
-	    LOAD_ANSWER_MAX - connection->len);
+	const ssize_t n =
+	    read(load.polls[i].fd, connection->answer + connection->len,
+		LOAD_ANSWER_MAX - connection->len);
 
 	if (n <= 0)
 		die("the server closed a connection in call %u: %s",
@@ -208,8 +206,7 @@ load_run(void)
 		if (poll(load.polls, load.n_connections, LOAD_STALL_MS) <= 0)
 			die("no answer for %d s", LOAD_STALL_MS / 1000);
 		for (uint32_t i = 0; i < load.n_connections; i++)
-			if (load.polls[i].fd >= 0 &&
-			    load.polls[i].revents != 0)
+			if (load.polls[i].fd >= 0 && load.polls[i].revents != 0)
 				connection_read(i);
 	}
 }
@@ -249,8 +246,8 @@ main(int argc, char **argv)
 		die("1 to %d connections", LOAD_CONNECTIONS_MAX);
 	auto_close int fd = open(argv[5], O_RDONLY | O_CLOEXEC);
 	if (fd < 0 ||
-	    fd_read_all(fd, LOAD_ANSWER_MAX, &load.request,
-		&load.request_len) != 0)
+	    fd_read_all(
+		fd, LOAD_ANSWER_MAX, &load.request, &load.request_len) != 0)
 		die("%s: cannot be read", argv[5]);
 	load.id = memmem(load.request, load.request_len, "10000000", 8);
 

@@ -41,8 +41,8 @@ struct box_spawn {
  * which kernel feature is missing. Negative errno. clone3(2),
  * user_namespaces(7).
  */
-int box_spawn(const struct box_spawn *spawn, pid_t *pid, int *pidfd,
-    struct err *err);
+int box_spawn(
+    const struct box_spawn *spawn, pid_t *pid, int *pidfd, struct err *err);
 
 /* Shuts the door: steps 5 to 8. Called once. Negative errno and a sentence;
  * the caller then ends. */
@@ -58,8 +58,8 @@ struct box_filter {
 
 #define BOX_FILTER_NO_EXEC 1 /* refuse PROT_EXEC: a policy with jit off */
 
-int box_filter_init(struct box_filter *filter, const char *domain, int flags,
-    struct err *err);
+int box_filter_init(
+    struct box_filter *filter, const char *domain, int flags, struct err *err);
 void box_filter_fini(struct box_filter *filter);
 
 /* Installs it on this thread; needs no_new_privs. Negative errno. */

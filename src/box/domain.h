@@ -35,7 +35,8 @@ struct box_domain {
 	const char *duty; /* what it does, and what it must never do */
 	uint32_t uid_offset; /* host uid when started by root: base + this */
 	uint32_t n_uids; /* more uids of its own, 1…, for its children */
-	uint64_t keep_caps; /* mask of capabilities kept, in its own namespace */
+	uint64_t
+	    keep_caps; /* mask of capabilities kept, in its own namespace */
 	const char *caps_why;
 	const struct box_call *calls;
 	size_t n_calls;

@@ -26,20 +26,20 @@ root_empty(struct err *err)
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_set(err, -errno, "box: make / private: %s",
-		    strerror(errno));
+		return err_set(
+		    err, -errno, "box: make / private: %s", strerror(errno));
 	if (mount("cordon", place, "tmpfs", flags, "size=4k,mode=0555") < 0)
 		return err_set(err, -errno, "box: mount an empty root: %s",
 		    strerror(errno));
 	if (chdir(place) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return err_set(err, -errno, "box: pivot_root: %s",
-		    strerror(errno));
+		return err_set(
+		    err, -errno, "box: pivot_root: %s", strerror(errno));
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(err, -errno, "box: leave the old root: %s",
 		    strerror(errno));
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | flags, NULL) < 0)
-		return err_set(err, -errno, "box: read-only root: %s",
-		    strerror(errno));
+		return err_set(
+		    err, -errno, "box: read-only root: %s", strerror(errno));
 	return 0;
 }
 
@@ -88,20 +88,22 @@ box_enter(const char *name, struct err *err)
 
 	code = box_caps_drop(domain->keep_caps);
 	if (code != 0)
-		return err_set(err, code, "box: drop capabilities: %s",
-		    strerror(-code));
+		return err_set(
+		    err, code, "box: drop capabilities: %s", strerror(-code));
 
 	const struct rlimit none = { 0, 0 };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	    setrlimit(RLIMIT_CORE, &none) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, 9 /* SIGKILL */) < 0)
-		return err_set(err, -errno, "box: no_new_privs: %s",
-		    strerror(errno));
+		return err_set(
+		    err, -errno, "box: no_new_privs: %s", strerror(errno));
 
 	code = box_filter_install(&filter);
 	box_filter_fini(&filter);
 	return code == 0 ? 0
-			 : err_set(err, code, "box: seccomp filter: %s (is "
-					      "CONFIG_SECCOMP_FILTER there?)",
+			 : err_set(err, code,
+			       "box: seccomp filter: %s (is "
+			       "CONFIG_SECCOMP_FILTER there?)",
 			       strerror(-code));
 }

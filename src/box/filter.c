@@ -30,8 +30,7 @@ call_add(scmp_filter_ctx ctx, const struct box_call *call, int no_exec)
 	unsigned int n = 0;
 
 	if (call->test == BOX_EQ)
-		tests[n++] = SCMP_CMP(
-		    call->argument, SCMP_CMP_EQ, call->value);
+		tests[n++] = SCMP_CMP(call->argument, SCMP_CMP_EQ, call->value);
 	if (call->test == BOX_NO_BITS)
 		tests[n++] = SCMP_CMP(
 		    call->argument, SCMP_CMP_MASKED_EQ, call->value, 0);
@@ -74,7 +73,8 @@ box_filter_init(struct box_filter *filter, const char *domain_name, int flags,
 {
 	const struct box_domain *domain = box_domain_find(domain_name);
 	if (domain == NULL)
-		return err_set(err, -EINVAL, "no domain named '%s'", domain_name);
+		return err_set(
+		    err, -EINVAL, "no domain named '%s'", domain_name);
 
 	auto_ctx scmp_filter_ctx ctx =
 	    seccomp_init(SCMP_ACT_ERRNO(BOX_REFUSED_ERRNO));

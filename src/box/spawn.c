@@ -18,8 +18,8 @@
 #include "base/auto.h"
 #include "box/box.h"
 
-#define SPAWN_NAMESPACES                                                      \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |          \
+#define SPAWN_NAMESPACES                                                       \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |           \
 	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* Scratch place for the heritage, above any target number. */
@@ -42,10 +42,10 @@ static int
 ids_map(pid_t pid, const struct box_domain *domain)
 {
 	const int is_root = geteuid() == 0;
-	const uid_t uid = is_root ? BOX_UID_BASE + domain->uid_offset
-				  : geteuid();
-	const gid_t gid = is_root ? BOX_UID_BASE + domain->uid_offset
-				  : getegid();
+	const uid_t uid =
+	    is_root ? BOX_UID_BASE + domain->uid_offset : geteuid();
+	const gid_t gid =
+	    is_root ? BOX_UID_BASE + domain->uid_offset : getegid();
 	char uids[96], gids[96];
 
 	int len = snprintf(uids, sizeof(uids), "0 %u 1\n", uid);
@@ -73,8 +73,8 @@ heritage_set(const struct box_spawn *spawn, int *exe_fd)
 	 * before it was moved. */
 	int scratch[BOX_SPAWN_FDS_MAX];
 	for (uint32_t i = 0; i < spawn->n_fds; i++) {
-		scratch[i] = fcntl(
-		    spawn->fds[i], F_DUPFD_CLOEXEC, SPAWN_FD_SCRATCH);
+		scratch[i] =
+		    fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, SPAWN_FD_SCRATCH);
 		if (scratch[i] < 0)
 			return -errno;
 	}
@@ -129,7 +129,8 @@ static int
 clone_failed(int code, struct err *err)
 {
 	if (code == -ENOSYS)
-		return err_set(err, code, "the kernel lacks clone3 (Linux 5.3)");
+		return err_set(
+		    err, code, "the kernel lacks clone3 (Linux 5.3)");
 	if (code == -EPERM || code == -ENOSPC || code == -EINVAL)
 		return err_set(err, code,
 		    "the kernel refuses new namespaces (%s): user namespaces "
@@ -142,15 +143,15 @@ clone_failed(int code, struct err *err)
 }
 
 int
-box_spawn(const struct box_spawn *spawn, pid_t *pidp, int *pidfdp,
-    struct err *err)
+box_spawn(
+    const struct box_spawn *spawn, pid_t *pidp, int *pidfdp, struct err *err)
 {
 	const struct box_domain *domain = box_domain_find(spawn->domain);
 	int go[2], pidfd = -1;
 
 	if (domain == NULL || spawn->n_fds > BOX_SPAWN_FDS_MAX)
-		return err_set(err, -EINVAL, "box: cannot start '%s'",
-		    spawn->domain);
+		return err_set(
+		    err, -EINVAL, "box: cannot start '%s'", spawn->domain);
 	if (pipe2(go, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "pipe: %s", strerror(errno));
 	auto_close int go_read_fd = go[0];

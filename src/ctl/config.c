@@ -169,15 +169,14 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 	struct wire_limits *limits = field;
 	uint64_t calls = 0;
 
-	limits->flags &= ~WIRE_LIMITS_REUSE_SESSION;
-	if (json_string_equals(value, "session")) {
-		limits->flags |= WIRE_LIMITS_REUSE_SESSION;
-		return 0;
-	}
+	if (json_string_equals(value, "session"))
+		return place_fail(place,
+		    "a number of calls: a cell for each session comes with "
+		    "sessions, which this release has not");
 	if (integer_get(value, &calls) != 0 || calls == 0 || calls > REUSE_MAX)
 		return place_fail(place,
-		    "1 (a fresh cell for each call), a greater number of "
-		    "calls, or \"session\"");
+		    "1 (a fresh cell for each call) or a greater number of "
+		    "calls");
 	limits->reuse_calls = (uint32_t)calls;
 	return 0;
 }

@@ -114,15 +114,16 @@ frame_log(struct pool_call *call, const struct wire_frame *frame,
 static enum pool_end
 claimed_end(int claimed_code)
 {
-	return claimed_code > WIRE_CODE_OK && claimed_code < WIRE_CODE_LOAD_ERROR
+	return claimed_code > WIRE_CODE_OK &&
+		claimed_code < WIRE_CODE_LOAD_ERROR
 	    ? (enum pool_end)claimed_code
 	    : POOL_INTERNAL;
 }
 
 /* The answer is complete: the call goes, the cell stays until its EXIT. */
 static void
-frame_end(struct cell *cell, const struct wire_frame *frame,
-    const uint8_t *raw_bytes)
+frame_end(
+    struct cell *cell, const struct wire_frame *frame, const uint8_t *raw_bytes)
 {
 	const struct wire_limits *limits = &cell->slot->deployment->limits;
 	const struct pool_usage usage = usage_of(&frame->usage);
@@ -191,8 +192,8 @@ frame_max(const struct cell *cell, const struct wire_frame *frame)
 }
 
 static void
-frame_take(struct cell *cell, const struct wire_frame *frame,
-    const uint8_t *raw_bytes)
+frame_take(
+    struct cell *cell, const struct wire_frame *frame, const uint8_t *raw_bytes)
 {
 	struct pool_call *call = cell->call;
 
@@ -350,9 +351,8 @@ cell_add(struct slot *slot, uint32_t id, int fd)
 		close(fd);
 		return;
 	}
-	*cell = (struct cell){
-		.slot = slot, .id = id, .fd = fd, .waiting = true
-	};
+	*cell =
+	    (struct cell){ .slot = slot, .id = id, .fd = fd, .waiting = true };
 	TAILQ_INSERT_TAIL(&slot->cells, cell, link);
 	slot->n_waiting++;
 	slot->pool->stats.cells_forked++;
@@ -478,8 +478,8 @@ cell_call(struct cell *cell, struct pool_call *call,
 	}
 	for (size_t i = 0, at = 0; i < msg.msg_iovlen; i++) {
 		if (iov[i].iov_len > 0)
-			memcpy(call->unsent + at, iov[i].iov_base,
-			    iov[i].iov_len);
+			memcpy(
+			    call->unsent + at, iov[i].iov_base, iov[i].iov_len);
 		at += iov[i].iov_len;
 	}
 	call->unsent_len = len;

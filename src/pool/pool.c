@@ -85,7 +85,8 @@ error_is_good(const char *raw_text, size_t len)
 	struct json_want want = { .name = "message" };
 	struct json_span value;
 
-	return raw_text != NULL && json_check(raw_text, len, &value, NULL) == 0 &&
+	return raw_text != NULL &&
+	    json_check(raw_text, len, &value, NULL) == 0 &&
 	    json_members_find(value, &want, 1) == 0 &&
 	    json_kind_of(want.value) == JSON_KIND_STRING;
 }
@@ -301,11 +302,10 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
     const char *json, size_t json_len, const uint8_t *body, size_t body_len,
     const struct pool_call_ops *ops, void *arg, struct pool_call **callp)
 {
-	const struct wire_frame head = {
-		.type = kind == POOL_TOOL ? WIRE_FRAME_CALL_TOOL
-					  : WIRE_FRAME_CALL_REQUEST,
-		.len = (uint32_t)json_len
-	};
+	const struct wire_frame head = { .type = kind == POOL_TOOL
+		    ? WIRE_FRAME_CALL_TOOL
+		    : WIRE_FRAME_CALL_REQUEST,
+		.len = (uint32_t)json_len };
 	if (deployment >= pool->options.n_deployments ||
 	    json_len > WIRE_FRAME_MAX || body_len > WIRE_FRAME_MAX)
 		return -EINVAL;
@@ -337,8 +337,8 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 }
 
 int
-pool_surface_get(struct pool *pool, uint32_t deployment, pool_surface_fn *fn,
-    void *arg)
+pool_surface_get(
+    struct pool *pool, uint32_t deployment, pool_surface_fn *fn, void *arg)
 {
 	if (deployment >= pool->options.n_deployments)
 		return -EINVAL;

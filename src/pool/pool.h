@@ -115,10 +115,9 @@ struct pool *pool_free(struct pool *pool);
  * Starts a call. json and body are copied or sent before it returns. Limits
  * are the deployment's. -ENOMEM; every other trouble arrives in done().
  */
-int pool_call_start(struct pool *pool, uint32_t deployment,
-    enum pool_kind kind, const char *json, size_t json_len,
-    const uint8_t *body, size_t body_len, const struct pool_call_ops *ops,
-    void *arg, struct pool_call **callp);
+int pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
+    const char *json, size_t json_len, const uint8_t *body, size_t body_len,
+    const struct pool_call_ops *ops, void *arg, struct pool_call **callp);
 
 /* Ends the call's cell. done(POOL_CANCELLED) follows from the loop. */
 void pool_call_cancel(struct pool_call *call);
@@ -141,8 +140,8 @@ void pool_call_pause(struct pool_call *call, bool paused);
  */
 typedef void pool_surface_fn(void *arg, const char *raw_json, size_t len,
     const struct pool_outcome *failure);
-int pool_surface_get(struct pool *pool, uint32_t deployment,
-    pool_surface_fn *fn, void *arg);
+int pool_surface_get(
+    struct pool *pool, uint32_t deployment, pool_surface_fn *fn, void *arg);
 
 #define POOL_SURFACE_MAX (1u << 20)
 

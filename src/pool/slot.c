@@ -176,8 +176,8 @@ slot_lost(struct slot *slot, const char *why)
 void
 slot_evict(struct slot *slot)
 {
-	pool_notice(slot->pool, 0, "%s: template evicted",
-	    slot->deployment->name);
+	pool_notice(
+	    slot->pool, 0, "%s: template evicted", slot->deployment->name);
 	supervisor_tell(slot, WIRE_CLOSE);
 	cells_end(slot);
 	slot_reset(slot);
@@ -263,8 +263,7 @@ say_ready(struct slot *slot, const struct wire_message *message, int *fd)
 	/* A copy: what is checked must not change afterwards. */
 	const size_t len = (size_t)stat.st_size;
 	char *surface = malloc(len + 1);
-	if (surface == NULL ||
-	    pread(*fd, surface, len, 0) != (ssize_t)len) {
+	if (surface == NULL || pread(*fd, surface, len, 0) != (ssize_t)len) {
 		free(surface);
 		slot_lost(slot, "the surface could not be read");
 		return;
@@ -353,8 +352,8 @@ template_hear(struct slot *slot)
 	struct wire_message message;
 	int fds[WIRE_FDS_MAX];
 
-	const int code = wire_receive(slot->control_fd, MSG_DONTWAIT, &message,
-	    fds, slot->pool->text);
+	const int code = wire_receive(
+	    slot->control_fd, MSG_DONTWAIT, &message, fds, slot->pool->text);
 	if (code == -EAGAIN)
 		return false;
 	if (code != 0) {
@@ -427,7 +426,8 @@ room_make(struct pool *pool, const struct slot *wanting)
 			continue;
 		TAILQ_FOREACH(cell, &slot->cells, link)
 		if (cell->waiting) {
-			cell_let_go(cell); /* it ends at the end of its stream */
+			cell_let_go(
+			    cell); /* it ends at the end of its stream */
 			return true;
 		}
 	}
@@ -439,8 +439,8 @@ cells_order(struct slot *slot)
 {
 	struct pool *pool = slot->pool;
 	const uint32_t have = slot->n_waiting + slot->n_ordered;
-	const uint32_t need = slot->n_queue > slot->target ? slot->n_queue
-							   : slot->target;
+	const uint32_t need =
+	    slot->n_queue > slot->target ? slot->n_queue : slot->target;
 	uint32_t n = 0;
 
 	/* In batches: one order, one wake-up, for half of the target. */
@@ -484,8 +484,8 @@ slot_serve(struct slot *slot)
 		turns_give(slot->pool);
 		return;
 	}
-	while (slot->n_waiting > 0 &&
-	    (call = TAILQ_FIRST(&slot->queue)) != NULL) {
+	while (
+	    slot->n_waiting > 0 && (call = TAILQ_FIRST(&slot->queue)) != NULL) {
 		TAILQ_REMOVE(&slot->queue, call, link);
 		slot->n_queue--;
 		call->queued = false;

@@ -286,7 +286,8 @@ cgroup_put(struct cgroup *cgroup, const char *tenant,
 		path_set(folder, "%s/%s", place->base, tenant);
 		int code = 0;
 		if (mkdir(folder, 0755) == 0 && values[i] != 0)
-			code = limit_write(folder, i, place->version, values[i]);
+			code =
+			    limit_write(folder, i, place->version, values[i]);
 		else if (access(folder, F_OK) < 0)
 			code = -errno;
 		path_set(path, "%s/cgroup.procs", folder);

@@ -44,12 +44,14 @@ engine_check(int engine_fd, struct err *err)
 
 	if (pread(engine_fd, head, sizeof(head), 0) != sizeof(head) ||
 	    memcmp(head, "\177ELF", 4) != 0)
-		return err_set(err, -ENOEXEC, "engine/node is no program: run "
-					      "'npm ci' and build again");
+		return err_set(err, -ENOEXEC,
+		    "engine/node is no program: run "
+		    "'npm ci' and build again");
 	if ((head[18] | head[19] << 8) != MACHINE)
 		return err_set(err, -ENOEXEC,
-		    "engine/node is built for another machine than "
-		    MACHINE_NAME ": install the node-linux package of this "
+		    "engine/node is built for another machine "
+		    "than " MACHINE_NAME
+		    ": install the node-linux package of this "
 		    "architecture");
 	return 0;
 }
@@ -108,8 +110,8 @@ zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err)
 
 	auto_close int loader_fd = open(LOADER, O_RDONLY | O_CLOEXEC);
 	if (loader_fd < 0)
-		return err_set(err, -errno, "the dynamic loader " LOADER
-					    " is missing");
+		return err_set(
+		    err, -errno, "the dynamic loader " LOADER " is missing");
 	int code = sibling_open(supervisor, "engine/node", &engine, err);
 	auto_close int engine_fd = engine;
 	if (code == 0)
@@ -140,8 +142,8 @@ int
 gateway_start(struct supervisor *supervisor, struct err *err)
 {
 	/* The heritage is numbered from 3 in the order of fds[]. */
-	const char *const argv[] = { "cordon-gateway", "--plan", "3", "--supervisor", "4",
-		"--listen", "5", NULL };
+	const char *const argv[] = { "cordon-gateway", "--plan", "3",
+		"--supervisor", "4", "--listen", "5", NULL };
 	int exe = -1, pair[2];
 
 	int code = sibling_open(supervisor, "cordon-gateway", &exe, err);

@@ -63,7 +63,8 @@ supervisor_log(const struct supervisor *supervisor, const char *level,
 		    "\"supervisor\",\"message\":\"%s\"}\n",
 		    time_text, level, sentence);
 	else
-		dprintf(2, "%s %s supervisor: %s\n", time_text, level, sentence);
+		dprintf(
+		    2, "%s %s supervisor: %s\n", time_text, level, sentence);
 }
 
 static void
@@ -90,8 +91,7 @@ child_kill(struct child *child)
 /* ---- the caller: gateway or client ---------------------------------- */
 
 static void
-open_answer(
-    struct supervisor *supervisor, const struct wire_message *order)
+open_answer(struct supervisor *supervisor, const struct wire_message *order)
 {
 	const uint32_t deployment = order->id;
 	const uint32_t flags = order->status == 1 ? WIRE_LIMITS_NO_WARMUP : 0;
@@ -108,8 +108,7 @@ open_answer(
 }
 
 static void
-weigh_answer(
-    struct supervisor *supervisor, const struct wire_message *order)
+weigh_answer(struct supervisor *supervisor, const struct wire_message *order)
 {
 	const struct wire_message reply = { .type = WIRE_WEIGHT,
 		.id = order->id,
@@ -142,8 +141,8 @@ caller_hear(struct supervisor *supervisor)
 	struct wire_message message;
 	int fds[WIRE_FDS_MAX];
 
-	const int code = wire_receive(supervisor->gateway.socket_fd,
-	    MSG_DONTWAIT, &message, fds, text);
+	const int code = wire_receive(
+	    supervisor->gateway.socket_fd, MSG_DONTWAIT, &message, fds, text);
 	if (code == -EAGAIN)
 		return 0;
 	if (code != 0)
@@ -163,8 +162,8 @@ caller_hear(struct supervisor *supervisor)
 
 /* A short life delays the next one: 0.1, 0.2, 0.4 … s. */
 static int
-may_restart(struct supervisor *supervisor, struct child *child,
-    const char *name)
+may_restart(
+    struct supervisor *supervisor, struct child *child, const char *name)
 {
 	const uint64_t lived = supervisor_now_ms() - child->started_ms;
 
@@ -219,8 +218,8 @@ zygote_hear(struct supervisor *supervisor, struct child *zygote)
 	struct wire_message message;
 	int fds[WIRE_FDS_MAX];
 
-	const int code = wire_receive(
-	    zygote->socket_fd, MSG_DONTWAIT, &message, fds, text);
+	const int code =
+	    wire_receive(zygote->socket_fd, MSG_DONTWAIT, &message, fds, text);
 	if (code == -EAGAIN)
 		return 0;
 	if (code != 0)
@@ -261,8 +260,8 @@ signal_hear(struct supervisor *supervisor)
 {
 	struct signalfd_siginfo info;
 
-	while (read(supervisor->signal_fd, &info, sizeof(info)) ==
-	    sizeof(info)) {
+	while (
+	    read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGHUP)
 			continue; /* children end by their pidfd */
 		if (supervisor->stopping || supervisor->gateway.pid == 0)
@@ -337,8 +336,8 @@ dir_find(struct supervisor *supervisor, struct err *err)
 	char path[PATH_MAX] = "";
 
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
-		return err_set(err, -errno, "/proc is not mounted: %s",
-		    strerror(errno));
+		return err_set(
+		    err, -errno, "/proc is not mounted: %s", strerror(errno));
 	supervisor->dir_fd =
 	    open(dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return supervisor->dir_fd < 0

@@ -38,9 +38,10 @@ deployment_check(const struct wire_deployment *deployment, struct err *err)
 	    !name_is_good(deployment->tenant))
 		return err_set(err, -EINVAL, "plan: a name is not [a-z0-9._-]");
 	if (!limits_are_good(&deployment->limits))
-		return err_set(err, -EINVAL, "plan: limits of '%s' are out of "
-					     "range (memory from 8 MiB to 1 "
-					     "TiB, results up to 64 MiB)",
+		return err_set(err, -EINVAL,
+		    "plan: limits of '%s' are out of "
+		    "range (memory from 8 MiB to 1 "
+		    "TiB, results up to 64 MiB)",
 		    deployment->name);
 	if (deployment->pool_max == 0 || deployment->bundle_fd < 3)
 		return err_set(err, -EINVAL, "plan: record of '%s' is broken",

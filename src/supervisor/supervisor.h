@@ -29,7 +29,8 @@ struct child {
 
 enum template_state { TEMPLATE_NONE, TEMPLATE_FORKING, TEMPLATE_LIVE };
 
-struct template {
+struct template
+{
 	enum template_state state;
 	uint32_t id; /* of its fork order, unique for our life */
 	uint32_t zygote; /* which of them it was asked of */
@@ -58,8 +59,8 @@ struct supervisor {
 int plan_read(struct supervisor *supervisor, int plan_fd, struct err *err);
 
 /* Starts a zygote and waits until it is warm. */
-int zygote_start(struct supervisor *supervisor, uint32_t which,
-    struct err *err);
+int
+zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err);
 
 /* Starts the gateway. */
 int gateway_start(struct supervisor *supervisor, struct err *err);
@@ -72,8 +73,8 @@ void template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd);
 void template_failed(
     struct supervisor *supervisor, const struct wire_message *message);
-uint64_t template_weigh(
-    const struct supervisor *supervisor, uint32_t deployment);
+uint64_t
+template_weigh(const struct supervisor *supervisor, uint32_t deployment);
 /* A zygote is gone, and its templates with it. */
 void templates_lost(struct supervisor *supervisor, uint32_t zygote);
 

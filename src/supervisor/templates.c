@@ -45,7 +45,8 @@ template_close(struct supervisor *supervisor, uint32_t deployment)
 	struct template *template = &supervisor->templates[deployment];
 
 	if (template->pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, template->pidfd, SIGKILL, NULL, 0);
+		syscall(
+		    SYS_pidfd_send_signal, template->pidfd, SIGKILL, NULL, 0);
 	template_forget(template);
 }
 
@@ -166,12 +167,13 @@ template_forked(struct supervisor *supervisor,
 	template->state = TEMPLATE_LIVE;
 	if (cgroup_put(supervisor->cgroup, record->tenant,
 		&supervisor->tenant_limits, template->pid, &err) != 0) {
-		supervisor_log(supervisor, "error", "%s: %s", record->name,
-		    err.text);
+		supervisor_log(
+		    supervisor, "error", "%s: %s", record->name, err.text);
 		template_close(supervisor, deployment);
 		const struct wire_message failed = { .type = WIRE_OPEN_FAILED,
 			.id = deployment };
-		wire_send(supervisor->gateway.socket_fd, &failed, NULL, 0, NULL);
+		wire_send(
+		    supervisor->gateway.socket_fd, &failed, NULL, 0, NULL);
 		return;
 	}
 

@@ -22,13 +22,12 @@ struct wire_limits {
 
 #define WIRE_LIMITS_JITLESS 1u /* no executable memory at all */
 #define WIRE_LIMITS_NO_WARMUP 2u /* serve no dummy call before sealing */
-#define WIRE_LIMITS_REUSE_SESSION 4u /* one cell per MCP session */
 
 /* The defaults of DESIGN: 128 MiB, 50 ms CPU, 30 s wall, 1 MiB, 256 KiB. */
-#define WIRE_LIMITS_DEFAULT                                                   \
-	{                                                                     \
-		.memory_bytes = 128u << 20, .cpu_ns = 50000000u,              \
-		.wall_ns = 30000000000u, .result_bytes = 1u << 20,            \
-		.log_bytes = 256u << 10, .load_cpu_ns = 2000000000u,          \
-		.load_wall_ns = 10000000000u, .reuse_calls = 1, .flags = 0    \
+#define WIRE_LIMITS_DEFAULT                                                    \
+	{                                                                      \
+		.memory_bytes = 128u << 20, .cpu_ns = 50000000u,               \
+		.wall_ns = 30000000000u, .result_bytes = 1u << 20,             \
+		.log_bytes = 256u << 10, .load_cpu_ns = 2000000000u,           \
+		.load_wall_ns = 10000000000u, .reuse_calls = 1, .flags = 0     \
 	}

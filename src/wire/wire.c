@@ -43,9 +43,8 @@ wire_send(int socket_fd, const struct wire_message *message, const int *fds,
 		{ (void *)(uintptr_t)message, sizeof(*message) },
 		{ (void *)(uintptr_t)text, message->text_len },
 	};
-	struct msghdr msg = {
-		.msg_iov = iov, .msg_iovlen = message->text_len > 0 ? 2 : 1
-	};
+	struct msghdr msg = { .msg_iov = iov,
+		.msg_iovlen = message->text_len > 0 ? 2 : 1 };
 	union wire_control control;
 
 	if (message->type >= WIRE_N_TYPES ||
@@ -70,7 +69,8 @@ fds_take(struct msghdr *msg, int fds[WIRE_FDS_MAX])
 {
 	size_t taken = 0;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -141,5 +141,6 @@ wire_receive(int socket_fd, int flags, struct wire_message *message,
 int
 wire_pair(int type, int pair[2])
 {
-	return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+	return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0 ? -errno
+								     : 0;
 }

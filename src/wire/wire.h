@@ -69,8 +69,8 @@ struct wire_message {
  * Sends one message with its descriptors (borrowed) and text. 0, -EAGAIN when
  * the socket is full and not blocking, WIRE_E_CLOSED, negative errno.
  */
-int wire_send(int socket_fd, const struct wire_message *message,
-    const int *fds, size_t n_fds, const char *text);
+int wire_send(int socket_fd, const struct wire_message *message, const int *fds,
+    size_t n_fds, const char *text);
 
 /*
  * Receives one. On success the caller owns what is in fds (exactly as many as

@@ -136,8 +136,8 @@ too_large(void)
 	    "bytes\"}",
 	    (unsigned long long)answer.limits.result_bytes);
 
-	answer_complete(WIRE_FRAME_FAIL, WIRE_CODE_RESULT_TOO_LARGE, json,
-	    (size_t)len);
+	answer_complete(
+	    WIRE_FRAME_FAIL, WIRE_CODE_RESULT_TOO_LARGE, json, (size_t)len);
 }
 
 void

@@ -16,8 +16,8 @@ on_soft(int sig)
 {
 	const int saved = errno;
 
-	engine_interrupt(sig == SIGXCPU ? WIRE_CODE_TIMEOUT_CPU
-					: WIRE_CODE_TIMEOUT_WALL);
+	engine_interrupt(
+	    sig == SIGXCPU ? WIRE_CODE_TIMEOUT_CPU : WIRE_CODE_TIMEOUT_WALL);
 	errno = saved;
 }
 
@@ -43,8 +43,8 @@ static struct itimerspec
 after(uint64_t ns)
 {
 	return (struct itimerspec){ .it_value = {
-		.tv_sec = (time_t)(ns / 1000000000u),
-		.tv_nsec = (long)(ns % 1000000000u) } };
+					.tv_sec = (time_t)(ns / 1000000000u),
+					.tv_nsec = (long)(ns % 1000000000u) } };
 }
 
 int

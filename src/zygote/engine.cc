@@ -623,7 +623,8 @@ engine_warm(void)
 	if (entry_call(scope.context(), "warm", 0, nullptr).ToLocal(&value) &&
 	    value->IsPromise()) {
 		auto promise = value.As<v8::Promise>();
-		kept = !promise_wait(promise, false) || !promise->Result()->IsFalse();
+		kept = !promise_wait(promise, false) ||
+		    !promise->Result()->IsFalse();
 	}
 	tasks_run(scope.context());
 	return kept;

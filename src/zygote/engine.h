@@ -26,8 +26,8 @@ extern "C" {
  * sentence when the engine is another version than this was built for, or the
  * platform does not evaluate.
  */
-int engine_init(uint32_t flags, const char *platform, size_t len,
-    struct err *err);
+int
+engine_init(uint32_t flags, const char *platform, size_t len, struct err *err);
 
 /* Lets the heap grow to bytes; near its end the running code is interrupted
  * with WIRE_CODE_MEMORY. */

@@ -91,14 +91,13 @@ trial_run(hugetext_trial *trial, const struct segments *segments, int out_fd)
 		for (uintptr_t at = segments->list[i].start;
 		     at + PIECE <= segments->list[i].end && n < PIECES_MAX;
 		     at += PIECE)
-			heats.list[n++] =
-			    (uint8_t)piece_heat(pagemap_fd, at);
+			heats.list[n++] = (uint8_t)piece_heat(pagemap_fd, at);
 	_exit(write(out_fd, &heats, sizeof(heats)) == sizeof(heats) ? 0 : 1);
 }
 
 static void
-trial_learn(hugetext_trial *trial, const struct segments *segments,
-    struct heats *heats)
+trial_learn(
+    hugetext_trial *trial, const struct segments *segments, struct heats *heats)
 {
 	struct heats seen = { 0 };
 	int pipe_fds[2];
@@ -167,8 +166,8 @@ run_move(uintptr_t at, size_t len, int protection)
 	memcpy(copy, (const void *)at, len);
 	if (!piece_is_huge((uintptr_t)copy) ||
 	    mprotect(copy, len, protection) < 0 ||
-	    mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED,
-		(void *)at) == MAP_FAILED) {
+	    mremap(copy, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)at) ==
+		MAP_FAILED) {
 		munmap(copy, len);
 		return 0;
 	}

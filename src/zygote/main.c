@@ -29,8 +29,8 @@ madvise(void *address, size_t len, int advice)
 	return (int)syscall(SYS_madvise, address, len, advice);
 }
 
-void *mmap64(void *hint, size_t len, int protection, int flags, int fd,
-    off64_t offset);
+void *mmap64(
+    void *hint, size_t len, int protection, int flags, int fd, off64_t offset);
 
 #define CHUNK ((uintptr_t)256 << 10) /* what V8 takes at once, and aligns to */
 #define CHUNKS_MAX ((size_t)64 << 20) /* larger ones go where they like */
@@ -42,8 +42,8 @@ void *mmap64(void *hint, size_t len, int protection, int flags, int fd,
  * taken is passed over by the kernel.)
  */
 __attribute__((visibility("default"))) void *
-mmap64(void *hint, size_t len, int protection, int flags, int fd,
-    off64_t offset)
+mmap64(
+    void *hint, size_t len, int protection, int flags, int fd, off64_t offset)
 {
 	static uintptr_t next;
 
@@ -59,19 +59,17 @@ mmap64(void *hint, size_t len, int protection, int flags, int fd,
 	    SYS_mmap, hint, len, protection, flags, fd, offset);
 }
 
-int __libc_start_main(main_fn *main, int argc, char **argv,
-    void (*init)(void), void (*fini)(void), void (*rtld_fini)(void),
-    void *stack_end);
+int __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void),
+    void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 
 /* The C library's entry point, called by the binary's _start. */
 __attribute__((visibility("default"))) int
 __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void),
     void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
 {
-	start_fn *real = (start_fn *)(uintptr_t)dlsym(
-	    RTLD_NEXT, "__libc_start_main");
+	start_fn *real =
+	    (start_fn *)(uintptr_t)dlsym(RTLD_NEXT, "__libc_start_main");
 
 	(void)main;
-	return real(
-	    zygote_main, argc, argv, init, fini, rtld_fini, stack_end);
+	return real(zygote_main, argc, argv, init, fini, rtld_fini, stack_end);
 }

@@ -22,8 +22,10 @@ struct Modules {
 	const struct pack_file *files = nullptr;
 	uint32_t n_files = 0;
 	std::unordered_map<std::string, v8::Global<v8::Module>> loaded;
-	std::unordered_multimap<int, std::pair<v8::Global<v8::Module>,
-					 std::string>> paths; // by identity hash
+	std::unordered_multimap<int,
+	    std::pair<v8::Global<v8::Module>,
+		std::string>>
+	    paths; // by identity hash
 } modules;
 
 v8::Local<v8::String>
@@ -31,7 +33,7 @@ text(const std::string &s)
 {
 	v8::Local<v8::String> string;
 	return natives_string(modules.isolate, s.data(), s.size())
-		       .ToLocal(&string)
+		   .ToLocal(&string)
 	    ? string
 	    : v8::String::Empty(modules.isolate);
 }
@@ -68,9 +70,10 @@ path_join(const std::string &referrer, const std::string &specifier)
 {
 	std::string path = specifier[0] == '/'
 	    ? std::string()
-	    : referrer.substr(0, referrer.rfind('/') == std::string::npos
-			 ? 0
-			 : referrer.rfind('/'));
+	    : referrer.substr(0,
+		  referrer.rfind('/') == std::string::npos
+		      ? 0
+		      : referrer.rfind('/'));
 	size_t at = 0;
 
 	while (at <= specifier.size()) {
@@ -156,8 +159,9 @@ module_compile(const struct pack_file &file)
 	    ? v8::ScriptCompiler::kEagerCompile
 	    : v8::ScriptCompiler::kNoCompileOptions;
 
-	if (!v8::ScriptCompiler::CompileModule(modules.isolate, &source, options)
-		.ToLocal(&module))
+	if (!v8::ScriptCompiler::CompileModule(
+		modules.isolate, &source, options)
+		 .ToLocal(&module))
 		return {};
 	return remember(module, path);
 }
@@ -178,10 +182,10 @@ synthetic_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 	} else {
 		auto entry = modules.entry.Get(isolate);
 		if (!entry->Get(context, text("builtins"))
-			.ToLocal(&entry_builtins) ||
+			 .ToLocal(&entry_builtins) ||
 		    !entry_builtins.As<v8::Object>()
-			->Get(context, text(path))
-			.ToLocal(&value))
+			 ->Get(context, text(path))
+			 .ToLocal(&value))
 			return {};
 		auto object = value.As<v8::Object>();
 		v8::Local<v8::Array> names;
@@ -272,8 +276,8 @@ module_find(v8::Local<v8::Context> context, const std::string &specifier,
 	if (!relative && builtin_find(context, specifier).ToLocal(&module))
 		return module;
 
-	const struct pack_file *file = path.empty() ? nullptr
-						    : file_resolve(path);
+	const struct pack_file *file =
+	    path.empty() ? nullptr : file_resolve(path);
 	if (file == nullptr) {
 		throw_error("cannot find module '" + specifier +
 		    "' imported from '" + referrer + "': " +
@@ -313,8 +317,9 @@ import_settle(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 	    !module->InstantiateModule(context, on_resolve).FromMaybe(false))
 		return {};
 	if (!module->Evaluate(context).ToLocal(&value) ||
-	    !v8::Function::New(context, on_imported, module->GetModuleNamespace())
-		.ToLocal(&namespace_get))
+	    !v8::Function::New(
+		context, on_imported, module->GetModuleNamespace())
+		 .ToLocal(&namespace_get))
 		return {};
 	return value.As<v8::Promise>()->Then(context, namespace_get);
 }
@@ -369,8 +374,7 @@ script_compile(v8::Local<v8::Context> context, const struct pack_file &file,
 bool
 is_only_module(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 {
-	if (module->GetModuleRequests()->Length() > 0 ||
-	    module->IsGraphAsync())
+	if (module->GetModuleRequests()->Length() > 0 || module->IsGraphAsync())
 		return true;
 	v8::Local<v8::Array> names;
 	return module->GetModuleNamespace()
@@ -459,7 +463,9 @@ modules_entry(v8::Local<v8::Context> context, uint32_t index,
 		first.ReThrow();
 		return MODULES_ERROR;
 	}
-	if (!(*module)->InstantiateModule(context, on_resolve).FromMaybe(false)) {
+	if (!(*module)
+		 ->InstantiateModule(context, on_resolve)
+		 .FromMaybe(false)) {
 		first.ReThrow();
 		return MODULES_ERROR;
 	}

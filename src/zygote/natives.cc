@@ -121,8 +121,8 @@ u8_new(const Args &args, size_t size, Bytes *out)
 	v8::Isolate *isolate = args.GetIsolate();
 	v8::Local<v8::ArrayBuffer> buffer;
 	if (!v8::ArrayBuffer::MaybeNew(isolate, size).ToLocal(&buffer)) {
-		isolate->ThrowException(v8::Exception::RangeError(
-		    v8::String::NewFromUtf8Literal(
+		isolate->ThrowException(
+		    v8::Exception::RangeError(v8::String::NewFromUtf8Literal(
 			isolate, "Array buffer allocation failed")));
 		return false;
 	}
@@ -137,8 +137,10 @@ native_log(const Args &args)
 	if (answer_is_muted())
 		return;
 	Utf8 text(args.GetIsolate(), args[1]);
-	const int level = args[0]->IsInt32() ? args[0].As<v8::Int32>()->Value() : 1;
-	answer_log(level < 0 || level > 3 ? 1 : level, text.data(), text.size());
+	const int level =
+	    args[0]->IsInt32() ? args[0].As<v8::Int32>()->Value() : 1;
+	answer_log(
+	    level < 0 || level > 3 ? 1 : level, text.data(), text.size());
 }
 
 void
@@ -287,8 +289,8 @@ native_utf8_decode(const Args &args)
 	v8::Isolate *isolate = args.GetIsolate();
 	const Bytes bytes = bytes_of(args[0]);
 	if (args[1]->IsTrue() && !utf8_is_valid(bytes.data, bytes.size))
-		return throw_type(
-		    isolate, "The encoded data was not valid for encoding utf-8");
+		return throw_type(isolate,
+		    "The encoded data was not valid for encoding utf-8");
 	v8::Local<v8::String> string;
 	if (bytes.size == 0)
 		return args.GetReturnValue().SetEmptyString();
@@ -466,10 +468,13 @@ native_domain_to_ascii(const Args &args)
 }
 
 class CloneDelegate : public v8::ValueSerializer::Delegate {
-    public:
-	explicit CloneDelegate(v8::Isolate *isolate) : isolate_(isolate) {}
+      public:
+	explicit CloneDelegate(v8::Isolate *isolate) : isolate_(isolate)
+	{
+	}
 
-	void ThrowDataCloneError(v8::Local<v8::String> message) override
+	void
+	ThrowDataCloneError(v8::Local<v8::String> message) override
 	{
 		auto error = v8::Exception::Error(message).As<v8::Object>();
 		(void)error->Set(isolate_->GetCurrentContext(),
@@ -478,7 +483,7 @@ class CloneDelegate : public v8::ValueSerializer::Delegate {
 		isolate_->ThrowException(error);
 	}
 
-    private:
+      private:
 	v8::Isolate *isolate_;
 };
 

@@ -6,24 +6,32 @@
 #include <v8.h>
 
 // The `native` object. random_state is a Uint32Array(4) of the caller's.
-v8::Local<v8::Object> natives_new(v8::Local<v8::Context> context,
-    v8::Local<v8::Value> random_state);
+v8::Local<v8::Object>
+natives_new(v8::Local<v8::Context> context, v8::Local<v8::Value> random_state);
 
 // A string, or an empty handle when it is too long for V8.
-v8::MaybeLocal<v8::String> natives_string(
-    v8::Isolate *isolate, const char *text, size_t len);
+v8::MaybeLocal<v8::String>
+natives_string(v8::Isolate *isolate, const char *text, size_t len);
 
 // Bytes of a string in UTF-8; lone surrogates become U+FFFD.
 class Utf8 {
-    public:
+      public:
 	Utf8(v8::Isolate *isolate, v8::Local<v8::Value> value);
 	~Utf8();
 	Utf8(const Utf8 &) = delete;
 	Utf8 &operator=(const Utf8 &) = delete;
-	const char *data() const { return data_; }
-	size_t size() const { return size_; }
+	const char *
+	data() const
+	{
+		return data_;
+	}
+	size_t
+	size() const
+	{
+		return size_;
+	}
 
-    private:
+      private:
 	char small_[1024];
 	char *data_;
 	size_t size_;

@@ -109,9 +109,10 @@ alarm_set(uint64_t ns)
 	static int created;
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
 		.sigev_signo = SIGALRM };
-	const struct itimerspec spec = { .it_value = {
-		.tv_sec = (time_t)(ns / 1000000000u),
-		.tv_nsec = (long)(ns % 1000000000u) } };
+	const struct itimerspec spec = {
+		.it_value = { .tv_sec = (time_t)(ns / 1000000000u),
+		    .tv_nsec = (long)(ns % 1000000000u) }
+	};
 
 	if (!created && timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
 		_exit(1);
@@ -183,9 +184,8 @@ cell_fork(const struct zygote *zygote)
 
 	/* Its number is its pid in this namespace: KILL and EXIT name it. */
 	if (pid > 0) {
-		const struct wire_message message = {
-			.type = WIRE_CELL, .id = (uint32_t)pid
-		};
+		const struct wire_message message = { .type = WIRE_CELL,
+			.id = (uint32_t)pid };
 		if (wire_send(CONTROL_FD, &message, &pair[0], 1, NULL) != 0)
 			_exit(0);
 	} else {
@@ -210,9 +210,8 @@ cells_reap(void)
 		const struct wire_message message = { .type = WIRE_EXIT,
 			.id = (uint32_t)pid,
 			.status = status,
-			.usage = {
-			    .cpu_us = (uint64_t)(usage.ru_utime.tv_sec +
-					  usage.ru_stime.tv_sec) *
+			.usage = { .cpu_us = (uint64_t)(usage.ru_utime.tv_sec +
+						 usage.ru_stime.tv_sec) *
 				    1000000u +
 				(uint64_t)(usage.ru_utime.tv_usec +
 				    usage.ru_stime.tv_usec),
@@ -270,8 +269,8 @@ orders_serve(const struct zygote *zygote)
 }
 
 void
-template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
-    int control_fd)
+template_run(
+    const struct zygote *zygote, uid_t uid, int bundle_fd, int control_fd)
 {
 	struct wire_message start;
 	int fds[WIRE_FDS_MAX];
@@ -281,7 +280,8 @@ template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
 	if ((uid != 0 &&
 		(setresgid(uid, uid, uid) < 0 ||
 		    setresuid(uid, uid, uid) < 0)) ||
-	    dup2(control_fd, CONTROL_FD) < 0 || dup2(bundle_fd, BUNDLE_FD) < 0 ||
+	    dup2(control_fd, CONTROL_FD) < 0 ||
+	    dup2(bundle_fd, BUNDLE_FD) < 0 ||
 	    syscall(SYS_close_range, 2, ~0u, 0) < 0 || box_caps_drop(0) != 0 ||
 	    prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||

@@ -26,8 +26,7 @@
 static struct zygote zygote;
 static char text[WIRE_TEXT_MAX + 1];
 
-static void __attribute__((noreturn))
-give_up(const struct err *err)
+static void __attribute__((noreturn)) give_up(const struct err *err)
 {
 	const struct wire_message message = { .type = WIRE_ZYGOTE_REFUSED,
 		.text_len = (uint32_t)strlen(err->text) };
@@ -160,8 +159,8 @@ template_fork(uint32_t id, int raw_bundle_fd, int raw_control_fd)
 	auto_close int template_fd = pidfd;
 	int code;
 	if (pid > 0) {
-		code = wire_send(
-		    ZYGOTE_CONTROL_FD, &reply, &template_fd, 1, NULL);
+		code =
+		    wire_send(ZYGOTE_CONTROL_FD, &reply, &template_fd, 1, NULL);
 	} else {
 		reply.type = WIRE_TEMPLATE_FAILED;
 		reply.status = errno;
@@ -207,7 +206,8 @@ zygote_main(int argc, char **argv, char **env)
 		int fds[WIRE_FDS_MAX];
 
 		/* Any misbehaviour of this channel is the end. */
-		if (wire_receive(ZYGOTE_CONTROL_FD, 0, &order, fds, text) != 0 ||
+		if (wire_receive(ZYGOTE_CONTROL_FD, 0, &order, fds, text) !=
+			0 ||
 		    order.type != WIRE_TEMPLATE_FORK)
 			_exit(0);
 		template_fork(order.id, fds[0], fds[1]);

@@ -29,8 +29,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct err err = { "" };
 
 	ctl_config_init(&config);
-	if (ctl_config_parse(
-		&config, "test", (const char *)bytes, len, &err) != 0) {
+	if (ctl_config_parse(&config, "test", (const char *)bytes, len, &err) !=
+	    0) {
 		CHECK(err.text[0] != '\0');
 	} else {
 		CHECK(ctl_limits_check(&config.defaults.limits, NULL) == 0);

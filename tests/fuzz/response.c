@@ -20,8 +20,8 @@ compose(const char *head, size_t head_len, const char *body, size_t body_len)
 	struct json_out out;
 
 	json_out_init(&out, 16u << 20);
-	if (ctl_response_compose(head, head_len, (const uint8_t *)body,
-		body_len, &out) == 0)
+	if (ctl_response_compose(
+		head, head_len, (const uint8_t *)body, body_len, &out) == 0)
 		CHECK(json_check(out.bytes, out.len, &value, NULL) == 0);
 	json_out_fini(&out);
 }

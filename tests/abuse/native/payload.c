@@ -69,8 +69,8 @@ read_link(void)
 {
 	char buffer[256];
 
-	return syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", buffer,
-	    sizeof(buffer));
+	return syscall(
+	    SYS_readlinkat, AT_FDCWD, "/proc/self/exe", buffer, sizeof(buffer));
 }
 
 static long
@@ -294,8 +294,8 @@ descriptor_others(void)
 	char byte;
 
 	for (int fd = 1; fd < 4096; fd++)
-		if (syscall(SYS_recvfrom, fd, &byte, 1,
-			MSG_DONTWAIT | MSG_PEEK, NULL, NULL) >= 0 ||
+		if (syscall(SYS_recvfrom, fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK,
+			NULL, NULL) >= 0 ||
 		    errno != EBADF)
 			return fd;
 	errno = EBADF;
@@ -373,8 +373,8 @@ memory_space(void)
 {
 	for (int i = 0; i < 64; i++)
 		if (syscall(SYS_mmap, NULL, 1ul << 30, PROT_READ,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
-		    -1)
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			0) == -1)
 			return -1;
 	return 0;
 }
@@ -451,7 +451,10 @@ other_x32(void)
 	return syscall(0x40000000 | SYS_getpid);
 }
 
-#define ATTACK(name) { #name, name }
+#define ATTACK(name)                                                           \
+	{                                                                      \
+#name, name                                                    \
+	}
 
 static const struct {
 	const char *name;

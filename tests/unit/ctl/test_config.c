@@ -38,7 +38,7 @@ a_server_has_the_top_level_and_then_its_own(void **state)
 	assert_int_equal(
 	    parse(&config,
 		"{\"servers\":{\"a\":{\"limits\":{\"cpu\":\"2s\"},"
-		"\"jit\":false,\"reuse\":\"session\"}},"
+		"\"jit\":false,\"reuse\":7}},"
 		"\"limits\":{\"cpu\":\"70ms\",\"memory\":\"64MiB\"},"
 		"\"pool_max\":3,\"hosts\":[\"x\",\"y\"]}",
 		NULL),
@@ -46,8 +46,8 @@ a_server_has_the_top_level_and_then_its_own(void **state)
 	ctl_config_server(&config, "a", &server);
 	assert_int_equal(server.limits.cpu_ns, 2000000000);
 	assert_int_equal(server.limits.memory_bytes, 64u << 20);
-	assert_int_equal(server.limits.flags,
-	    WIRE_LIMITS_JITLESS | WIRE_LIMITS_REUSE_SESSION);
+	assert_int_equal(server.limits.flags, WIRE_LIMITS_JITLESS);
+	assert_int_equal(server.limits.reuse_calls, 7);
 	assert_int_equal(server.pool_max, 3);
 	ctl_config_server(&config, "b", &server);
 	assert_int_equal(server.limits.cpu_ns, 70000000);
