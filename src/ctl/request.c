@@ -169,12 +169,13 @@ void
 ctl_request_compose_tool(const char *tool, struct json_span input,
     struct json_out *head, struct json_out *body)
 {
+	/* No MCP-Protocol-Version: nothing was negotiated with this cell, and a
+	 * server that is asked for one it does not know refuses. */
 	json_out_text(head,
 	    "{\"method\":\"POST\",\"url\":\"" ORIGIN "/mcp\",\"headers\":["
 	    "[\"host\",\"localhost\"],"
 	    "[\"content-type\",\"application/json\"],"
-	    "[\"accept\",\"application/json, text/event-stream\"],"
-	    "[\"mcp-protocol-version\",\"2025-11-25\"]]}");
+	    "[\"accept\",\"application/json, text/event-stream\"]]}");
 	json_out_text(body,
 	    "{\"jsonrpc\":\"2.0\",\"id\":" RPC_ID ",\"method\":\"tools/call\","
 	    "\"params\":{\"name\":");
