@@ -87,9 +87,10 @@ zygote_wait(const struct child *zygote, struct err *err)
 		    ZYGOTE_START_MS / 1000);
 	if (wire_receive(fd.fd, 0, &message, fds, text) != 0)
 		return err_set(err, -EIO,
-		    "the isolate engine ends at its start (is engine/node "
-		    "readable for everybody, and are libatomic1 and "
-		    "libstdc++6 installed?)");
+		    "the isolate engine ends at its start: is engine/node the "
+		    "version that cordon was built with (if not: 'npm ci', and "
+		    "build again), readable for everybody, and are libatomic1 "
+		    "and libstdc++6 installed?");
 	if (message.type == WIRE_ZYGOTE_REFUSED)
 		return err_set(err, -EINVAL, "%.900s", text);
 	return message.type == WIRE_ZYGOTE_READY
