@@ -35,9 +35,11 @@ supervisor_tell(struct slot *slot, uint32_t type)
 }
 
 static int
-template_tell(struct slot *slot, uint32_t type, uint32_t id)
+template_tell(struct slot *slot, uint32_t type, uint32_t id, uint32_t status)
 {
-	const struct wire_message message = { .type = type, .id = id };
+	const struct wire_message message = {
+		.type = type, .id = id, .status = (int32_t)status
+	};
 
 	return wire_send(slot->control_fd, &message, NULL, 0, NULL);
 }
@@ -410,7 +412,7 @@ slot_kill_cell(struct slot *slot, struct cell *cell)
 	cell->killed = true;
 	cell->linger_until_ms = pool_now_ms() + LINGER_MS;
 	if (slot->control_fd >= 0)
-		template_tell(slot, WIRE_KILL, cell->id);
+		template_tell(slot, WIRE_KILL, cell->id, 0);
 }
 
 /* Another slot's idle cell makes room when the host is full. */
@@ -456,9 +458,12 @@ cells_order(struct slot *slot)
 	}
 	if (n == 0)
 		return;
+	const uint32_t awaited = slot->n_queue > slot->n_ordered
+	    ? slot->n_queue - slot->n_ordered
+	    : 0;
 	slot->n_ordered += n;
 	pool->n_live += n;
-	template_tell(slot, WIRE_FORK, n);
+	template_tell(slot, WIRE_FORK, n, awaited < n ? awaited : n);
 }
 
 static struct cell *

@@ -19,7 +19,8 @@
  *   supervisor -> template START limits            (after its cgroup is set)
  *   supervisor -> gateway  OPENED deployment       + control
  *   template -> gateway    READY                   + surface   or REFUSED text
- *   gateway -> template    FORK count
+ *   gateway -> template    FORK count               (status: how many of them
+ *                                                  have a call waiting)
  *   template -> gateway    CELL cell               + stream
  *   gateway -> cell        frames CALL_TOOL, or CALL_REQUEST and BODY
  *   cell -> gateway        frames LOG* then RESULT | FAIL | HEAD CHUNK* END

@@ -137,7 +137,7 @@ calls_serve(const struct wire_limits *limits)
 
 void
 cell_run(const struct zygote *zygote, const struct wire_limits *limits,
-    int stream_fd)
+    int stream_fd, bool is_awaited)
 {
 	const struct box_filter *filter = limits->reuse_calls > 1
 	    ? &zygote->cell_reuse_filter
@@ -152,7 +152,7 @@ cell_run(const struct zygote *zygote, const struct wire_limits *limits,
 		_exit(1);
 
 	/* Tenant code, as in the template, under the template's filter. */
-	if ((limits->flags & WIRE_LIMITS_NO_WARMUP) == 0) {
+	if (!is_awaited && (limits->flags & WIRE_LIMITS_NO_WARMUP) == 0) {
 		answer_begin(-1, limits);
 		engine_warm();
 	}

@@ -171,7 +171,7 @@ ready_tell(void)
 }
 
 static void
-cell_fork(const struct zygote *zygote)
+cell_fork(const struct zygote *zygote, bool is_awaited)
 {
 	int pair[2];
 
@@ -179,7 +179,7 @@ cell_fork(const struct zygote *zygote)
 		_exit(1);
 	const pid_t pid = _Fork();
 	if (pid == 0)
-		cell_run(zygote, &limits, pair[1]);
+		cell_run(zygote, &limits, pair[1], is_awaited);
 	close(pair[1]);
 
 	/* Its number is its pid in this namespace: KILL and EXIT name it. */
@@ -235,7 +235,7 @@ order_obey(const struct zygote *zygote)
 		_exit(0);
 	if (message.type == WIRE_FORK && message.id <= FORK_MAX) {
 		for (uint32_t i = 0; i < message.id; i++)
-			cell_fork(zygote);
+			cell_fork(zygote, (int64_t)i < message.status);
 	} else if (message.type == WIRE_KILL && message.id > 1) {
 		kill((pid_t)message.id, SIGKILL);
 	} else {
