@@ -119,18 +119,17 @@ wire_receive(int socket_fd, int flags, struct wire_message *message,
 	do
 		n = recvmsg(socket_fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return WIRE_E_CLOSED;
 	if (n < 0)
-		return -errno;
+		return errno == ECONNRESET ? WIRE_E_CLOSED : -errno;
 
 	for (size_t i = 0; i < WIRE_FDS_MAX; i++)
 		fds[i] = -1;
+	/* Even a message without a byte may bring descriptors. */
 	const size_t n_fds = fds_take(&msg, fds);
 	if (shape_check(&raw_message, (size_t)n, n_fds, &msg) != 0) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
-		return WIRE_E_SHAPE;
+		return n == 0 ? WIRE_E_CLOSED : WIRE_E_SHAPE;
 	}
 
 	text[raw_message.text_len] = '\0';
