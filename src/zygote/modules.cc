@@ -307,21 +307,47 @@ on_imported(const v8::FunctionCallbackInfo<v8::Value> &args)
 	args.GetReturnValue().Set(args.Data());
 }
 
+// A later turn: no module is in the middle of its evaluation any more.
+void
+on_import_turn(const v8::FunctionCallbackInfo<v8::Value> &args)
+{
+	auto context = modules.isolate->GetCurrentContext();
+	auto known = modules.loaded.find(utf8(args.Data()));
+	v8::Local<v8::Promise> settled;
+	v8::Local<v8::Function> namespace_get;
+	v8::Local<v8::Value> value;
+
+	if (known == modules.loaded.end())
+		return;
+	auto module = known->second.Get(modules.isolate);
+	if (module->Evaluate(context).ToLocal(&value) &&
+	    v8::Function::New(
+		context, on_imported, module->GetModuleNamespace())
+		.ToLocal(&namespace_get) &&
+	    value.As<v8::Promise>()
+		->Then(context, namespace_get)
+		.ToLocal(&settled))
+		args.GetReturnValue().Set(settled);
+}
+
+// The evaluation is put off: V8 ends the process that evaluates a module (or
+// what imports it) from within its own top level.
 v8::MaybeLocal<v8::Promise>
 import_settle(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 {
-	v8::Local<v8::Value> value;
-	v8::Local<v8::Function> namespace_get;
+	v8::Local<v8::Promise::Resolver> resolver;
+	v8::Local<v8::Function> turn;
 
 	if (module->GetStatus() == v8::Module::kUninstantiated &&
 	    !module->InstantiateModule(context, on_resolve).FromMaybe(false))
 		return {};
-	if (!module->Evaluate(context).ToLocal(&value) ||
+	if (!v8::Promise::Resolver::New(context).ToLocal(&resolver) ||
 	    !v8::Function::New(
-		context, on_imported, module->GetModuleNamespace())
-		 .ToLocal(&namespace_get))
+		context, on_import_turn, text(path_of_module(module)))
+		 .ToLocal(&turn))
 		return {};
-	return value.As<v8::Promise>()->Then(context, namespace_get);
+	(void)resolver->Resolve(context, v8::Undefined(modules.isolate));
+	return resolver->GetPromise()->Then(context, turn);
 }
 
 v8::MaybeLocal<v8::Promise>
