@@ -16,7 +16,7 @@
 
 /* By the end: the exit code, and the limit that has been passed. */
 static const struct ending {
-	enum ctl_exit exit_code;
+	int exit_code;
 	const char *limit;
 } endings[] = {
 	[POOL_OK] = { CTL_EXIT_OK, NULL },
@@ -51,8 +51,8 @@ ctl_answer_fini(struct ctl_answer *answer)
 }
 
 void
-ctl_answer_fail(struct ctl_answer *answer, enum ctl_exit exit_code,
-    const char *code, const char *format, ...)
+ctl_answer_fail(struct ctl_answer *answer, int exit_code, const char *code,
+    const char *format, ...)
 {
 	char message[2048];
 	struct json_out out;

@@ -16,7 +16,7 @@
 #include "wire/limits.h"
 
 struct ctl_answer {
-	enum ctl_exit exit_code;
+	int exit_code;
 	const char *code; /* static: "ok", "exception", "usage" … */
 	const char *limit; /* static: which limit was passed, or NULL */
 	char *json; /* owned: the result, or {"message", "stack"?, …} */
@@ -34,9 +34,8 @@ void ctl_answer_take(struct ctl_answer *answer,
     const struct pool_outcome *outcome, bool loading);
 
 /* An error in our own words: usage, internal, or on a server's behalf. */
-void ctl_answer_fail(struct ctl_answer *answer, enum ctl_exit exit_code,
-    const char *code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void ctl_answer_fail(struct ctl_answer *answer, int exit_code, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * Prints the result on `out`, indented where that is a terminal; or the error

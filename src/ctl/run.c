@@ -36,7 +36,7 @@ struct command {
 	struct event_base *base;
 	bool interrupted;
 	struct json_out logs;
-	enum ctl_exit exit_code;
+	int exit_code;
 };
 
 static const char notes[] =
@@ -51,8 +51,8 @@ static const char notes[] =
     "result,\n14 load error, 70 internal.";
 
 /* The sentence of an error that stopped us before any call. */
-static enum ctl_exit
-early_fail(struct command *command, enum ctl_exit exit_code, const char *code,
+static int
+early_fail(struct command *command, int exit_code, const char *code,
     const struct err *err)
 {
 	struct ctl_answer answer = { .code = code };
@@ -271,7 +271,7 @@ loop_run(struct command *command)
 	}
 
 	if (command->watch)
-		command->exit_code = (enum ctl_exit)watch_run(command);
+		command->exit_code = watch_run(command);
 	else
 		run_once(command);
 

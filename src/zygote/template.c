@@ -132,7 +132,7 @@ bundle_load(void)
 {
 	static struct pack_file files[PACK_FILES_MAX];
 	struct stat stat;
-	uint32_t n_files;
+	uint32_t n_files = 0;
 
 	if (fstat(BUNDLE_FD, &stat) < 0 || stat.st_size <= 0 ||
 	    (uint64_t)stat.st_size > PACK_BYTES_MAX)

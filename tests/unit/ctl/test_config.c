@@ -186,6 +186,7 @@ the_schema_and_the_example_have_the_same_names(void **state)
 	struct err err;
 
 	(void)state;
+	assert_non_null(schema_text);
 	if (parse(&config, text, &err) != 0)
 		fail_msg("%s", err.text);
 	ctl_config_fini(&config);
