@@ -11,6 +11,7 @@ declare -A parts=(
 	[platform]='the web platform of cells, in a bare context'
 	[proc]='each process against fake peers'
 	[e2e]='the whole host with real MCP clients'
+	[e2e-sanitized]='the whole host under ASan and UBSan'
 	[e2e-quick]='the whole host, quickly'
 	[abuse]='hostile tools, each with its positive control'
 	[abuse-quick]='hostile tools, without controls and long ones'
@@ -166,6 +167,13 @@ part_e2e_quick() {
 	    tests/e2e/clients.test.mjs tests/e2e/http.test.mjs
 }
 
+# The processes themselves under the sanitizers (the glue goes without: it
+# would have to load them before the engine).
+part_e2e_sanitized() {
+	CORDON_BUILD=build-check CORDON_TEST_PATIENCE=3 \
+	    node_tests e2e-sanitized --test-concurrency=1 -- \
+	    tests/e2e/{http,crash,clients}.test.mjs
+}
 part_abuse() {
 	node_tests abuse --test-concurrency=1 -- tests/abuse/*.test.mjs
 }
