@@ -75,10 +75,27 @@ ctl_answer_fail(struct ctl_answer *answer, int exit_code, const char *code,
 	json_out_fini(&out);
 }
 
-static bool
-is_json(const char *text, size_t len, struct json_span *value)
+static int
+text_check(const char *text, size_t len, struct json_span *value)
 {
-	return text != NULL && json_check(text, len, value, NULL) == 0;
+	return text != NULL ? json_check(text, len, value, NULL)
+			    : JSON_E_SYNTAX;
+}
+
+/* The cell said that it is JSON: too deep is what an honest one can be. */
+static void
+text_refuse(struct ctl_answer *answer, bool ok, int r)
+{
+	const enum ctl_exit exit_code =
+	    ok ? CTL_EXIT_RESULT : CTL_EXIT_INTERNAL;
+	const char *code = ok ? "invalid_result" : "internal";
+
+	if (r == JSON_E_DEPTH)
+		ctl_answer_fail(answer, exit_code, code,
+		    "the result is deeper than %d levels", JSON_DEPTH_MAX);
+	else
+		ctl_answer_fail(answer, exit_code, code,
+		    "what the cell answered is not JSON");
 }
 
 void
@@ -88,12 +105,9 @@ ctl_answer_take(
 	struct json_span value;
 
 	answer->usage = outcome->usage;
-	if (!is_json(outcome->text, outcome->text_len, &value)) {
-		const bool ok = outcome->end == POOL_OK;
-		ctl_answer_fail(answer,
-		    ok ? CTL_EXIT_RESULT : CTL_EXIT_INTERNAL,
-		    ok ? "invalid_result" : "internal",
-		    "what the cell answered is not JSON");
+	const int r = text_check(outcome->text, outcome->text_len, &value);
+	if (r != 0) {
+		text_refuse(answer, outcome->end == POOL_OK, r);
 		return;
 	}
 

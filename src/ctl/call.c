@@ -392,8 +392,10 @@ surface_got(void *arg, const char *raw_json, size_t len,
 		answer_give(run);
 	} else if (json_check(raw_json, len, &surface, NULL) != 0 ||
 	    json_members_find(surface, wants, ARRAY_LEN(wants)) != 0) {
-		ctl_answer_fail(&run->answer, CTL_EXIT_INTERNAL, "internal",
-		    "what the bundle declares is not JSON");
+		ctl_answer_fail(&run->answer, CTL_EXIT_LOAD, "load_error",
+		    "what the bundle declares is not JSON, or deeper than %d "
+		    "levels",
+		    JSON_DEPTH_MAX);
 		answer_give(run);
 	} else if (json_string_equals(wants[0].value, "fetch")) {
 		request_start(run);

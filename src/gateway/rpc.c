@@ -211,7 +211,8 @@ static void
 item_answer(struct item *item, const struct pool_outcome *outcome)
 {
 	static const char broken[] =
-	    "{\"message\":\"the tool's result is not valid JSON\"}";
+	    "{\"message\":\"the tool's result is not valid JSON, or has more "
+	    "than 256 levels\"}";
 
 	if (outcome->end != POOL_OK) {
 		item_fail(item, outcome);

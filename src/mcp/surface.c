@@ -131,7 +131,7 @@ surface_read(struct mcp_surface *surface, size_t len, struct err *err)
 	struct json_span whole;
 
 	if (json_check(surface->text, len, &whole, NULL) != 0)
-		return bad(err, "it is no JSON");
+		return bad(err, "it is no JSON, or deeper than 256 levels");
 	if (json_members_find(whole, members, N_MEMBERS) != 0)
 		return bad(err, "it is no object, or a member comes twice");
 	return members_take(surface, members, err);
