@@ -105,7 +105,8 @@ answer_log(int level, const char *text, size_t len)
 	static const char cut[] = "the log limit of this call is reached; "
 				  "what follows is dropped";
 
-	if (answer.fd < 0 || answer.logs_cut)
+	/* Behind the answer nobody listens, and to send would be the end. */
+	if (answer.fd < 0 || answer.complete || answer.logs_cut)
 		return;
 	/* A line costs something even when it is empty. */
 	const size_t cost = len + WIRE_LOG_LINE_COST;
