@@ -16,6 +16,8 @@
 #include "http/guard.h"
 #include "json/out.h"
 
+#define SURFACE_JSON_MAX 1100 /* the sentence of an err, as an object */
+
 static const struct http_header json_type = { "Content-Type",
 	"application/json" };
 
@@ -204,16 +206,21 @@ waiter_gone(struct visit *visit)
 
 static const struct visit_ops waiter_ops = { .gone = waiter_gone };
 
+/* On failure `json` says why, in our own words. */
 static int
-surface_keep(struct server *server, const char *raw_json, size_t len)
+surface_keep(struct server *server, const char *raw_json, size_t len,
+    char json[SURFACE_JSON_MAX])
 {
 	struct err err = { 0 };
 
 	if (server->surface != NULL)
 		return 0;
 	const int r = mcp_surface_admit(raw_json, len, &server->surface, &err);
-	if (r != 0)
-		log_line(LOG_WARN, 0, "server %s: %s", server->name, err.text);
+	if (r == 0)
+		return 0;
+	log_line(LOG_WARN, 0, "server %s: %s", server->name, err.text);
+	snprintf(json, SURFACE_JSON_MAX, "{\"message\":\"%s\"}",
+	    err.text[0] != '\0' ? err.text : "out of memory");
 	return r;
 }
 
@@ -222,14 +229,15 @@ on_surface(void *arg, const char *raw_json, size_t len,
     const struct pool_outcome *failure)
 {
 	auto_free struct visit *visit = arg;
-	static const char broken[] =
+	char json[SURFACE_JSON_MAX] =
 	    "{\"message\":\"its surface is not what a bundle can declare\"}";
-	const struct pool_outcome refused = { .end = POOL_LOAD_ERROR,
-		.text = broken,
-		.text_len = sizeof(broken) - 1 };
 
-	if (raw_json != NULL && surface_keep(visit->server, raw_json, len) != 0)
-		failure = &refused;
+	if (raw_json != NULL &&
+	    surface_keep(visit->server, raw_json, len, json) != 0)
+		failure = NULL;
+	const struct pool_outcome refused = { .end = POOL_LOAD_ERROR,
+		.text = json,
+		.text_len = strlen(json) };
 	if (visit->request == NULL)
 		return;
 	http_request_owner_set(visit->request, NULL);

@@ -91,6 +91,7 @@ test('a bundle that cannot be loaded says where', async () => {
     assert.equal(error.code, -32603);
     assert.equal(error.data.code, 'load_error');
     if (server === 'broken') assert.match(error.message, /\(index\.js:2:5\)$/);
+    else assert.match(error.message, /surface is broken: name and version must be strings$/);
   }
   assert.equal((await gateway.call('load_error')).error.code, -32603);
 });
