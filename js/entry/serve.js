@@ -79,8 +79,10 @@ export function callFetch(call, request, body) {
       list[2 * i] = stringToLowerCase(request.headers[i][0]);
       list[2 * i + 1] = request.headers[i][1];
     }
+    // As every URL that a Request shows: parsed, without "..", encoded.
+    const url = native.urlParse(request.url)?.[0] ?? request.url;
     const value = apply(surface.fn, surface.self, [
-      requestFrom(request.method, request.url, list, body), {},
+      requestFrom(request.method, url, list, body), {},
       new ExecutionContext(call)]);
     whenSettled(call, value, answerResponse);
   } catch (error) {

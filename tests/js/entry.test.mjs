@@ -335,6 +335,19 @@ test('the warm-up runs no handler and tells a server that lives once',
   }
 });
 
+test('the URL of a request is a parsed one', async () => {
+  const cell = newCell();
+  cell.entry.describe(await evaluate(cell,
+      'export default { fetch: ({ url }) => new Response(url) }'));
+  for (const [url, seen] of [
+    ['http://localhost/../other/mcp', 'http://localhost/other/mcp'],
+    ['http://localhost/a/%2e%2E/b', 'http://localhost/b'],
+    ['http://localhost:80/a\\b?\'', 'http://localhost/a/b?%27'],
+    ['http://localhost/\u00e9', 'http://localhost/%C3%A9']]) {
+    assert.equal((await sendRequest(cell, { url })).body, seen);
+  }
+});
+
 test('an answer of the warm-up that comes late is not the call\'s', async () => {
   const cell = newCell();
   cell.entry.describe(await evaluate(cell, `let release;
