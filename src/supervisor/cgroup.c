@@ -127,24 +127,38 @@ file_holds(const char *path, const char *word)
 	return word_in(line, word, " \n");
 }
 
-/* v2: the controller must be handed down to us, and by us to our children. */
+/* v2: whether a group hands this controller down to its children. */
 static int
-v2_enable(const char *own, const char *base, const char *controller)
+v2_enable(const char *group, const char *controller)
 {
 	char path[PATH_MAX], enable[32];
 
 	snprintf(enable, sizeof(enable), "+%s", controller);
-	path_set(path, "%s/cgroup.subtree_control", own);
-	if (!file_holds(path, controller) && file_write(path, enable) != 0)
+	path_set(path, "%s/cgroup.subtree_control", group);
+	return file_holds(path, controller) || file_write(path, enable) == 0;
+}
+
+/* 1: tenants' groups can be made below `own`, with this controller. */
+static int
+v2_place(struct place *place, const struct controller *controller,
+    const char *unified, const char *own)
+{
+	char path[PATH_MAX];
+
+	path_set(path, "%s%s", unified, own);
+	path_set(place->base, "%s/cordon.%d", path, getpid());
+	if (!v2_enable(path, controller->name) ||
+	    folder_make(place->base) != 0 ||
+	    !v2_enable(place->base, controller->name))
 		return 0;
-	path_set(path, "%s/cgroup.subtree_control", base);
-	return file_write(path, enable) == 0;
+	place->version = 2;
+	return 1;
 }
 
 static void
 place_find(struct place *place, const struct controller *controller)
 {
-	char own[PATH_MAX], path[PATH_MAX];
+	char own[PATH_MAX];
 	const char *unified = unified_mount();
 
 	if (own_path(controller->name, own)) {
@@ -157,12 +171,10 @@ place_find(struct place *place, const struct controller *controller)
 	}
 	if (unified == NULL || !own_path(NULL, own))
 		return;
-	path_set(path, "%s%s", unified, own);
-	path_set(place->base, "%s/cordon.%d", path, getpid());
-	if (folder_make(place->base) != 0)
-		return;
-	if (v2_enable(path, place->base, controller->name))
-		place->version = 2;
+	/* A group that holds processes hands no controller down; the root
+	 * does, and root may write there. */
+	if (!v2_place(place, controller, unified, own) && own[0] != '\0')
+		v2_place(place, controller, unified, "");
 }
 
 /* Tenants' folders, then the place itself. Busy ones stay. */

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -54,6 +56,23 @@ engine_check(int engine_fd, struct err *err)
 		    ": install the node-linux package of this "
 		    "architecture");
 	return 0;
+}
+
+void
+caller_tell(struct supervisor *supervisor, const struct wire_message *message,
+    const int *fds, size_t n_fds, const char *text)
+{
+	struct child *gateway = &supervisor->gateway;
+
+	if (wire_send(gateway->socket_fd, message, fds, n_fds, text) != -EAGAIN)
+		return; /* one that is gone shows at its own descriptor */
+	supervisor_log(supervisor, "error",
+	    "the gateway does not read its answers: ending it");
+	if (gateway->pid != 0)
+		syscall(
+		    SYS_pidfd_send_signal, gateway->pidfd, SIGKILL, NULL, 0);
+	else
+		shutdown(gateway->socket_fd, SHUT_RDWR);
 }
 
 static int
@@ -161,5 +180,6 @@ gateway_start(struct supervisor *supervisor, struct err *err)
 		.argv = argv,
 		.fds = fds,
 		.n_fds = ARRAY_LEN(fds) };
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	return child_spawn(&supervisor->gateway, &spawn, pair, err);
 }

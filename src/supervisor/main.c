@@ -104,7 +104,7 @@ open_answer(struct supervisor *supervisor, const struct wire_message *order)
 	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
 		.id = deployment,
 		.text_len = (uint32_t)strlen(err.text) };
-	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, err.text);
+	caller_tell(supervisor, &reply, NULL, 0, err.text);
 }
 
 static void
@@ -115,7 +115,7 @@ weigh_answer(struct supervisor *supervisor, const struct wire_message *order)
 		.usage.peak_kib =
 		    template_weigh(supervisor, order->id) / 1024u };
 
-	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, NULL);
+	caller_tell(supervisor, &reply, NULL, 0, NULL);
 }
 
 static void
@@ -294,7 +294,8 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 	return 0;
 }
 
-static void
+/* 0: it was asked to end; else what it could not mend. */
+static int
 loop_run(struct supervisor *supervisor)
 {
 	uint64_t deadline = 0;
@@ -322,9 +323,12 @@ loop_run(struct supervisor *supervisor)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || (deadline != 0 && supervisor_now_ms() > deadline))
-			return;
+			return -ETIMEDOUT;
 		if (n > 0 && events_hear(supervisor, fds) != 0)
-			return;
+			return supervisor->stopping ||
+				supervisor->plan.client_fd >= 0
+			    ? 0
+			    : -EIO;
 	}
 }
 
@@ -401,6 +405,7 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		return code;
 	if (supervisor->plan.client_fd >= 0) {
 		supervisor->gateway.socket_fd = supervisor->plan.client_fd;
+		fcntl(supervisor->plan.client_fd, F_SETFL, O_NONBLOCK);
 		return 0;
 	}
 	supervisor_log(supervisor, "info",
@@ -434,7 +439,7 @@ main(int argc, char **argv)
 	if (code != 0)
 		dprintf(2, "cordon: %s\n", err.text);
 	else
-		loop_run(&supervisor);
+		code = loop_run(&supervisor);
 
 	child_kill(&supervisor.gateway);
 	templates_close_all(&supervisor);

@@ -8,6 +8,7 @@
  * from its children.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -77,6 +78,14 @@ uint64_t
 template_weigh(const struct supervisor *supervisor, uint32_t deployment);
 /* A zygote is gone, and its templates with it. */
 void templates_lost(struct supervisor *supervisor, uint32_t zygote);
+
+/*
+ * Tells the gateway (or client). Never waits for it: one that does not read
+ * what it asked for is lost, and ended. Descriptors are borrowed.
+ */
+void
+caller_tell(struct supervisor *supervisor, const struct wire_message *message,
+    const int *fds, size_t n_fds, const char *text);
 
 /* One line on stderr. level: "info", "warning", "error". */
 void supervisor_log(const struct supervisor *supervisor, const char *level,

@@ -62,8 +62,7 @@ templates_lost(struct supervisor *supervisor, uint32_t zygote)
 			const struct wire_message message = {
 				.type = WIRE_OPEN_FAILED, .id = i
 			};
-			wire_send(supervisor->gateway.socket_fd, &message, NULL,
-			    0, NULL);
+			caller_tell(supervisor, &message, NULL, 0, NULL);
 		}
 		template_forget(template);
 	}
@@ -142,7 +141,7 @@ template_failed(
 		.id = deployment,
 		.text_len = (uint32_t)len };
 	template_forget(template);
-	wire_send(supervisor->gateway.socket_fd, &reply, NULL, 0, text);
+	caller_tell(supervisor, &reply, NULL, 0, text);
 }
 
 void
@@ -183,8 +182,7 @@ template_forked(struct supervisor *supervisor,
 	const struct wire_message opened = { .type = WIRE_OPENED,
 		.id = deployment };
 	wire_send(template->control_fd, &start, NULL, 0, NULL);
-	wire_send(supervisor->gateway.socket_fd, &opened, &template->control_fd,
-	    1, NULL);
+	caller_tell(supervisor, &opened, &template->control_fd, 1, NULL);
 	close(template->control_fd);
 	template->control_fd = -1;
 }
