@@ -33,7 +33,7 @@
 /* Above the policy's number: what V8 itself needs besides the tool's data. */
 #define DATA_SLACK (24u << 20)
 /* Reserved but never written: shared by wasm memories and V8's own cages. */
-#define SPACE_SLACK (8ull << 30)
+#define SPACE_SLACK (1ull << 30)
 #define FORK_MAX 64u /* cells by one order */
 
 static struct wire_limits limits; /* this template's, from START */
@@ -89,6 +89,7 @@ limits_set(const struct zygote *zygote)
 		{ RLIMIT_AS,
 		    zygote->base_space + limits.memory_bytes + SPACE_SLACK },
 		{ RLIMIT_NOFILE, 1024 }, /* counts those in flight, too */
+		{ RLIMIT_STACK, 8u << 20 },
 		{ RLIMIT_FSIZE, 2 * SURFACE_MAX },
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_MEMLOCK, 0 },
