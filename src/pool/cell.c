@@ -15,6 +15,7 @@
 #include "pool/slot.h"
 
 #define HEAD_MAX (1u << 20)
+#define READS_MAX 32 /* in one turn; a socket holds 4 */
 #define LOG_CUT_BYTES 128u /* room for the line that says it was cut */
 
 static struct pool_usage
@@ -120,6 +121,20 @@ claimed_end(int claimed_code)
 	    : POOL_INTERNAL;
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+
+/* Also after a call that was paused when it ended. */
+static int
+cell_listen(struct cell *cell)
+{
+	if (cell->readable == NULL)
+		cell->readable = event_new(cell->slot->pool->base, cell->fd,
+		    EV_READ | EV_PERSIST, on_readable, cell);
+	return cell->readable == NULL || event_add(cell->readable, NULL) < 0
+	    ? -ENOMEM
+	    : 0;
+}
+
 /* The answer is complete: the call goes, the cell stays until its EXIT. */
 static void
 frame_end(
@@ -136,7 +151,10 @@ frame_end(
 	call_finish(call, failed ? claimed_end(frame->code) : POOL_OK,
 	    frame->len > 0 ? (const char *)raw_bytes : NULL, frame->len,
 	    &usage);
-	if (!failed && cell->served < limits->reuse_calls)
+	/* What answers a call that it did not read to its end reads the rest of
+	 * it as the next one: such a cell is not used again. */
+	if (!failed && cell->served < limits->reuse_calls &&
+	    cell->writable == NULL && cell_listen(cell) == 0)
 		return; /* IDLE comes when it may serve again */
 	/* Work behind the answer (waitUntil) ends with the wall time. */
 	cell->linger_until_ms = pool_now_ms() + limits->wall_ns / 1000000u;
@@ -150,7 +168,7 @@ frame_may_come(const struct cell *cell, const struct wire_frame *frame)
 	const struct pool_call *call = cell->call;
 
 	if (call == NULL)
-		return frame->type == WIRE_FRAME_IDLE ||
+		return (frame->type == WIRE_FRAME_IDLE && !cell->waiting) ||
 		    frame->type == WIRE_FRAME_LOG;
 	switch (frame->type) {
 	case WIRE_FRAME_LOG:
@@ -295,13 +313,17 @@ bytes_take(struct cell *cell, const uint8_t *bytes, size_t len)
 	return 0;
 }
 
-/* Reads what there is; false when the stream is over or was let go of. */
+/*
+ * Reads what there is; false when the stream is over or was let go of. The
+ * last read of a cell that ended is not put off by a pause. Who writes without
+ * end does not keep us here: other streams have their turn.
+ */
 static bool
-cell_read(struct cell *cell)
+cell_read(struct cell *cell, bool is_last)
 {
 	struct pool *pool = cell->slot->pool;
 
-	while (cell->fd >= 0) {
+	for (int i = 0; i < READS_MAX && cell->fd >= 0; i++) {
 		const ssize_t n = recv(cell->fd, pool->scratch,
 		    sizeof(pool->scratch), MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
@@ -312,12 +334,14 @@ cell_read(struct cell *cell)
 			return false;
 		if (bytes_take(cell, pool->scratch, (size_t)n) != 0)
 			return false;
+		if (is_last)
+			continue;
 		if ((size_t)n < sizeof(pool->scratch))
 			return cell->fd >= 0;
 		if (cell->call != NULL && cell->call->paused)
 			return true;
 	}
-	return false;
+	return cell->fd >= 0;
 }
 
 static void
@@ -327,7 +351,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (cell_read(cell) || cell->fd < 0)
+	if (cell_read(cell, false) || cell->fd < 0)
 		return;
 	/* End of stream without an answer: the template will say why. */
 	cell->hung_up = true;
@@ -382,17 +406,6 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		free(call->unsent);
 		call->unsent = NULL;
 	}
-}
-
-static int
-cell_listen(struct cell *cell)
-{
-	if (cell->readable == NULL)
-		cell->readable = event_new(cell->slot->pool->base, cell->fd,
-		    EV_READ | EV_PERSIST, on_readable, cell);
-	return cell->readable == NULL || event_add(cell->readable, NULL) < 0
-	    ? -ENOMEM
-	    : 0;
 }
 
 static void
@@ -518,7 +531,7 @@ cell_exited(struct cell *cell, int status, const struct wire_usage *usage)
 
 	/* What it said before it ended still counts. */
 	if (cell->call != NULL && !cell->hung_up)
-		cell_read(cell);
+		cell_read(cell, true);
 	struct pool_call *call = cell->call;
 	if (call != NULL) {
 		cell->call = NULL;

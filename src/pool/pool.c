@@ -91,6 +91,23 @@ error_is_good(const char *raw_text, size_t len)
 	    json_kind_of(want.value) == JSON_KIND_STRING;
 }
 
+static const char *
+error_compose(enum pool_end end, char json[POOL_ERROR_MAX])
+{
+	snprintf(
+	    json, POOL_ERROR_MAX, "{\"message\":\"%s\"}", ends[end].sentence);
+	return json;
+}
+
+const char *
+call_error_admit(
+    enum pool_end end, const char *raw_text, char json[POOL_ERROR_MAX])
+{
+	return error_is_good(raw_text, strlen(raw_text))
+	    ? raw_text
+	    : error_compose(end, json);
+}
+
 static void
 call_deliver(struct pool_call *call, const struct pool_outcome *outcome)
 {
@@ -110,14 +127,13 @@ call_finish(struct pool_call *call, enum pool_end end, const char *raw_text,
 	struct pool_outcome outcome = {
 		.end = end, .text = raw_text, .text_len = len, .usage = *usage
 	};
-	char json[256];
+	char json[POOL_ERROR_MAX];
 
 	if (call->cancelled)
 		outcome.end = POOL_CANCELLED;
 	if (outcome.end != POOL_OK && !error_is_good(raw_text, len)) {
-		outcome.text_len = (size_t)snprintf(json, sizeof(json),
-		    "{\"message\":\"%s\"}", ends[outcome.end].sentence);
-		outcome.text = json;
+		outcome.text = error_compose(outcome.end, json);
+		outcome.text_len = strlen(json);
 	}
 	if (outcome.end == POOL_OK && call->kind == POOL_REQUEST)
 		outcome.text = NULL;
@@ -448,6 +464,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (slot = TAILQ_FIRST(&pool->lru); slot != NULL; slot = next) {
 		next = TAILQ_NEXT(slot, lru);
+		if (slot_stays_deaf(slot)) {
+			slot_lost(slot, "the template reads no orders");
+			continue;
+		}
 		if (slot_lingers(slot, now)) {
 			slot_lost(slot, "the template does not end its cells");
 			continue;
@@ -526,6 +546,12 @@ pool_free(struct pool *pool)
 {
 	if (pool == NULL)
 		return NULL;
+	/* Nobody's turn comes any more. */
+	struct slot *queued;
+	while ((queued = TAILQ_FIRST(&pool->turns)) != NULL) {
+		TAILQ_REMOVE(&pool->turns, queued, turn);
+		queued->state = SLOT_NONE;
+	}
 	for (uint32_t i = 0;
 	     pool->slots != NULL && i < pool->options.n_deployments; i++) {
 		struct slot *slot = &pool->slots[i];

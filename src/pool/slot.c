@@ -34,6 +34,7 @@ supervisor_tell(struct slot *slot, uint32_t type)
 	return wire_send(slot->pool->supervisor_fd, &message, NULL, 0, NULL);
 }
 
+/* -EAGAIN: it does not read what it is told, and nobody waits until it does. */
 static int
 template_tell(struct slot *slot, uint32_t type, uint32_t id, uint32_t status)
 {
@@ -41,7 +42,16 @@ template_tell(struct slot *slot, uint32_t type, uint32_t id, uint32_t status)
 		.type = type, .id = id, .status = (int32_t)status
 	};
 
-	return wire_send(slot->control_fd, &message, NULL, 0, NULL);
+	const int code = wire_send(slot->control_fd, &message, NULL, 0, NULL);
+	slot->is_deaf = code == -EAGAIN;
+	return code;
+}
+
+bool
+slot_stays_deaf(struct slot *slot)
+{
+	/* An order of nothing: is there room for it by now? */
+	return slot->is_deaf && template_tell(slot, WIRE_FORK, 0, 0) == -EAGAIN;
 }
 
 static void
@@ -291,6 +301,7 @@ say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 {
 	const struct pool_usage usage = { message->usage.cpu_us,
 		message->usage.wall_us, message->usage.peak_kib };
+	char json[POOL_ERROR_MAX];
 
 	(void)fd;
 	if (slot->state != SLOT_LOADING) {
@@ -307,12 +318,18 @@ say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 	    slot->deployment->name);
 	supervisor_tell(slot, WIRE_CLOSE);
 	slot_reset(slot);
-	slot_fail(slot, POOL_LOAD_ERROR, slot->pool->text, &usage);
+	slot_fail(slot, POOL_LOAD_ERROR,
+	    call_error_admit(POOL_LOAD_ERROR, slot->pool->text, json), &usage);
 }
 
 static void
 say_cell(struct slot *slot, const struct wire_message *message, int *fd)
 {
+	/* Each costs a descriptor: none comes that was not ordered. */
+	if (slot->state != SLOT_READY || slot->n_ordered == 0) {
+		slot_lost(slot, "the template broke the protocol");
+		return;
+	}
 	cell_add(slot, message->id, fd_steal(fd));
 	slot_serve(slot);
 }
@@ -363,6 +380,7 @@ template_hear(struct slot *slot)
 		return false;
 	}
 	auto_close int fd = fds[0];
+	auto_close int other_fd = fds[1]; /* no saying has two */
 	for (size_t i = 0; i < ARRAY_LEN(sayings); i++)
 		if (sayings[i].type == message.type) {
 			sayings[i].say(slot, &message, &fd);
@@ -390,6 +408,11 @@ slot_opened(struct slot *slot, int raw_control_fd)
 
 	if (slot->state != SLOT_OPENING)
 		return; /* given up in the meantime */
+	/* Its code may be a stranger's by now: it holds up nobody. */
+	if (evutil_make_socket_nonblocking(control_fd) < 0) {
+		slot_open_failed(slot, "its channel is no socket");
+		return;
+	}
 	slot->control = event_new(slot->pool->base, control_fd,
 	    EV_READ | EV_PERSIST, on_control, slot);
 	if (slot->control == NULL || event_add(slot->control, NULL) < 0) {
@@ -397,6 +420,7 @@ slot_opened(struct slot *slot, int raw_control_fd)
 		return;
 	}
 	slot->control_fd = fd_steal(&control_fd);
+	slot->is_deaf = false;
 	slot->state = SLOT_LOADING;
 	deadline_set(
 	    slot, limits_of(slot)->load_wall_ns / 1000000u + LOAD_GRACE_MS);
@@ -461,9 +485,11 @@ cells_order(struct slot *slot)
 	const uint32_t awaited = slot->n_queue > slot->n_ordered
 	    ? slot->n_queue - slot->n_ordered
 	    : 0;
+	if (template_tell(slot, WIRE_FORK, n, awaited < n ? awaited : n) ==
+	    -EAGAIN)
+		return; /* ordered anew when a cell comes, or by the tick */
 	slot->n_ordered += n;
 	pool->n_live += n;
-	template_tell(slot, WIRE_FORK, n, awaited < n ? awaited : n);
 }
 
 static struct cell *

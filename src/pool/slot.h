@@ -99,6 +99,7 @@ struct slot {
 	uint32_t target; /* cells to keep waiting */
 	uint32_t peak; /* calls at once since the last look */
 	bool cold; /* its warm-up does harm: do without */
+	bool is_deaf; /* the last order did not fit its socket */
 	uint64_t bytes; /* what the template takes, by the supervisor */
 	STAILQ_HEAD(, surface_waiter) waiters;
 };
@@ -143,6 +144,13 @@ void call_end(struct pool_call *call, enum pool_end end, const char *text,
 void call_end_sentence(
     struct pool_call *call, enum pool_end end, const char *sentence);
 
+#define POOL_ERROR_MAX 256 /* an error that we compose ourselves */
+
+/* raw_text where it is an error's JSON object, else our own sentence, which is
+ * written to json. */
+const char *call_error_admit(
+    enum pool_end end, const char *raw_text, char json[POOL_ERROR_MAX]);
+
 /* Gives waiting calls the cells there are, and orders what is missing. */
 void slot_serve(struct slot *slot);
 /* Ends the template; its calls end with internal, or wait for the next one. */
@@ -152,6 +160,8 @@ void slot_opened(struct slot *slot, int control_fd);
 void slot_open_failed(struct slot *slot, const char *why);
 void slot_weighed(struct slot *slot, uint64_t bytes);
 void slot_kill_cell(struct slot *slot, struct cell *cell);
+/* Whether its template still does not read its orders. */
+bool slot_stays_deaf(struct slot *slot);
 void slot_fini(struct slot *slot);
 /* Tells everybody who asked for the surface. */
 void slot_surface_tell(struct slot *slot);
