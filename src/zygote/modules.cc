@@ -166,6 +166,29 @@ module_compile(const struct pack_file &file)
 	return remember(module, path);
 }
 
+// A JSON file's value; the engine's complaint alone does not name the file.
+v8::MaybeLocal<v8::Value>
+json_parse(v8::Local<v8::Context> context, const struct pack_file &file)
+{
+	std::string why;
+	{
+		v8::TryCatch caught(modules.isolate);
+		v8::Local<v8::Value> value;
+		if (v8::JSON::Parse(context, source_of(file)).ToLocal(&value))
+			return value;
+		if (caught.HasTerminated() || !caught.Exception()->IsObject()) {
+			caught.ReThrow();
+			return {};
+		}
+		why = utf8(caught.Message()->Get());
+	}
+	const char prefix[] = "Uncaught SyntaxError: ";
+	if (why.rfind(prefix, 0) == 0)
+		why.erase(0, sizeof(prefix) - 1);
+	throw_error(path_of(file) + " is not JSON: " + why);
+	return {};
+}
+
 // A module of values that exist already: a built-in, a JSON file.
 v8::MaybeLocal<v8::Value>
 synthetic_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
@@ -177,7 +200,7 @@ synthetic_evaluate(v8::Local<v8::Context> context, v8::Local<v8::Module> module)
 	const struct pack_file *file = modules_file(path.data(), path.size());
 
 	if (file != nullptr) {
-		if (!v8::JSON::Parse(context, source_of(*file)).ToLocal(&value))
+		if (!json_parse(context, *file).ToLocal(&value))
 			return {};
 	} else {
 		auto entry = modules.entry.Get(isolate);
