@@ -194,6 +194,22 @@ place_print(const struct json_want *wants, FILE *say)
 	putc('\n', say);
 }
 
+/* TypeScript is no syntax error that a person looks for in line 1. */
+static void
+typescript_print(
+    const struct ctl_answer *answer, struct json_span name, FILE *say)
+{
+	size_t len;
+	auto_free char *file = string_dup(name, &len);
+
+	if (file == NULL || answer->exit_code != CTL_EXIT_LOAD || len < 3 ||
+	    (strcmp(file + len - 3, ".ts") != 0 &&
+		strcmp(file + len - 3, "tsx") != 0))
+		return;
+	fputs("This is TypeScript: 'cordon build' makes JavaScript of it.\n",
+	    say);
+}
+
 static void
 error_print(const struct ctl_answer *answer, const struct wire_limits *limits,
     FILE *say)
@@ -223,6 +239,7 @@ error_print(const struct ctl_answer *answer, const struct wire_limits *limits,
 	} else {
 		place_print(wants, say);
 	}
+	typescript_print(answer, wants[2].value, say);
 	limit_print(answer, limits, say);
 }
 

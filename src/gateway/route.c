@@ -235,9 +235,9 @@ on_surface(void *arg, const char *raw_json, size_t len,
 	if (raw_json != NULL &&
 	    surface_keep(visit->server, raw_json, len, json) != 0)
 		failure = NULL;
-	const struct pool_outcome refused = { .end = POOL_LOAD_ERROR,
-		.text = json,
-		.text_len = strlen(json) };
+	const struct pool_outcome refused = {
+		.end = POOL_LOAD_ERROR, .text = json, .text_len = strlen(json)
+	};
 	if (visit->request == NULL)
 		return;
 	http_request_owner_set(visit->request, NULL);

@@ -94,6 +94,16 @@ a_result_that_is_no_json_is_no_result(void **state)
 	assert_int_equal(answer.exit_code, CTL_EXIT_RESULT);
 	assert_string_equal(answer.code, "invalid_result");
 	ctl_answer_fini(&answer);
+
+	char deep[601];
+	memset(deep, '[', 300);
+	memset(deep + 300, ']', 300);
+	deep[600] = '\0';
+	take(&answer, POOL_OK, deep, false);
+	assert_string_equal(answer.code, "invalid_result");
+	assert_non_null(strstr(answer.json, "deeper than 256 levels"));
+	ctl_answer_fini(&answer);
+
 	take(&answer, POOL_EXCEPTION, NULL, false);
 	assert_int_equal(answer.exit_code, CTL_EXIT_INTERNAL);
 	ctl_answer_fini(&answer);
@@ -118,6 +128,13 @@ an_error_has_its_stack_below_and_its_message_once(void **state)
 	    "{\"message\":\"m\",\"file\":\"a.js\",\"line\":3,\"column\":7}",
 	    true);
 	assert_shown(&answer, "", "load_error: m\n    at a.js:3:7\n");
+	ctl_answer_fini(&answer);
+
+	take(&answer, POOL_LOAD_ERROR, "{\"message\":\"m\",\"file\":\"a.ts\"}",
+	    true);
+	assert_shown(&answer, "",
+	    "load_error: m\n    at a.ts\n"
+	    "This is TypeScript: 'cordon build' makes JavaScript of it.\n");
 	ctl_answer_fini(&answer);
 }
 
