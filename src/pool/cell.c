@@ -16,6 +16,7 @@
 
 #define HEAD_MAX (1u << 20)
 #define READS_MAX 32 /* in one turn; a socket holds 4 */
+#define BEHIND_MAX 128u /* cells of a slot that work behind their answers */
 #define LOG_CUT_BYTES 128u /* room for the line that says it was cut */
 
 static struct pool_usage
@@ -70,6 +71,8 @@ void
 cell_free(struct cell *cell)
 {
 	cell_let_go(cell);
+	if (cell->behind)
+		cell->slot->n_behind--;
 	TAILQ_REMOVE(&cell->slot->cells, cell, link);
 	free(cell);
 }
@@ -135,6 +138,25 @@ cell_listen(struct cell *cell)
 	    : 0;
 }
 
+/* Callers wait for none of these, so no queue bounds them: the oldest goes. */
+static void
+cell_stay_behind(struct cell *cell)
+{
+	struct slot *slot = cell->slot;
+	struct cell *oldest;
+
+	cell->behind = true;
+	if (++slot->n_behind <= BEHIND_MAX)
+		return;
+	TAILQ_FOREACH(oldest, &slot->cells, link)
+	{
+		if (!oldest->behind || oldest->killed)
+			continue;
+		slot_kill_cell(slot, oldest);
+		return;
+	}
+}
+
 /* The answer is complete: the call goes, the cell stays until its EXIT. */
 static void
 frame_end(
@@ -159,6 +181,7 @@ frame_end(
 	/* Work behind the answer (waitUntil) ends with the wall time. */
 	cell->linger_until_ms = pool_now_ms() + limits->wall_ns / 1000000u;
 	cell_let_go(cell);
+	cell_stay_behind(cell);
 }
 
 /* Which frames a call of either kind may get, in which order. */

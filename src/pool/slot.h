@@ -59,6 +59,7 @@ struct cell {
 	size_t in_len;
 	size_t in_capacity;
 	uint32_t served;
+	bool behind; /* its answer is out, work behind that may go on */
 	uint64_t linger_until_ms; /* then it must have ended; 0: no hurry */
 	bool waiting;
 	bool killed; /* by our order */
@@ -95,6 +96,7 @@ struct slot {
 	uint32_t n_queue;
 	uint32_t n_waiting;
 	uint32_t n_busy;
+	uint32_t n_behind; /* cells that work behind their answers */
 	uint32_t n_ordered; /* forks that were ordered and did not arrive */
 	uint32_t target; /* cells to keep waiting */
 	uint32_t peak; /* calls at once since the last look */

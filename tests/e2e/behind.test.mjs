@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Host } from '../lib/host.mjs';
-import { callTool } from '../lib/mcp.mjs';
+import { callTool, inParallel } from '../lib/mcp.mjs';
 
 const CALLS = 20;
 
@@ -47,3 +47,12 @@ for (const server of ['quiet', 'loud']) {
     assert.ok(await lingering(server) >= CALLS - 2);
   });
 }
+
+test('work behind answers does not pile up without bound', async () => {
+  await inParallel(400, 8, () => callTool(host, 'quiet', 'go', {}));
+  await sleep(1000);
+  const cells = host.processes('cordon-cell').length;
+  assert.ok(cells < 250, `${cells} cells`);
+  const { isError } = await callTool(host, 'quick', 'go', {});
+  assert.ok(!isError);
+});
