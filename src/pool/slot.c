@@ -380,7 +380,8 @@ template_hear(struct slot *slot)
 		return false;
 	}
 	auto_close int fd = fds[0];
-	auto_close int other_fd = fds[1]; /* no saying has two */
+	auto_close int other_fd = fds[1];
+	(void)other_fd; /* no saying has two: only to be closed */
 	for (size_t i = 0; i < ARRAY_LEN(sayings); i++)
 		if (sayings[i].type == message.type) {
 			sayings[i].say(slot, &message, &fd);
