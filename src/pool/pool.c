@@ -131,6 +131,11 @@ call_finish(struct pool_call *call, enum pool_end end, const char *raw_text,
 
 	if (call->cancelled)
 		outcome.end = POOL_CANCELLED;
+	/* What was killed could not say how long it took: we know. A refused
+	 * load says how long that took. */
+	if (outcome.usage.wall_us == 0)
+		outcome.usage.wall_us =
+		    (pool_now_ms() - call->started_ms) * 1000u;
 	if (outcome.end != POOL_OK && !error_is_good(raw_text, len)) {
 		outcome.text = error_compose(outcome.end, json);
 		outcome.text_len = strlen(json);
@@ -198,16 +203,13 @@ static void
 call_abandon(struct pool_call *call, enum pool_end end)
 {
 	struct cell *cell = call->cell;
-	struct pool_usage usage = {
-		.wall_us = call->slot->deployment->limits.wall_ns / 1000u
-	};
 
 	if (cell != NULL) {
 		cell->call = NULL;
 		slot_kill_cell(call->slot, cell);
 		cell_let_go(cell);
 	}
-	call_end(call, end, NULL, 0, &usage);
+	call_end(call, end, NULL, 0, NULL);
 }
 
 static void
@@ -333,9 +335,11 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 	struct pool_call *call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return -ENOMEM;
-	*call = (struct pool_call){
-		.slot = slot, .kind = kind, .ops = ops, .arg = arg
-	};
+	*call = (struct pool_call){ .slot = slot,
+		.kind = kind,
+		.ops = ops,
+		.arg = arg,
+		.started_ms = pool_now_ms() };
 	call->wall = evtimer_new(pool->base, on_wall, call);
 	if (call->wall == NULL || evtimer_add(call->wall, &wall) < 0) {
 		call_free(call);
