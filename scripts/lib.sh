@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./run and ./check share. Sourced by bash, in the project's root.
 
+# Started by root, cordon's processes are users of their own: what is built here
+# must be theirs to read.
+umask 022
+
 started=$SECONDS
 doing=starting
 

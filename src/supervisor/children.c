@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +26,28 @@
 
 #define ZYGOTE_START_MS 20000
 
+/* Started by root, our processes are users of their own: to them a file that
+ * was made under a strict umask is closed. */
+static int
+others_check(int fd, const char *name, struct err *err)
+{
+	struct stat stat;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(fd, &stat) < 0)
+		return err_set(err, -errno, "%s: %s", name, strerror(errno));
+	const mode_t needed =
+	    S_IROTH | (stat.st_mode & S_IXUSR ? (mode_t)S_IXOTH : 0);
+	if ((stat.st_mode & needed) == needed)
+		return 0;
+	return err_set(err, -EACCES,
+	    "%s may be read only by its owner (mode %04o), and started by "
+	    "root cordon's processes are users of their own: chmod o+rX what "
+	    "lies beside cordon-supervisor, and build with umask 022",
+	    name, stat.st_mode & 07777);
+}
+
 static int
 sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
     struct err *err)
@@ -35,7 +58,7 @@ sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
 		    "%s is missing beside cordon-supervisor (%s): build or "
 		    "install cordon again",
 		    name, strerror(errno));
-	return 0;
+	return others_check(*fd, name, err);
 }
 
 /* elf(5): e_machine of the engine, before the loader's own words for it. */
