@@ -23,10 +23,6 @@ struct ada_string {
 	const char *data;
 	size_t length;
 };
-struct ada_owned_string {
-	const char *data;
-	size_t length;
-};
 struct ada_url_components {
 	uint32_t protocol_end, username_end, host_start, host_end, port,
 	    pathname_start, search_start, hash_start;
@@ -50,8 +46,6 @@ void ada_set_search(ada_url url, const char *input, size_t length);
 void ada_set_hash(ada_url url, const char *input, size_t length);
 void ada_clear_hash(ada_url url);
 void ada_clear_search(ada_url url);
-ada_owned_string ada_idna_to_ascii(const char *input, size_t length);
-void ada_free_owned_string(ada_owned_string owned);
 }
 
 using Args = v8::FunctionCallbackInfo<v8::Value>;
@@ -454,19 +448,6 @@ native_url_set(const Args &args)
 	ada_free(url);
 }
 
-void
-native_domain_to_ascii(const Args &args)
-{
-	Utf8 host(args.GetIsolate(), args[0]);
-	const ada_owned_string ascii =
-	    ada_idna_to_ascii(host.data(), host.size());
-	v8::Local<v8::String> text;
-	if (natives_string(args.GetIsolate(), ascii.data, ascii.length)
-		.ToLocal(&text))
-		args.GetReturnValue().Set(text);
-	ada_free_owned_string(ascii);
-}
-
 class CloneDelegate : public v8::ValueSerializer::Delegate {
       public:
 	explicit CloneDelegate(v8::Isolate *isolate) : isolate_(isolate)
@@ -576,7 +557,6 @@ const struct {
 	{ "hmac", native_hmac },
 	{ "urlParse", native_url_parse },
 	{ "urlSet", native_url_set },
-	{ "domainToASCII", native_domain_to_ascii },
 	{ "structuredClone", native_structured_clone },
 	{ "getContinuation", native_get_continuation },
 	{ "setContinuation", native_set_continuation },
@@ -605,8 +585,5 @@ natives_new(v8::Local<v8::Context> context, v8::Local<v8::Value> random_state)
 		set(entry.name,
 		    v8::Function::New(context, entry.call).ToLocalChecked());
 	set("randomState", random_state);
-	set("codegenNote",
-	    v8::String::NewFromUtf8Literal(isolate,
-		"code generation from strings (eval, new Function) is off"));
 	return native;
 }

@@ -3,7 +3,6 @@
 
 import { createHash, createHmac, randomFillSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { domainToASCII } from 'node:url';
 import { isArrayBuffer, isPromise, isProxy, isUint8Array }
   from 'node:util/types';
 import v8 from 'node:v8';
@@ -91,13 +90,11 @@ function newNative(realm, out) {
         createHmac(name.replace('-', ''), key).update(bytes).digest()),
     urlParse: parseUrl,
     urlSet: setUrl,
-    domainToASCII,
     structuredClone: (value, transfer) => clone(value, transfer),
     getContinuation: () => continuation,
     setContinuation: (value) => { continuation = value; },
     randomState: new Uint32Array(randomFillSync(new Uint8Array(16)).buffer),
     isPromise, isProxy, isArrayBuffer, isUint8Array,
-    codegenNote: 'code generation is off',
   };
 }
 
