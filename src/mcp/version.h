@@ -18,6 +18,15 @@
 #define MCP_META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 #define MCP_META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
 
+#define MCP_META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
+
+/* What a client declared that it can be asked. */
+#define MCP_CAN_ELICIT 1u /* elicitation, form */
+#define MCP_CAN_ELICIT_URL 2u
+#define MCP_CAN_SAMPLE 4u
+#define MCP_CAN_SAMPLE_TOOLS 8u
+#define MCP_CAN_ROOTS 16u
+
 enum mcp_era {
 	MCP_LEGACY,
 	MCP_MODERN,

@@ -74,18 +74,26 @@ struct pool_call_ops {
 	/* One console line; level 0 debug, 1 info/log, 2 warn, 3 error. Raw
 	 * UTF-8 claimed by the cell, may hold anything. May be NULL. */
 	void (*log)(void *arg, int level, const char *raw_text, size_t len);
+	/* In the middle of a call: {"method", "params"} as the cell claims it,
+	 * unchecked. An ask wants pool_call_answer(); while the cell says that
+	 * it waits for nothing else, the call's wall clock stands still (the
+	 * caller's patience is the limit). NULL: asks are answered with an
+	 * error, notes dropped. */
+	void (*note)(void *arg, const char *raw_json, size_t len);
+	void (*ask)(void *arg, uint32_t ask, const char *raw_json, size_t len);
+	void (*wait)(void *arg);
 	/* The end, exactly once, also for a cancelled call. The call is freed
 	 * after it returns. Never called from inside pool_call_start(). */
 	void (*done)(void *arg, const struct pool_outcome *outcome);
 };
 
 enum pool_kind {
-	POOL_TOOL, /* json: {"tool": string, "input": any} */
+	POOL_TOOL, /* json: what js/README.md says of call(0, …) */
 	POOL_REQUEST, /* json: {"method", "url", "headers": [[n, v], …]} */
 };
 
 struct pool_deployment {
-	const char *name; /* borrowed for the pool's life */
+	const char *name; /* of pool_new(): borrowed for the pool's life */
 	uint32_t pool_max; /* waiting cells at most */
 	struct wire_limits limits;
 };
@@ -121,6 +129,39 @@ int pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 
 /* Ends the call's cell. done(POOL_CANCELLED) follows from the loop. */
 void pool_call_cancel(struct pool_call *call);
+
+/*
+ * Answers an ask of this call: json is {"result": any} or {"error": {"code",
+ * "message"}}, copied. -ENOENT: no such ask is open; -ENOMEM.
+ */
+int pool_call_answer(
+    struct pool_call *call, uint32_t ask, const char *json, size_t len);
+
+/*
+ * Deployments come and go. `index` is the supervisor's id of it, below
+ * WIRE_DEPLOYMENTS_MAX; `name` is copied. Setting one that is there ends its
+ * template if anything but limits and pool_max changed (fresh: the caller says
+ * so), and its calls in flight run out. Removing ends its calls with
+ * POOL_CANCELLED, done() from the loop.
+ */
+int pool_deployment_set(struct pool *pool, uint32_t index,
+    const struct pool_deployment *deployment, bool fresh);
+void pool_deployment_remove(struct pool *pool, uint32_t index);
+
+/*
+ * A link to a deployment of another kind (wire/wire.h, LINK): the descriptor, a
+ * connected stream socket that the callback owns, or -1 and why. -ENOMEM.
+ */
+typedef void pool_link_fn(void *arg, int fd, const char *failure);
+int pool_link_open(
+    struct pool *pool, uint32_t deployment, pool_link_fn *fn, void *arg);
+/* The callback will not come; whatever does is closed. */
+void pool_link_forget(struct pool *pool, pool_link_fn *fn, void *arg);
+
+/* Other messages of the supervisor (STORE, SETTINGS, TLS): the callback owns
+ * the descriptor. */
+typedef void pool_message_fn(void *arg, uint32_t type, int fd);
+void pool_message_set(struct pool *pool, pool_message_fn *fn, void *arg);
 
 /*
  * Flow control of a response body: while paused, nothing more is read from the

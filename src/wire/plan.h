@@ -21,6 +21,25 @@
 #define WIRE_NAME_MAX 64 /* with the NUL */
 #define WIRE_DEPLOYMENTS_MAX 4096
 
+/* What MCP sessions may take; 0 is never "no limit". */
+struct wire_sessions {
+	uint32_t idle_s; /* without a request or a stream: then it is over */
+	uint32_t life_s; /* however busy */
+	uint32_t per_principal; /* at once; the longest idle makes room */
+	uint32_t per_tenant;
+	uint32_t resume_bytes; /* kept of the streams of one session */
+	uint32_t ask_s; /* a call waits this long for its client's answer */
+	uint32_t asks_max; /* calls of one principal that wait so */
+	uint32_t link_idle_s; /* an upstream's link without a call */
+};
+
+#define WIRE_SESSIONS_DEFAULT                                                  \
+	{                                                                      \
+		.idle_s = 1800, .life_s = 86400, .per_principal = 1000,        \
+		.per_tenant = 20000, .resume_bytes = 65536, .ask_s = 300,      \
+		.asks_max = 32, .link_idle_s = 300                             \
+	}
+
 struct wire_plan {
 	uint32_t magic;
 	uint32_t n_deployments;
@@ -38,6 +57,12 @@ struct wire_plan {
 	uint8_t token_hash[32]; /* SHA-256 of the bearer token */
 	char hosts[512]; /* Host values to accept besides loopback, by comma */
 	char origins[512]; /* Origin values to accept, by comma */
+	/* `cordon serve` only; -1 where there is none. */
+	int32_t admin_fd; /* listening Unix socket: HTTP, for the admin */
+	int32_t operator_fd; /* SOCK_SEQPACKET: `cordon serve` itself */
+	int32_t store_fd; /* O_PATH of the folder that the store may write */
+	int32_t tls_fd; /* sealed memfd: certificate chain and key, PEM */
+	struct wire_sessions sessions;
 };
 
 #define WIRE_PLAN_NO_AUTH 1u /* the operator said --no-auth */
@@ -45,10 +70,26 @@ struct wire_plan {
 #define WIRE_PLAN_VERBOSE 4u /* debug level */
 #define WIRE_PLAN_ONCE 8u /* a single call: start fast, not to last */
 
+enum wire_kind {
+	WIRE_KIND_ISOLATE, /* a bundle, in cells */
+	WIRE_KIND_SOCKET, /* MCP lines over a Unix socket somebody serves */
+};
+
+/* Who shares one link to a server that is not an isolate. */
+enum wire_share {
+	WIRE_SHARE_PRINCIPAL, /* the calls of one principal */
+	WIRE_SHARE_SESSION, /* a legacy session; modern calls: a principal */
+	WIRE_SHARE_ALL,
+};
+
 struct wire_deployment {
+	uint32_t kind; /* enum wire_kind */
+	uint32_t share; /* enum wire_share */
+	char socket[108]; /* KIND_SOCKET: its path */
+	uint8_t digest[32]; /* SHA-256 of the bundle, or of the path */
 	char name[WIRE_NAME_MAX]; /* [a-z0-9] then [a-z0-9._-]* */
 	char tenant[WIRE_NAME_MAX];
-	int32_t bundle_fd; /* sealed memfd in the form of base/pack.h */
+	int32_t bundle_fd; /* sealed memfd in the form of base/pack.h; or -1 */
 	uint32_t pool_max; /* waiting cells at most */
 	struct wire_limits limits;
 };

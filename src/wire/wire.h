@@ -28,6 +28,35 @@
  *   gateway -> template    KILL cell               a call's wall time is over
  *   gateway -> supervisor  CLOSE deployment        evicted, or disobeyed
  *
+ * In the middle of a call a cell may speak: NOTE (a notification), ASK (a
+ * request to the client, numbered in `code`), WAIT (nothing is left to do until
+ * an ASK is answered); the caller says ANSWER, with the number of the ASK.
+ *
+ * A server that is not an isolate is reached over a descriptor that carries
+ * JSON-RPC lines (MCP's stdio transport), one for each LINK:
+ *
+ *   gateway -> supervisor  LINK deployment         status: the link's number
+ *   supervisor -> gateway  LINKED deployment       status, + a stream socket
+ *                          LINK_FAILED             status, text: why
+ *   (the gateway closes the descriptor to end the link)
+ *
+ * The registry (wire/registry.h) comes from the store, which gets what the
+ * operator put into a folder by way of the supervisor:
+ *
+ *   operator -> supervisor SERVER_BUNDLE | SERVER_SOCKET   a wire_server as
+ *                          text, and its bundle; relayed to the store
+ *   operator -> supervisor COMMIT                  these are all; relayed
+ *   store -> supervisor -> operator  COMMITTED     status 0, or errno and text
+ *   operator -> supervisor SETTINGS, TLS           a sealed memfd: a new
+ *                          wire_plan, certificate and key as PEM; kept, and
+ *                          relayed to the gateway now and at its every start
+ *   store -> supervisor    DEPLOY | DEPLOY_SOCKET  id; a wire_deployment as
+ *                          text (the same again changes nothing)
+ *   store -> supervisor    UNDEPLOY id
+ *   store -> supervisor    TENANT                  a wire_tenant as text
+ *   supervisor -> gateway  STORE                   a stream socket to the
+ *                          store: at the gateway's start and the store's
+ *
  * A receiver checks the type against what its state allows and the length
  * against the type, copies out, then acts (wire_receive does the shape).
  */
@@ -110,13 +139,17 @@ enum wire_frame_type {
 	WIRE_FRAME_CHUNK, /* cell: bytes */
 	WIRE_FRAME_END, /* cell: the response is complete */
 	WIRE_FRAME_IDLE, /* cell: ready for another call (reuse) */
+	WIRE_FRAME_NOTE, /* cell: json {"method", "params"} */
+	WIRE_FRAME_ASK, /* cell: code is its number; json {"method", "params"} */
+	WIRE_FRAME_WAIT, /* cell: nothing to do until an ask is answered */
+	WIRE_FRAME_ANSWER, /* caller: code; json {"result"} or {"error"} */
 	WIRE_N_FRAMES,
 };
 
 struct wire_frame {
 	uint32_t type; /* enum wire_frame_type */
 	uint32_t len; /* bytes that follow */
-	int32_t code; /* FAIL: enum wire_code; LOG: level */
+	int32_t code; /* FAIL: enum wire_code; LOG: level; ASK, ANSWER */
 	uint32_t reserved;
 	struct wire_usage usage; /* RESULT, FAIL, END */
 };

@@ -164,8 +164,10 @@ bytes_send(int fd, const uint8_t *bytes, size_t len)
 static void
 call_run(uint32_t deployment, const uint8_t *bytes, size_t len, size_t cut)
 {
-	static const struct pool_call_ops ops = { on_head, on_chunk, on_log,
-		on_done };
+	static const struct pool_call_ops ops = { .head = on_head,
+		.chunk = on_chunk,
+		.log = on_log,
+		.done = on_done };
 	const uint8_t body[] = "body";
 	struct pool_call *call;
 	int pair[2];

@@ -310,7 +310,9 @@ on_done(void *arg, const struct pool_outcome *outcome)
 		    (int)outcome->text_len, outcome->text);
 }
 
-static const struct pool_call_ops ops = { on_head, on_chunk, on_log, on_done };
+static const struct pool_call_ops ops = {
+	.head = on_head, .chunk = on_chunk, .log = on_log, .done = on_done
+};
 
 void
 fake_call(struct fake *fake, struct told *told, uint32_t deployment,

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The gateway's replica of the registry (wire/registry.h): who may come in, and
+ * to which servers. Read on every request, without asking anybody. What goes
+ * away while somebody works with it stays until the last of them has let go.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pool/pool.h"
+#include "wire/registry.h"
+
+struct gateway;
+struct upstream;
+
+/* What is spent against a quota (quota.c). */
+struct meter {
+	uint64_t window; /* the minute that the counts are of, ms */
+	uint32_t requests;
+	uint32_t running; /* calls now */
+	uint64_t cpu_us;
+	uint64_t n_requests; /* for ever: /metrics, top */
+	uint64_t n_calls;
+	uint64_t n_refused;
+	uint64_t total_cpu_us;
+};
+
+struct tenant {
+	struct wire_tenant record;
+	struct meter meter;
+	uint32_t n_sessions; /* session.c's count */
+	bool gone;
+	unsigned users; /* principals, servers, and who holds one */
+};
+
+struct principal {
+	struct wire_token record;
+	struct tenant *tenant; /* held */
+	struct meter meter;
+	uint32_t n_sessions; /* session.c's count */
+	uint32_t n_asking; /* calls of it that wait for a client's answer */
+	bool gone;
+	unsigned users;
+};
+
+struct server {
+	struct wire_server record;
+	struct tenant *tenant; /* held */
+	const char *name; /* record.launch.name */
+	/* upstream.c's, made when the server is first needed; ended when it is
+	 * gone or its launch changed. */
+	struct upstream *upstream;
+	uint64_t n_calls;
+	uint64_t n_failures;
+	uint64_t cpu_us;
+	bool gone;
+	unsigned users;
+};
+
+/* Whoever keeps a pointer beyond the event at hand takes a hold of it. */
+struct principal *principal_ref(struct principal *principal);
+struct principal *principal_unref(struct principal *principal); /* NULL */
+struct server *server_ref(struct server *server);
+struct server *server_unref(struct server *server); /* NULL */
+
+/*
+ * Who this token is; NULL for one that is not known, gone or expired. The hash
+ * is SHA-256 of the token.
+ */
+struct principal *
+registry_principal_by_hash(struct gateway *gateway, const uint8_t hash[32]);
+struct principal *
+registry_principal_by_id(struct gateway *gateway, uint32_t id);
+
+/* Whoever comes in where the operator said --no-auth: id 0, tenant "local",
+ * may read and call, not administer. */
+struct principal *registry_anonymous(struct gateway *gateway);
+
+struct tenant *registry_tenant_find(struct gateway *gateway, const char *name);
+
+/* A server in any state; NULL. */
+struct server *registry_server_find(
+    struct gateway *gateway, const struct tenant *tenant, const char *name);
+struct server *registry_server_by_id(struct gateway *gateway, uint32_t id);
+
+/* Whether this principal may know of the server: approved, of its tenant, on
+ * its token's list, with the scope to read. Asked at every list and call. */
+bool
+registry_sees(const struct principal *principal, const struct server *server);
+
+/* Whether it may also call tools there. */
+bool registry_may_call(
+    const struct principal *principal, const struct server *server);
+
+/* The servers it sees, by name: the next after `last` (NULL: the first). */
+struct server *registry_next(struct gateway *gateway,
+    const struct principal *principal, const struct server *last);
+
+/* Whether the snapshot has come: before that nobody is served (503). */
+bool registry_is_ready(const struct gateway *gateway);
+
+/* 32 bytes, the key that sealing keys are derived from; NULL before SNAPSHOT.
+ */
+const uint8_t *registry_key(const struct gateway *gateway);
+
+/* Sessions that were ended by hand: told to the store, known after its next
+ * snapshot too. */
+bool registry_session_is_ended(
+    const struct gateway *gateway, const uint8_t session[16]);
+void registry_session_end(
+    struct gateway *gateway, const uint8_t session[16], uint64_t until);
+
+/* Appends to the audit, through the store; never waits. json is an object or
+ * NULL. Dropped, with a count in /metrics and a log line, while there is no
+ * store and the buffer (bounded) is full. */
+void registry_audit(struct gateway *gateway, const struct principal *principal,
+    uint64_t request, const char *action, const char *json, size_t len);
+
+/* Keeps what a server advertises, for a later review. */
+void registry_surface_keep(struct gateway *gateway, const struct server *server,
+    const char *json, size_t len);
+
+/*
+ * quota.c: what is over is told by name ("requests_per_minute", …) and by the
+ * seconds after which to try again. Tenant first, then token.
+ */
+struct quota_refusal {
+	const char *what;
+	const char *whose; /* "tenant", "token" */
+	unsigned retry_s;
+};
+#define QUOTA_E_OVER 1
+/* Counts an HTTP request in. 0 or QUOTA_E_OVER. */
+int quota_request(struct principal *principal, struct quota_refusal *refusal);
+/* Counts a call in; each that got 0 is to be left, with what it spent. */
+int
+quota_call_enter(struct principal *principal, struct quota_refusal *refusal);
+void
+quota_call_leave(struct principal *principal, const struct pool_usage *usage);
+/* The least of the limits on one answer; 0: none. */
+uint64_t quota_result_bytes(const struct principal *principal);
