@@ -73,7 +73,7 @@ put_url(struct json_out *out, const struct visit *visit)
 {
 	const char *host = http_request_header(visit->request, "Host");
 	const char *target = http_request_target(visit->request);
-	const char *rest = target + strlen("/s/") + strlen(visit->server->name);
+	const char *rest = target + strlen("/s/") + strlen(visit->bundle->name);
 	char url[512];
 
 	snprintf(
@@ -137,7 +137,7 @@ head_refuse(struct fetch *fetch)
 
 	log_line(LOG_WARN, fetch->visit.id,
 	    "server %s answered with a head that is no HTTP",
-	    fetch->visit.server->name);
+	    fetch->visit.bundle->name);
 	fetch->broken = true;
 	fetch_refuse(fetch, 502,
 	    &(struct pool_outcome){ .end = POOL_INVALID_RESULT,
@@ -213,7 +213,7 @@ on_done(void *arg, const struct pool_outcome *outcome)
 
 	if (outcome->end != POOL_OK && !fetch->broken)
 		log_line(LOG_INFO, fetch->visit.id, "a request to %s ended: %s",
-		    fetch->visit.server->name, pool_end_name(outcome->end));
+		    fetch->visit.bundle->name, pool_end_name(outcome->end));
 	if (fetch->visit.request != NULL)
 		fetch_end(fetch, outcome);
 	free(fetch);
@@ -227,7 +227,7 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 	if (level < LOG_DEBUG || level > LOG_ERROR)
 		level = LOG_INFO;
 	log_tool((enum log_level)level, fetch->visit.id,
-	    fetch->visit.server->name, raw_text, len);
+	    fetch->visit.bundle->name, raw_text, len);
 }
 
 static const struct pool_call_ops call_ops = {
@@ -291,7 +291,7 @@ fetch_call(struct fetch *fetch)
 	int r = json_out_status(&json);
 	if (r == 0)
 		r = pool_call_start(visit->gateway->pool,
-		    visit->server->deployment, POOL_REQUEST, json.bytes,
+		    visit->bundle->deployment, POOL_REQUEST, json.bytes,
 		    json.len, body, body_len, &call_ops, fetch, &fetch->call);
 	json_out_fini(&json);
 	return r;

@@ -13,12 +13,15 @@
  *     metrics.c  what it counts
  */
 
+#include "gateway/catalog.h"
 #include "http/server.h"
 #include "mcp/serve.h"
 #include "pool/pool.h"
 #include "wire/plan.h"
 
-struct server {
+struct front;
+
+struct bundle {
 	const char *name; /* borrowed from the plan */
 	uint32_t deployment; /* its index there */
 	struct mcp_surface *surface; /* owned; NULL until it was needed */
@@ -27,11 +30,13 @@ struct server {
 struct gateway {
 	const struct wire_plan *plan; /* mapped, read-only */
 	const struct wire_deployment *deployments;
-	struct server *servers; /* owned; sorted by name */
+	struct bundle *bundles; /* owned; sorted by name */
 	struct pool_deployment *pool_deployments; /* owned */
 	struct event_base *base;
 	struct pool *pool;
 	struct http_server *http;
+	struct front *front; /* rpc.c's: sessions, streams, asks */
+	struct wire_sessions sessions; /* as configured now */
 	uint64_t next_request; /* starts at random: ids tell runs apart */
 	uint64_t n_requests;
 	uint64_t n_refused; /* by Host, Origin or token */
@@ -47,11 +52,17 @@ struct visit_ops {
 	void (*silent)(struct visit *visit);
 };
 
-/* A request that is being worked on: the first member of whatever does. */
+/*
+ * A request that is being worked on: the first member of whatever does. The
+ * principal and what the endpoint names are borrowed for the event at hand:
+ * who keeps a visit takes holds of them (gateway/registry.h).
+ */
 struct visit {
 	const struct visit_ops *ops;
 	struct gateway *gateway;
-	struct server *server;
+	struct principal *principal; /* anonymous with --no-auth; never NULL */
+	struct endpoint endpoint; /* which server, or the aggregate */
+	struct bundle *bundle;
 	struct http_request *request; /* NULL: the client has left */
 	uint64_t id; /* in the log, and X-Request-Id */
 };
@@ -64,8 +75,34 @@ void route_refuse(struct gateway *gateway, struct http_request *request,
     unsigned status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* rpc.c, fetch.c: take the request from here on. The surface is known. */
+/*
+ * rpc.c: MCP at an endpoint, any HTTP method; takes the request from here on.
+ * Whether the principal may see the endpoint's server was asked before. One
+ * that is over a quota of requests was refused before; calls are counted there.
+ */
 void rpc_start(const struct visit *visit);
+
+/*
+ * rpc.c: what is kept across requests; made after the base and the pool, before
+ * the first request; freed after the http server. gateway->sessions is read
+ * whenever it is needed, so that it may change.
+ */
+int front_start(struct gateway *gateway);
+void front_stop(struct gateway *gateway);
+/* Ends streams that would never end by themselves (GET, listen). */
+void front_drain(struct gateway *gateway);
+
+struct front_counts {
+	uint32_t sessions; /* with a record here */
+	uint32_t streams; /* GET and subscriptions/listen, open */
+	uint32_t calls; /* begun and not ended, whoever still listens */
+	uint32_t asking; /* calls that wait for a client's answer */
+	size_t kept_bytes; /* of streams, for those who come back */
+};
+void
+front_counts_get(const struct gateway *gateway, struct front_counts *counts);
+
+/* fetch.c: the same for what a Workers-style bundle serves itself. */
 void fetch_start(const struct visit *visit);
 
 /* rpc.c: answers that the bundle cannot be loaded. */

@@ -79,7 +79,7 @@ options_parse(int argc, char **argv, struct inherited *fds)
 static int
 servers_compare(const void *a, const void *b)
 {
-	const struct server *x = a, *y = b;
+	const struct bundle *x = a, *y = b;
 
 	return strcmp(x->name, y->name);
 }
@@ -89,22 +89,22 @@ servers_make(struct gateway *gateway)
 {
 	const uint32_t n = gateway->plan->n_deployments;
 
-	gateway->servers = calloc(n + 1, sizeof(struct server));
+	gateway->bundles = calloc(n + 1, sizeof(struct bundle));
 	gateway->pool_deployments =
 	    calloc(n + 1, sizeof(struct pool_deployment));
-	if (gateway->servers == NULL || gateway->pool_deployments == NULL)
+	if (gateway->bundles == NULL || gateway->pool_deployments == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct wire_deployment *d = &gateway->deployments[i];
-		gateway->servers[i] =
-		    (struct server){ .name = d->name, .deployment = i };
+		gateway->bundles[i] =
+		    (struct bundle){ .name = d->name, .deployment = i };
 		gateway->pool_deployments[i] = (struct pool_deployment){
 			.name = d->name,
 			.pool_max = d->pool_max,
 			.limits = d->limits,
 		};
 	}
-	qsort(gateway->servers, n, sizeof(struct server), servers_compare);
+	qsort(gateway->bundles, n, sizeof(struct bundle), servers_compare);
 	return 0;
 }
 
@@ -274,8 +274,8 @@ gateway_stop(struct gateway *gateway)
 	gateway->http = http_server_free(gateway->http);
 	gateway->pool = pool_free(gateway->pool);
 	for (uint32_t i = 0; i < gateway->plan->n_deployments; i++)
-		mcp_surface_free(gateway->servers[i].surface);
-	free(gateway->servers);
+		mcp_surface_free(gateway->bundles[i].surface);
+	free(gateway->bundles);
 	free(gateway->pool_deployments);
 	event_base_free(gateway->base);
 }

@@ -76,16 +76,16 @@ server_path(const char *target, char name[WIRE_NAME_MAX], const char **rest)
 static int
 by_name(const void *key, const void *element)
 {
-	const struct server *server = element;
+	const struct bundle *server = element;
 
 	return strcmp(key, server->name);
 }
 
-static struct server *
+static struct bundle *
 server_find(const struct gateway *gateway, const char *name)
 {
-	return bsearch(name, gateway->servers, gateway->plan->n_deployments,
-	    sizeof(struct server), by_name);
+	return bsearch(name, gateway->bundles, gateway->plan->n_deployments,
+	    sizeof(struct bundle), by_name);
 }
 
 static bool
@@ -150,7 +150,7 @@ refuse_unknown(struct gateway *gateway, struct http_request *request)
 	for (uint32_t i = 0; i < n && i < 8; i++) {
 		const size_t used = strlen(names);
 		snprintf(names + used, sizeof(names) - used, "%s/s/%s/mcp",
-		    i == 0 ? "" : ", ", gateway->servers[i].name);
+		    i == 0 ? "" : ", ", gateway->bundles[i].name);
 	}
 	route_refuse(gateway, request, 404,
 	    "nothing is at '%.200s'; a server is reached at /s/NAME/mcp, here "
@@ -184,7 +184,7 @@ visit_start(const struct visit *visit)
 	const char *rest = "";
 	char name[WIRE_NAME_MAX];
 
-	if (visit->server->surface->is_fetch) {
+	if (visit->bundle->surface->is_fetch) {
 		fetch_start(visit);
 		return;
 	}
@@ -208,7 +208,7 @@ static const struct visit_ops waiter_ops = { .gone = waiter_gone };
 
 /* On failure `json` says why, in our own words. */
 static int
-surface_keep(struct server *server, const char *raw_json, size_t len,
+surface_keep(struct bundle *server, const char *raw_json, size_t len,
     char json[SURFACE_JSON_MAX])
 {
 	struct err err = { 0 };
@@ -233,7 +233,7 @@ on_surface(void *arg, const char *raw_json, size_t len,
 	    "{\"message\":\"its surface is not what a bundle can declare\"}";
 
 	if (raw_json != NULL &&
-	    surface_keep(visit->server, raw_json, len, json) != 0)
+	    surface_keep(visit->bundle, raw_json, len, json) != 0)
 		failure = NULL;
 	const struct pool_outcome refused = {
 		.end = POOL_LOAD_ERROR, .text = json, .text_len = strlen(json)
@@ -241,7 +241,7 @@ on_surface(void *arg, const char *raw_json, size_t len,
 	if (visit->request == NULL)
 		return;
 	http_request_owner_set(visit->request, NULL);
-	if (visit->server->surface == NULL)
+	if (visit->bundle->surface == NULL)
 		rpc_refuse_load(visit, failure == NULL ? &refused : failure);
 	else
 		visit_start(visit);
@@ -257,7 +257,7 @@ surface_wait(const struct visit *visit)
 		waiter->ops = &waiter_ops;
 		http_request_owner_set(visit->request, waiter);
 		if (pool_surface_get(visit->gateway->pool,
-			visit->server->deployment, on_surface, waiter) == 0)
+			visit->bundle->deployment, on_surface, waiter) == 0)
 			return;
 		http_request_owner_set(visit->request, NULL);
 		free(waiter);
@@ -276,11 +276,11 @@ on_request(void *arg, struct http_request *request)
 		return; /* cannot be: on_head() answered */
 	const struct visit visit = {
 		.gateway = gateway,
-		.server = server_find(gateway, name),
+		.bundle = server_find(gateway, name),
 		.request = request,
 		.id = ++gateway->next_request,
 	};
-	if (visit.server->surface != NULL)
+	if (visit.bundle->surface != NULL)
 		visit_start(&visit);
 	else
 		surface_wait(&visit);

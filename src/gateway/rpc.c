@@ -193,12 +193,12 @@ item_fail(struct item *item, const struct pool_outcome *outcome)
 
 	if (outcome->end == POOL_LOAD_ERROR) {
 		mcp_load_failure_write(&item->out, item->message.id,
-		    visit->server->name, &failure);
+		    visit->bundle->name, &failure);
 	} else if (outcome->end == POOL_OVERLOADED) {
 		mcp_error_set(&error, 503, MCP_INTERNAL_ERROR,
 		    "overloaded: no cell was free for a call of %s; try again "
 		    "in a second",
-		    visit->server->name);
+		    visit->bundle->name);
 		mcp_error_write(&item->out, item->message.id, &error);
 		item->status = error.status;
 	} else {
@@ -236,7 +236,7 @@ on_done(void *arg, const struct pool_outcome *outcome)
 
 	if (outcome->end != POOL_OK)
 		log_line(LOG_INFO, exchange->visit.id, "a call of %s ended: %s",
-		    exchange->visit.server->name, pool_end_name(outcome->end));
+		    exchange->visit.bundle->name, pool_end_name(outcome->end));
 	item->call = NULL;
 	exchange->n_running--;
 	if (exchange->visit.request != NULL)
@@ -252,7 +252,7 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 
 	if (level < LOG_DEBUG || level > LOG_ERROR)
 		level = LOG_INFO;
-	log_tool((enum log_level)level, visit->id, visit->server->name,
+	log_tool((enum log_level)level, visit->id, visit->bundle->name,
 	    raw_text, len);
 }
 
@@ -278,7 +278,7 @@ item_call(struct item *item, const struct mcp_turn *turn)
 	int r = json_out_status(&json) == 0 ? 0 : -ENOMEM;
 	if (r == 0)
 		r = pool_call_start(visit->gateway->pool,
-		    visit->server->deployment, POOL_TOOL, json.bytes, json.len,
+		    visit->bundle->deployment, POOL_TOOL, json.bytes, json.len,
 		    NULL, 0, &call_ops, item, &item->call);
 	json_out_fini(&json);
 	if (r == 0)
@@ -320,7 +320,7 @@ item_start(struct item *item, struct json_span value,
 	}
 	if (item->message.kind != MCP_REQUEST)
 		return;
-	const enum mcp_step step = mcp_serve(visit->server->surface,
+	const enum mcp_step step = mcp_serve(visit->bundle->surface,
 	    &item->message, item->era, &item->out, &turn);
 	item->status = turn.status;
 	if (step == MCP_CALL_TOOL)
@@ -496,7 +496,7 @@ rpc_refuse_load(const struct visit *visit, const struct pool_outcome *outcome)
 	size_t len = 0;
 
 	log_line(LOG_WARN, visit->id, "server %s cannot answer: %s: %.*s",
-	    visit->server->name, failure.code,
+	    visit->bundle->name, failure.code,
 	    (int)(failure.json_len < 600 ? failure.json_len : 600),
 	    failure.json == NULL ? "" : failure.json);
 	const struct json_span id = rpc_request_id(visit->request);
@@ -504,7 +504,7 @@ rpc_refuse_load(const struct visit *visit, const struct pool_outcome *outcome)
 	    ? gateway_end_status(outcome->end)
 	    : 200;
 	json_out_init(&out, REPLY_MAX);
-	mcp_load_failure_write(&out, id, visit->server->name, &failure);
+	mcp_load_failure_write(&out, id, visit->bundle->name, &failure);
 	char *json = json_out_steal(&out, &len);
 	send_json(visit, status, json, len);
 	json_out_fini(&out);
