@@ -533,6 +533,10 @@ supervisor_start(struct wire_deployment *records)
 		.n_deployments = bench.n_deployments,
 		.client_fd = pair[1],
 		.listen_fd = -1,
+		.admin_fd = -1,
+		.operator_fd = -1,
+		.store_fd = -1,
+		.tls_fd = -1,
 		.cells_max = bench.cells_max,
 	};
 	if (ctl_supervisor_start(

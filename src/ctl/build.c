@@ -99,37 +99,39 @@ build_exec(const struct command *command, const char *entry)
 	return CTL_EXIT_INTERNAL;
 }
 
+static const struct ctl_option options[] = {
+	{ "out", 'o', CTL_TEXT, offsetof(struct command, out), "OUT.js",
+	    "where to write it" },
+	{ "sourcemap", 0, CTL_FLAG, offsetof(struct command, sourcemap), NULL,
+	    "errors name the lines of the sources" },
+	{ "minify", 0, CTL_FLAG, offsetof(struct command, minify), NULL,
+	    "make it small" },
+};
+
+static ctl_run_fn command_run;
+
+static const struct ctl_command build = { "cordon build", "ENTRY -o OUT.js",
+	"Bundles a tool of several files, of TypeScript or with npm packages "
+	"into one\nfile that cordon run and cordon serve take.",
+	options, ARRAY_LEN(options), notes, 1, 1, command_run };
+
+static int
+command_run(void *values, int n, char **operands)
+{
+	const struct command *command = values;
+	struct err err;
+
+	(void)n;
+	if (command->out != NULL)
+		return build_exec(command, operands[0]);
+	err_set(&err, 0, "where to? say -o OUT.js");
+	return ctl_usage_fail(&build, &err);
+}
+
 int
 ctl_build(int argc, char **argv)
 {
 	struct command command = { 0 };
-	const struct ctl_option options[] = {
-		{ "out", 'o', CTL_TEXT, &command.out, "OUT.js",
-		    "where to write it" },
-		{ "sourcemap", 0, CTL_FLAG, &command.sourcemap, NULL,
-		    "errors name the lines of the sources" },
-		{ "minify", 0, CTL_FLAG, &command.minify, NULL,
-		    "make it small" },
-	};
-	const struct ctl_synopsis synopsis = { "cordon build",
-		"ENTRY -o OUT.js",
-		"Bundles a tool of several files, of TypeScript or with npm "
-		"packages into one\nfile that cordon run and cordon serve "
-		"take.",
-		options, ARRAY_LEN(options), notes };
-	struct err err;
-	int n;
 
-	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
-	if (r == CTL_E_HELP)
-		return CTL_EXIT_OK;
-	if (r != 0)
-		return ctl_usage_fail(&synopsis, &err);
-	if (n != 1 || command.out == NULL) {
-		err_set(&err, 0,
-		    n != 1 ? "which entry file? (one)"
-			   : "where to? Say -o OUT.js");
-		return ctl_usage_fail(&synopsis, &err);
-	}
-	return build_exec(&command, argv[1]);
+	return ctl_command_run(&build, &command, argc, argv);
 }

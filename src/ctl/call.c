@@ -424,6 +424,10 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 		.n_deployments = 1,
 		.client_fd = theirs,
 		.listen_fd = -1,
+		.admin_fd = -1,
+		.operator_fd = -1,
+		.store_fd = -1,
+		.tls_fd = -1,
 		.cells_max = 2,
 	};
 	r = ctl_supervisor_start(

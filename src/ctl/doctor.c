@@ -104,30 +104,19 @@ report_json(void)
 	return worst;
 }
 
-int
-ctl_doctor(int argc, char **argv)
+struct command {
+	bool json;
+};
+
+static int
+command_run(void *values, int n, char **operands)
 {
-	bool json = false;
-	const struct ctl_option options[] = {
-		{ "json", 0, CTL_FLAG, &json, NULL, "as JSON" },
-	};
-	const struct ctl_synopsis synopsis = { "cordon doctor", "",
-		"Tries what cells need of this machine, and says what is in "
-		"force. Exit code 0:\ncells can run; 1: they cannot.",
-		options, ARRAY_LEN(options), NULL };
+	const struct command *command = values;
 	enum ctl_probe_state worst;
-	struct err err;
-	int n;
 
-	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
-	if (r == CTL_E_HELP)
-		return CTL_EXIT_OK;
-	if (r == 0 && n > 0)
-		err_set(&err, 0, "no operand is wanted");
-	if (r != 0 || n > 0)
-		return ctl_usage_fail(&synopsis, &err);
-
-	if (json) {
+	(void)n;
+	(void)operands;
+	if (command->json) {
 		worst = report_json();
 	} else {
 		printf("As %s:\n\n",
@@ -137,4 +126,20 @@ ctl_doctor(int argc, char **argv)
 		printf("\n%s\n", verdicts[worst]);
 	}
 	return worst == CTL_PROBE_MISSING ? CTL_EXIT_NOT_READY : CTL_EXIT_OK;
+}
+
+int
+ctl_doctor(int argc, char **argv)
+{
+	static const struct ctl_option options[] = {
+		{ "json", 0, CTL_FLAG, offsetof(struct command, json), NULL,
+		    "as JSON" },
+	};
+	static const struct ctl_command doctor = { "cordon doctor", "",
+		"Tries what cells need of this machine, and says what is in "
+		"force. Exit code 0:\ncells can run; 1: they cannot.",
+		options, ARRAY_LEN(options), NULL, 0, 0, command_run };
+	struct command command = { 0 };
+
+	return ctl_command_run(&doctor, &command, argc, argv);
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Options of a subcommand: one table from which the command line is read and
- * the help is printed, so that the two cannot disagree.
+ * The commands, as tables: from one entry the command line is read, the help
+ * is printed and the command is run, so that the three cannot disagree. What
+ * an option is worth lands in the command's own struct, at an offset.
  */
 
 #include <stddef.h>
@@ -31,18 +32,33 @@ struct ctl_option {
 	const char *name; /* without the dashes */
 	char letter; /* its short form, or 0 */
 	enum ctl_option_kind kind;
-	void *value; /* borrowed; left alone when the option is not given */
+	size_t offset; /* of the value; left alone when it is not given */
 	const char *argument; /* how help calls it; NULL for a flag */
 	const char *help;
 };
 
-struct ctl_synopsis {
-	const char *command; /* "cordon run" */
-	const char *operands; /* "FILE|DIR [JSON]" */
+#define CTL_OPERANDS_ANY (-1)
+
+/* Runs a command whose options have been read; returns the exit code. */
+typedef int ctl_run_fn(void *values, int n_operands, char **operands);
+
+struct ctl_command {
+	const char *name; /* "cordon upstream add" */
+	const char *operands; /* "NAME FILE|FOLDER" */
 	const char *summary; /* one or more whole lines */
 	const struct ctl_option *options;
 	size_t n_options;
 	const char *notes; /* whole lines below the options, or NULL */
+	int least, most; /* operands; CTL_OPERANDS_ANY: no most */
+	ctl_run_fn *run;
+};
+
+/* A command of several: "cordon token create", "cordon token list" … */
+struct ctl_group {
+	const char *name; /* "cordon token" */
+	const char *summary; /* one line */
+	const struct ctl_command *commands;
+	size_t n_commands;
 };
 
 #define CTL_E_USAGE 1 /* the sentence is in err */
@@ -52,10 +68,19 @@ struct ctl_synopsis {
  * Reads the options wherever they stand; "--" ends them. The operands are
  * moved to the front of argv (behind argv[0]) and counted in *n_operands.
  */
-int ctl_options_parse(const struct ctl_synopsis *synopsis, int argc,
+int ctl_options_parse(const struct ctl_command *command, void *values, int argc,
     char **argv, int *n_operands, struct err *err);
 
-void ctl_help_print(FILE *out, const struct ctl_synopsis *synopsis);
+/* Reads the command line into values (its defaults are the caller's), and runs
+ * the command; returns its exit code, or that of a wrong usage. */
+int ctl_command_run(
+    const struct ctl_command *command, void *values, int argc, char **argv);
+
+/* The same for the one of the group that argv[1] names. */
+int ctl_group_run(
+    const struct ctl_group *group, void *values, int argc, char **argv);
+
+void ctl_help_print(FILE *out, const struct ctl_command *command);
 
 /* Says the sentence and where help is; returns CTL_EXIT_USAGE. */
-int ctl_usage_fail(const struct ctl_synopsis *synopsis, const struct err *err);
+int ctl_usage_fail(const struct ctl_command *command, const struct err *err);

@@ -284,7 +284,7 @@ loop_run(struct command *command)
 }
 
 static int
-command_run(struct command *command, const char *path, const char *json)
+input_run(struct command *command, const char *path, const char *json)
 {
 	struct err err = { "no memory" };
 
@@ -308,55 +308,62 @@ command_run(struct command *command, const char *path, const char *json)
 	return r;
 }
 
-int
-ctl_run(int argc, char **argv)
-{
-	struct command command = { .limits = WIRE_LIMITS_DEFAULT };
-	struct wire_limits *limits = &command.limits;
-	const struct ctl_option options[] = {
-		{ "tool", 0, CTL_TEXT, &command.tool, "NAME",
-		    "the tool to call, where there are several" },
-		{ "timeout-cpu", 0, CTL_DURATION, &limits->cpu_ns, "TIME",
-		    "CPU time of the call (50ms)" },
-		{ "timeout", 0, CTL_DURATION, &limits->wall_ns, "TIME",
-		    "wall time of the call (30s)" },
-		{ "memory", 0, CTL_SIZE, &limits->memory_bytes, "SIZE",
-		    "memory of the call (128MiB)" },
-		{ "result-size", 0, CTL_SIZE, &limits->result_bytes, "SIZE",
-		    "bytes of the result (1MiB)" },
-		{ "log-size", 0, CTL_SIZE, &limits->log_bytes, "SIZE",
-		    "bytes of console output (256KiB)" },
-		{ "jitless", 0, CTL_FLAG, &command.jitless, NULL,
-		    "no executable memory in the cell" },
-		{ "no-warmup", 0, CTL_FLAG, &command.no_warmup, NULL,
-		    "load the tool, but serve no dummy call" },
-		{ "watch", 0, CTL_FLAG, &command.watch, NULL,
-		    "run again whenever a file has changed" },
-		{ "json", 0, CTL_FLAG, &command.json, NULL,
-		    "one JSON object: ok, result or error, usage, logs" },
-	};
-	const struct ctl_synopsis synopsis = { "cordon run", "FILE|DIR [JSON]",
-		"Calls a JavaScript tool once, in a fresh isolate in a fresh, "
-		"locked-down process.",
-		options, ARRAY_LEN(options), notes };
-	struct err err;
-	int n;
+#define AT(member) offsetof(struct command, member)
 
-	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
-	if (r == CTL_E_HELP)
-		return CTL_EXIT_OK;
-	if (r != 0)
-		return ctl_usage_fail(&synopsis, &err);
+static const struct ctl_option options[] = {
+	{ "tool", 0, CTL_TEXT, AT(tool), "NAME",
+	    "the tool to call, where there are several" },
+	{ "timeout-cpu", 0, CTL_DURATION, AT(limits.cpu_ns), "TIME",
+	    "CPU time of the call (50ms)" },
+	{ "timeout", 0, CTL_DURATION, AT(limits.wall_ns), "TIME",
+	    "wall time of the call (30s)" },
+	{ "memory", 0, CTL_SIZE, AT(limits.memory_bytes), "SIZE",
+	    "memory of the call (128MiB)" },
+	{ "result-size", 0, CTL_SIZE, AT(limits.result_bytes), "SIZE",
+	    "bytes of the result (1MiB)" },
+	{ "log-size", 0, CTL_SIZE, AT(limits.log_bytes), "SIZE",
+	    "bytes of console output (256KiB)" },
+	{ "jitless", 0, CTL_FLAG, AT(jitless), NULL,
+	    "no executable memory in the cell" },
+	{ "no-warmup", 0, CTL_FLAG, AT(no_warmup), NULL,
+	    "load the tool, but serve no dummy call" },
+	{ "watch", 0, CTL_FLAG, AT(watch), NULL,
+	    "run again whenever a file has changed" },
+	{ "json", 0, CTL_FLAG, AT(json), NULL,
+	    "one JSON object: ok, result or error, usage, logs" },
+};
+
+static ctl_run_fn command_run;
+
+/* With --json, that operands are missing is an object too. */
+static const struct ctl_command run = { "cordon run", "FILE|DIR [JSON]",
+	"Calls a JavaScript tool once, in a fresh isolate in a fresh, "
+	"locked-down process.",
+	options, ARRAY_LEN(options), notes, 0, CTL_OPERANDS_ANY, command_run };
+
+static int
+command_run(void *values, int n, char **operands)
+{
+	struct command *command = values;
+	struct err err;
+
 	if (n < 1 || n > 2) {
 		err_set(&err, 0, "%s",
 		    n < 1 ? "which file or folder?"
 			  : "too many operands: FILE, then one JSON text in "
 			    "quotes");
-		if (command.json)
-			return early_fail(
-			    &command, CTL_EXIT_USAGE, "usage", &err);
-		return ctl_usage_fail(&synopsis, &err);
+		return command->json
+		    ? early_fail(command, CTL_EXIT_USAGE, "usage", &err)
+		    : ctl_usage_fail(&run, &err);
 	}
 	ctl_files_raise();
-	return command_run(&command, argv[1], n == 2 ? argv[2] : "{}");
+	return input_run(command, operands[0], n == 2 ? operands[1] : "{}");
+}
+
+int
+ctl_run(int argc, char **argv)
+{
+	struct command command = { .limits = WIRE_LIMITS_DEFAULT };
+
+	return ctl_command_run(&run, &command, argc, argv);
 }

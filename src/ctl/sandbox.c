@@ -22,6 +22,20 @@ struct show {
 	size_t n_shown;
 };
 
+static ctl_run_fn show_run;
+
+static const struct ctl_option show_options[] = {
+	{ "all", 0, CTL_FLAG, offsetof(struct show, all), NULL,
+	    "every process" },
+	{ "json", 0, CTL_FLAG, offsetof(struct show, json), NULL, "as JSON" },
+};
+
+static const struct ctl_command sandbox_show = { "cordon sandbox show",
+	"NAME | --all",
+	"Prints what a process of the program may ask of the kernel, with the "
+	"reason\nfor each call.",
+	show_options, ARRAY_LEN(show_options), NULL, 0, 1, show_run };
+
 static void
 condition_write(const struct box_call *call, char text[96])
 {
@@ -142,36 +156,31 @@ names_fail(const char *wanted, struct err *err)
 	    err, 0, "there is no process \"%s\"; there is: %s", wanted, names);
 }
 
+static int
+show_run(void *values, int n, char **operands)
+{
+	struct show *show = values;
+	struct err err;
+
+	if (n == (show->all ? 1 : 0)) {
+		err_set(&err, 0, "say \"show NAME\" or \"show --all\"");
+		return ctl_usage_fail(&sandbox_show, &err);
+	}
+	show->name = show->all ? NULL : operands[0];
+	if (!show->all && box_domain_find(show->name) == NULL) {
+		names_fail(show->name, &err);
+		return ctl_usage_fail(&sandbox_show, &err);
+	}
+	domains_show(show);
+	return CTL_EXIT_OK;
+}
+
 int
 ctl_sandbox(int argc, char **argv)
 {
+	static const struct ctl_group sandbox = { "cordon sandbox",
+		"Shows the walls of each process.", &sandbox_show, 1 };
 	struct show show = { 0 };
-	const struct ctl_option options[] = {
-		{ "all", 0, CTL_FLAG, &show.all, NULL, "every process" },
-		{ "json", 0, CTL_FLAG, &show.json, NULL, "as JSON" },
-	};
-	const struct ctl_synopsis synopsis = { "cordon sandbox",
-		"show NAME | show --all",
-		"Prints what a process of the program may ask of the kernel, "
-		"with the reason\nfor each call.",
-		options, ARRAY_LEN(options), NULL };
-	struct err err;
-	int n;
 
-	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
-	if (r == CTL_E_HELP)
-		return CTL_EXIT_OK;
-	if (r != 0)
-		return ctl_usage_fail(&synopsis, &err);
-	if (n < 1 || strcmp(argv[1], "show") != 0 || n != (show.all ? 1 : 2)) {
-		err_set(&err, 0, "say \"show NAME\" or \"show --all\"");
-		return ctl_usage_fail(&synopsis, &err);
-	}
-	show.name = show.all ? NULL : argv[2];
-	if (!show.all && box_domain_find(show.name) == NULL) {
-		names_fail(show.name, &err);
-		return ctl_usage_fail(&synopsis, &err);
-	}
-	domains_show(&show);
-	return CTL_EXIT_OK;
+	return ctl_group_run(&sandbox, &show, argc, argv);
 }

@@ -152,6 +152,11 @@ plan_fill(const struct command *command, struct wire_plan *plan)
 		.n_deployments = (uint32_t)command->catalog.n_servers,
 		.client_fd = -1,
 		.listen_fd = command->listener.fd,
+		.admin_fd = -1,
+		.operator_fd = -1,
+		.store_fd = -1,
+		.tls_fd = -1,
+		.sessions = WIRE_SESSIONS_DEFAULT,
 		.memory_budget = command->memory_budget,
 		.cells_max = command->cells,
 		.flags = (command->no_auth ? WIRE_PLAN_NO_AUTH : 0) |
@@ -313,12 +318,15 @@ command_fini(struct command *command)
 }
 
 static int
-command_run(struct command *command, char **paths, int n)
+command_run(void *values, int n, char **paths)
 {
+	struct command *command = values;
 	struct ctl_supervisor supervisor;
 	struct err err = { "no memory" };
 	sigset_t waited;
 
+	ctl_files_raise();
+	ctl_config_init(&command->config);
 	sigemptyset(&waited);
 	sigaddset(&waited, SIGCHLD);
 	sigaddset(&waited, SIGHUP);
@@ -347,51 +355,41 @@ command_run(struct command *command, char **paths, int n)
 	return shadow(&supervisor, &waited);
 }
 
+#define AT(member) offsetof(struct command, member)
+
+static const struct ctl_option options[] = {
+	{ "listen", 0, CTL_TEXT, AT(listen), "ADDRESS:PORT",
+	    "where to listen (127.0.0.1:7330); port 0: any" },
+	{ "config", 0, CTL_TEXT, AT(config_path), "FILE",
+	    "settings (DIR/cordon.json)" },
+	{ "token-file", 0, CTL_TEXT, AT(token_path), "FILE",
+	    "the bearer token; made if it is not there" },
+	{ "no-auth", 0, CTL_FLAG, AT(no_auth), NULL,
+	    "no token; on loopback addresses only" },
+	{ "host", 0, CTL_LIST, AT(hosts), "NAME",
+	    "a Host to accept besides loopback; may be repeated" },
+	{ "origin", 0, CTL_LIST, AT(origins), "ORIGIN",
+	    "a browser's Origin to accept; may be repeated" },
+	{ "memory-budget", 0, CTL_SIZE, AT(memory_budget), "SIZE",
+	    "memory for resident templates (1GiB)" },
+	{ "cells", 0, CTL_COUNT, AT(cells), "N",
+	    "live cells at most, all servers together (256)" },
+	{ "log-json", 0, CTL_FLAG, AT(log_json), NULL,
+	    "log lines as JSON objects" },
+	{ "verbose", 'v', CTL_FLAG, AT(verbose), NULL, "log more" },
+	{ "json", 0, CTL_FLAG, AT(json), NULL,
+	    "one JSON line when listening: url, token_file, servers" },
+};
+
+static const struct ctl_command serve = { "cordon serve", "DIR...",
+	"Serves tools as MCP servers over HTTP, each call in a fresh isolate "
+	"in a fresh,\nlocked-down process.",
+	options, ARRAY_LEN(options), notes, 1, CTL_OPERANDS_ANY, command_run };
+
 int
 ctl_serve(int argc, char **argv)
 {
 	struct command command = { .listener.fd = -1 };
-	const struct ctl_option options[] = {
-		{ "listen", 0, CTL_TEXT, &command.listen, "ADDRESS:PORT",
-		    "where to listen (127.0.0.1:7330); port 0: any" },
-		{ "config", 0, CTL_TEXT, &command.config_path, "FILE",
-		    "settings (DIR/cordon.json)" },
-		{ "token-file", 0, CTL_TEXT, &command.token_path, "FILE",
-		    "the bearer token; made if it is not there" },
-		{ "no-auth", 0, CTL_FLAG, &command.no_auth, NULL,
-		    "no token; on loopback addresses only" },
-		{ "host", 0, CTL_LIST, &command.hosts, "NAME",
-		    "a Host to accept besides loopback; may be repeated" },
-		{ "origin", 0, CTL_LIST, &command.origins, "ORIGIN",
-		    "a browser's Origin to accept; may be repeated" },
-		{ "memory-budget", 0, CTL_SIZE, &command.memory_budget, "SIZE",
-		    "memory for resident templates (1GiB)" },
-		{ "cells", 0, CTL_COUNT, &command.cells, "N",
-		    "live cells at most, all servers together (256)" },
-		{ "log-json", 0, CTL_FLAG, &command.log_json, NULL,
-		    "log lines as JSON objects" },
-		{ "verbose", 'v', CTL_FLAG, &command.verbose, NULL,
-		    "log more" },
-		{ "json", 0, CTL_FLAG, &command.json, NULL,
-		    "one JSON line when listening: url, token_file, servers" },
-	};
-	const struct ctl_synopsis synopsis = { "cordon serve", "DIR...",
-		"Serves tools as MCP servers over HTTP, each call in a fresh "
-		"isolate in a fresh,\nlocked-down process.",
-		options, ARRAY_LEN(options), notes };
-	struct err err;
-	int n;
 
-	const int r = ctl_options_parse(&synopsis, argc, argv, &n, &err);
-	if (r == CTL_E_HELP)
-		return CTL_EXIT_OK;
-	if (r != 0)
-		return ctl_usage_fail(&synopsis, &err);
-	if (n == 0) {
-		err_set(&err, 0, "which folder of tools?");
-		return ctl_usage_fail(&synopsis, &err);
-	}
-	ctl_files_raise();
-	ctl_config_init(&command.config);
-	return command_run(&command, argv + 1, n);
+	return ctl_command_run(&serve, &command, argc, argv);
 }

@@ -64,12 +64,14 @@ static int
 inherit_all(const struct wire_plan *plan,
     const struct wire_deployment *deployments, int plan_fd)
 {
+	const int named[] = { plan->client_fd, plan->listen_fd, plan->admin_fd,
+		plan->operator_fd, plan->store_fd, plan->tls_fd };
 	int r = fd_inherit(plan_fd);
 
-	if (r == 0 && plan->client_fd >= 0)
-		r = fd_inherit(plan->client_fd);
-	if (r == 0 && plan->listen_fd >= 0)
-		r = fd_inherit(plan->listen_fd);
+	for (size_t i = 0; i < ARRAY_LEN(named) && r == 0; i++) {
+		if (named[i] >= 0)
+			r = fd_inherit(named[i]);
+	}
 	for (uint32_t i = 0; i < plan->n_deployments && r == 0; i++)
 		r = fd_inherit(deployments[i].bundle_fd);
 	return r;

@@ -22,15 +22,19 @@ static int
 parse(struct values *values, const char *text, int *n, struct err *err)
 {
 	const struct ctl_option options[] = {
-		{ "flag", 'f', CTL_FLAG, &values->flag, NULL, "" },
-		{ "text", 't', CTL_TEXT, &values->text, "T", "" },
-		{ "size", 0, CTL_SIZE, &values->size, "S", "" },
-		{ "time", 0, CTL_DURATION, &values->time, "D", "" },
-		{ "count", 0, CTL_COUNT, &values->count, "N", "" },
-		{ "list", 0, CTL_LIST, &values->list, "L", "" },
+		{ "flag", 'f', CTL_FLAG, offsetof(struct values, flag), NULL,
+		    "" },
+		{ "text", 't', CTL_TEXT, offsetof(struct values, text), "T",
+		    "" },
+		{ "size", 0, CTL_SIZE, offsetof(struct values, size), "S", "" },
+		{ "time", 0, CTL_DURATION, offsetof(struct values, time), "D",
+		    "" },
+		{ "count", 0, CTL_COUNT, offsetof(struct values, count), "N",
+		    "" },
+		{ "list", 0, CTL_LIST, offsetof(struct values, list), "L", "" },
 	};
-	const struct ctl_synopsis synopsis = { "test", "", "", options,
-		ARRAY_LEN(options), NULL };
+	const struct ctl_command command = { "test", "", "", options,
+		ARRAY_LEN(options), NULL, 0, 9, NULL };
 	char *save = NULL;
 	int argc = 0;
 
@@ -39,7 +43,7 @@ parse(struct values *values, const char *text, int *n, struct err *err)
 	     word = strtok_r(NULL, " ", &save))
 		words[argc++] = word;
 	words[argc] = NULL;
-	return ctl_options_parse(&synopsis, argc, words, n, err);
+	return ctl_options_parse(&command, values, argc, words, n, err);
 }
 
 static void
