@@ -17,6 +17,7 @@
 #define HEAD_MAX (1u << 20)
 #define READS_MAX 32 /* in one turn; a socket holds 4 */
 #define BEHIND_MAX 128u /* cells of a slot that work behind their answers */
+#define UNSENT_MAX (8u << 20) /* of answers, before one more is too much */
 #define LOG_CUT_BYTES 128u /* room for the line that says it was cut */
 
 static struct pool_usage
@@ -86,7 +87,7 @@ cell_condemn(struct cell *cell)
 	cell_let_go(cell);
 }
 
-static void
+void
 cell_broke(struct cell *cell, const char *sentence)
 {
 	struct pool_call *call = cell->call;
@@ -162,7 +163,7 @@ static void
 frame_end(
     struct cell *cell, const struct wire_frame *frame, const uint8_t *raw_bytes)
 {
-	const struct wire_limits *limits = &cell->slot->deployment->limits;
+	const struct wire_limits *limits = &cell->limits;
 	const struct pool_usage usage = usage_of(&frame->usage);
 	const bool failed = frame->type == WIRE_FRAME_FAIL;
 	struct pool_call *call = cell->call;
@@ -199,6 +200,10 @@ frame_may_come(const struct cell *cell, const struct wire_frame *frame)
 		return true;
 	case WIRE_FRAME_RESULT:
 		return call->kind == POOL_TOOL;
+	case WIRE_FRAME_NOTE:
+	case WIRE_FRAME_ASK:
+	case WIRE_FRAME_WAIT:
+		return ask_may_come(call, frame);
 	case WIRE_FRAME_HEAD:
 		return call->kind == POOL_REQUEST && !call->head_seen;
 	case WIRE_FRAME_CHUNK:
@@ -213,13 +218,16 @@ frame_may_come(const struct cell *cell, const struct wire_frame *frame)
 static uint64_t
 frame_max(const struct cell *cell, const struct wire_frame *frame)
 {
-	const struct wire_limits *limits = &cell->slot->deployment->limits;
+	const struct wire_limits *limits = &cell->limits;
 
 	switch (frame->type) {
 	case WIRE_FRAME_LOG:
 		return limits->log_bytes + 1024;
 	case WIRE_FRAME_FAIL:
 		return WIRE_TEXT_MAX;
+	case WIRE_FRAME_NOTE:
+		return limits->log_bytes;
+	case WIRE_FRAME_ASK:
 	case WIRE_FRAME_RESULT:
 		return limits->result_bytes;
 	case WIRE_FRAME_HEAD:
@@ -243,6 +251,15 @@ frame_take(
 		if (call != NULL)
 			frame_log(call, frame, raw_bytes);
 		break;
+	case WIRE_FRAME_NOTE:
+		ask_note(call, raw_bytes, frame->len);
+		break;
+	case WIRE_FRAME_ASK:
+		ask_take(cell, (uint32_t)frame->code, raw_bytes, frame->len);
+		break;
+	case WIRE_FRAME_WAIT:
+		ask_wait(call, (uint32_t)frame->code);
+		break;
 	case WIRE_FRAME_HEAD:
 		call->head_seen = true;
 		call->ops->head(call->arg, (const char *)raw_bytes, frame->len);
@@ -255,7 +272,10 @@ frame_take(
 		cell->waiting = true;
 		cell->slot->n_busy--;
 		cell->slot->n_waiting++;
-		slot_serve(cell->slot);
+		if (cell->slot->is_stale)
+			cell_let_go(cell);
+		else
+			slot_serve(cell->slot);
 		break;
 	default:
 		frame_end(cell, frame, raw_bytes);
@@ -398,11 +418,22 @@ cell_add(struct slot *slot, uint32_t id, int fd)
 		close(fd);
 		return;
 	}
-	*cell =
-	    (struct cell){ .slot = slot, .id = id, .fd = fd, .waiting = true };
+	*cell = (struct cell){ .slot = slot,
+		.id = id,
+		.limits = slot->deployment.limits,
+		.fd = fd,
+		.waiting = true };
 	TAILQ_INSERT_TAIL(&slot->cells, cell, link);
 	slot->n_waiting++;
 	slot->pool->stats.cells_forked++;
+}
+
+static void
+unsent_drop(struct pool_call *call)
+{
+	free(call->unsent);
+	call->unsent = NULL;
+	call->unsent_len = call->unsent_at = 0;
 }
 
 /* What could not be sent at once goes out as the cell takes it. */
@@ -426,8 +457,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	/* An error shows as the end of the stream, with its reason. */
 	if (n < 0 || call->unsent_at == call->unsent_len) {
 		event_drop(&cell->writable);
-		free(call->unsent);
-		call->unsent = NULL;
+		unsent_drop(call);
 	}
 }
 
@@ -435,12 +465,13 @@ static void
 cell_take_call(struct cell *cell, struct pool_call *call)
 {
 	struct slot *slot = cell->slot;
-	const struct wire_limits *limits = &slot->deployment->limits;
+	const struct wire_limits *limits = &cell->limits;
 
 	cell->waiting = false;
 	cell->call = call;
 	call->cell = cell;
 	call->log_bytes = limits->log_bytes + LOG_CUT_BYTES;
+	call->note_bytes = limits->log_bytes;
 	call->body_bytes = limits->result_bytes;
 	slot->n_waiting--;
 	slot->n_busy++;
@@ -455,6 +486,60 @@ rest_send(struct cell *cell)
 	    EV_WRITE | EV_PERSIST, on_writable, cell);
 	if (cell->writable == NULL || event_add(cell->writable, NULL) < 0)
 		cell_broke(cell, "out of memory");
+}
+
+/* The rest of what is said to it waits in a copy. */
+static int
+unsent_add(struct pool_call *call, const struct iovec *iov, size_t n, size_t at)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	uint8_t *bytes = realloc(call->unsent, call->unsent_len + len - at);
+	if (bytes == NULL)
+		return -ENOMEM;
+	call->unsent = bytes;
+	for (size_t i = 0; i < n; i++) {
+		const size_t skip = at < iov[i].iov_len ? at : iov[i].iov_len;
+		const size_t left = iov[i].iov_len - skip;
+		if (left > 0)
+			memcpy(bytes + call->unsent_len,
+			    (const uint8_t *)iov[i].iov_base + skip, left);
+		call->unsent_len += left;
+		at -= skip;
+	}
+	return 0;
+}
+
+void
+cell_send_answer(struct cell *cell, uint32_t ask, const char *json, size_t len)
+{
+	const struct wire_frame frame = { .type = WIRE_FRAME_ANSWER,
+		.len = (uint32_t)len,
+		.code = (int32_t)ask };
+	const struct iovec iov[] = {
+		{ (void *)(uintptr_t)&frame, sizeof(frame) },
+		{ (void *)(uintptr_t)json, len },
+	};
+	const struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+		.msg_iovlen = 2 };
+	struct pool_call *call = cell->call;
+	ssize_t n = 0;
+
+	if (call->unsent == NULL)
+		n = sendmsg(cell->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n == (ssize_t)(sizeof(frame) + len))
+		return;
+	/* It reads what it asked for, or it wants to fill our memory. */
+	if (call->unsent_len - call->unsent_at > UNSENT_MAX) {
+		cell_broke(cell, "the cell does not read its answers");
+		return;
+	}
+	if (unsent_add(call, iov, 2, n > 0 ? (size_t)n : 0) != 0)
+		cell_broke(cell, "out of memory");
+	else if (cell->writable == NULL)
+		rest_send(cell);
 }
 
 void
@@ -472,8 +557,7 @@ cell_resend(struct cell *cell, struct pool_call *call)
 		rest_send(cell);
 		return;
 	}
-	free(call->unsent);
-	call->unsent = NULL;
+	unsent_drop(call);
 }
 
 void
@@ -500,27 +584,14 @@ cell_call(struct cell *cell, struct pool_call *call,
 		cell_broke(cell, "out of memory");
 		return;
 	}
-	ssize_t n = sendmsg(cell->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const ssize_t n = sendmsg(cell->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == (ssize_t)len)
 		return;
 
-	/* The rest waits in a copy. */
-	if (n < 0)
-		n = 0;
-	call->unsent = malloc(len);
-	if (call->unsent == NULL) {
+	if (unsent_add(call, iov, msg.msg_iovlen, n > 0 ? (size_t)n : 0) != 0)
 		cell_broke(cell, "out of memory");
-		return;
-	}
-	for (size_t i = 0, at = 0; i < msg.msg_iovlen; i++) {
-		if (iov[i].iov_len > 0)
-			memcpy(
-			    call->unsent + at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
-	call->unsent_len = len;
-	call->unsent_at = (size_t)n;
-	rest_send(cell);
+	else
+		rest_send(cell);
 }
 
 /* SIGKILL came from one of three: the CPU clock, our order, the OOM killer. */
@@ -528,7 +599,7 @@ static void
 end_by_signal(struct pool_call *call, const struct cell *cell, int sig,
     const struct pool_usage *usage)
 {
-	const struct wire_limits *limits = &cell->slot->deployment->limits;
+	const struct wire_limits *limits = &cell->limits;
 	const bool full = usage->peak_kib * 1024u >= limits->memory_bytes;
 	char json[128];
 

@@ -68,7 +68,7 @@ pool_notice(struct pool *pool, int level, const char *format, ...)
 
 /* ---- the end of a call -------------------------------------------------- */
 
-static void
+void
 call_free(struct pool_call *call)
 {
 	if (call->wall != NULL)
@@ -199,7 +199,7 @@ on_deferred(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Its cell is ended from outside; the caller need not wait for that. */
-static void
+void
 call_abandon(struct pool_call *call, enum pool_end end)
 {
 	struct cell *cell = call->cell;
@@ -210,14 +210,6 @@ call_abandon(struct pool_call *call, enum pool_end end)
 		cell_let_go(cell);
 	}
 	call_end(call, end, NULL, 0, NULL);
-}
-
-static void
-on_wall(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	call_abandon(arg, POOL_TIMEOUT_WALL);
 }
 
 void
@@ -275,7 +267,7 @@ call_queue(struct pool_call *call, const struct wire_frame *head,
 static void
 demand_note(struct slot *slot)
 {
-	const uint32_t max = slot->deployment->pool_max;
+	const uint32_t max = slot->deployment.pool_max;
 
 	slot->target = slot->target * 2 < max ? slot->target * 2 : max;
 }
@@ -291,7 +283,7 @@ call_place(struct pool_call *call, const struct wire_frame *head,
 		TAILQ_REMOVE(&slot->pool->lru, slot, lru);
 		TAILQ_INSERT_TAIL(&slot->pool->lru, slot, lru);
 	}
-	if (slot->n_waiting > 0 && slot->n_queue == 0)
+	if (slot->n_waiting > 0 && slot->n_queue == 0 && !slot->is_stale)
 		TAILQ_FOREACH(cell, &slot->cells, link)
 	if (cell->waiting)
 		break;
@@ -324,14 +316,11 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 		    ? WIRE_FRAME_CALL_TOOL
 		    : WIRE_FRAME_CALL_REQUEST,
 		.len = (uint32_t)json_len };
-	if (deployment >= pool->options.n_deployments ||
-	    json_len > WIRE_FRAME_MAX || body_len > WIRE_FRAME_MAX)
+	struct slot *slot = pool_slot_find(pool, deployment);
+	if (slot == NULL || json_len > WIRE_FRAME_MAX ||
+	    body_len > WIRE_FRAME_MAX)
 		return -EINVAL;
 
-	struct slot *slot = &pool->slots[deployment];
-	const uint64_t wall_us = slot->deployment->limits.wall_ns / 1000u;
-	const struct timeval wall = { .tv_sec = (time_t)(wall_us / 1000000u),
-		.tv_usec = (suseconds_t)(wall_us % 1000000u) };
 	struct pool_call *call = calloc(1, sizeof(*call));
 	if (call == NULL)
 		return -ENOMEM;
@@ -340,8 +329,7 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 		.ops = ops,
 		.arg = arg,
 		.started_ms = pool_now_ms() };
-	call->wall = evtimer_new(pool->base, on_wall, call);
-	if (call->wall == NULL || evtimer_add(call->wall, &wall) < 0) {
+	if (call_clock_start(call) != 0) {
 		call_free(call);
 		return -ENOMEM;
 	}
@@ -360,9 +348,9 @@ int
 pool_surface_get(
     struct pool *pool, uint32_t deployment, pool_surface_fn *fn, void *arg)
 {
-	if (deployment >= pool->options.n_deployments)
+	struct slot *slot = pool_slot_find(pool, deployment);
+	if (slot == NULL)
 		return -EINVAL;
-	struct slot *slot = &pool->slots[deployment];
 	struct surface_waiter *waiter = calloc(1, sizeof(*waiter));
 	if (waiter == NULL)
 		return -ENOMEM;
@@ -385,11 +373,31 @@ supervisor_lost(struct pool *pool)
 {
 	event_del(pool->supervisor);
 	pool_notice(pool, 3, "the supervisor is gone");
-	for (uint32_t i = 0; i < pool->options.n_deployments; i++) {
-		struct slot *slot = &pool->slots[i];
-		if (slot->state == SLOT_OPENING || slot->state == SLOT_QUEUED)
+	for (uint32_t i = 0; i < pool->n_slots; i++) {
+		struct slot *slot = pool->slots[i];
+		if (slot != NULL &&
+		    (slot->state == SLOT_OPENING || slot->state == SLOT_QUEUED))
 			slot_open_failed(slot, "the supervisor is gone");
 	}
+	links_end(pool, true);
+}
+
+/* What a slot is told. */
+static void
+supervisor_obey(
+    struct pool *pool, const struct wire_message *message, int control_fd)
+{
+	auto_close int fd = control_fd;
+	struct slot *slot = pool_slot_find(pool, message->id);
+
+	if (slot == NULL)
+		return;
+	if (message->type == WIRE_OPENED)
+		slot_opened(slot, fd_steal(&fd));
+	else if (message->type == WIRE_OPEN_FAILED)
+		slot_open_failed(slot, pool->text);
+	else if (message->type == WIRE_WEIGHT)
+		slot_weighed(slot, message->usage.peak_kib * 1024u);
 }
 
 static void
@@ -408,16 +416,25 @@ on_supervisor(evutil_socket_t fd, short what, void *arg)
 		supervisor_lost(pool);
 		return;
 	}
-	auto_close int control_fd = fds[0];
-	if (message.id >= pool->options.n_deployments)
-		return;
-	struct slot *slot = &pool->slots[message.id];
-	if (message.type == WIRE_OPENED)
-		slot_opened(slot, fd_steal(&control_fd));
-	else if (message.type == WIRE_OPEN_FAILED)
-		slot_open_failed(slot, pool->text);
-	else if (message.type == WIRE_WEIGHT)
-		slot_weighed(slot, message.usage.peak_kib * 1024u);
+	auto_close int said_fd = fds[0];
+	auto_close int other_fd = fds[1];
+	(void)other_fd; /* nothing that we are told has two */
+	switch (message.type) {
+	case WIRE_LINKED:
+	case WIRE_LINK_FAILED:
+		links_say(pool, (uint32_t)message.status, fd_steal(&said_fd),
+		    pool->text);
+		break;
+	case WIRE_STORE:
+	case WIRE_SETTINGS:
+	case WIRE_TLS:
+		if (pool->message != NULL)
+			pool->message(pool->message_arg, message.type,
+			    fd_steal(&said_fd));
+		break;
+	default:
+		supervisor_obey(pool, &message, fd_steal(&said_fd));
+	}
 }
 
 /* ---- once a second ------------------------------------------------------ */
@@ -476,6 +493,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			slot_lost(slot, "the template does not end its cells");
 			continue;
 		}
+		if (slot->is_stale && slot_renew(slot))
+			continue;
 		slot_decay(slot);
 		slot_serve(slot);
 	}
@@ -514,21 +533,14 @@ pool_new(struct pool **poolp, struct event_base *base, int supervisor_fd,
 	TAILQ_INIT(&pool->lru);
 	TAILQ_INIT(&pool->turns);
 	TAILQ_INIT(&pool->ended);
-	pool->slots = calloc(options->n_deployments + 1, sizeof(struct slot));
-	if (pool->slots == NULL || events_new(pool) != 0) {
+	TAILQ_INIT(&pool->links);
+	int code = events_new(pool);
+	for (uint32_t i = 0; i < options->n_deployments && code == 0; i++)
+		code = pool_deployment_set(
+		    pool, i, &options->deployments[i], false);
+	if (code != 0) {
 		pool_free(pool);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < options->n_deployments; i++) {
-		struct slot *slot = &pool->slots[i];
-		*slot = (struct slot){ .pool = pool,
-			.deployment = &options->deployments[i],
-			.index = i,
-			.control_fd = -1,
-			.target = 1 };
-		TAILQ_INIT(&slot->cells);
-		TAILQ_INIT(&slot->queue);
-		STAILQ_INIT(&slot->waiters);
+		return code;
 	}
 	*poolp = pool;
 	return 0;
@@ -556,18 +568,20 @@ pool_free(struct pool *pool)
 		TAILQ_REMOVE(&pool->turns, queued, turn);
 		queued->state = SLOT_NONE;
 	}
-	for (uint32_t i = 0;
-	     pool->slots != NULL && i < pool->options.n_deployments; i++) {
-		struct slot *slot = &pool->slots[i];
+	for (uint32_t i = 0; i < pool->n_slots; i++) {
+		struct slot *slot = pool->slots[i];
 		struct cell *cell;
+		if (slot == NULL)
+			continue;
 		TAILQ_FOREACH(cell, &slot->cells, link)
 		if (cell->call != NULL)
 			call_free(cell->call);
 		calls_drop(&slot->queue);
 		slot_fini(slot);
+		free(slot);
 	}
 	calls_drop(&pool->ended);
-	free(pool->slots);
+	links_end(pool, false);
 	struct event *events[] = { pool->supervisor, pool->deferred,
 		pool->tick };
 	for (size_t i = 0; i < ARRAY_LEN(events); i++)
@@ -583,9 +597,11 @@ pool_stats_get(const struct pool *pool, struct pool_stats *stats)
 {
 	*stats = pool->stats;
 	stats->cells_waiting = stats->cells_busy = 0;
-	for (uint32_t i = 0; i < pool->options.n_deployments; i++) {
-		stats->cells_waiting += pool->slots[i].n_waiting;
-		stats->cells_busy += pool->slots[i].n_busy;
+	for (uint32_t i = 0; i < pool->n_slots; i++) {
+		if (pool->slots[i] == NULL)
+			continue;
+		stats->cells_waiting += pool->slots[i]->n_waiting;
+		stats->cells_busy += pool->slots[i]->n_busy;
 	}
 }
 

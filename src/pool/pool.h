@@ -77,8 +77,10 @@ struct pool_call_ops {
 	/* In the middle of a call: {"method", "params"} as the cell claims it,
 	 * unchecked. An ask wants pool_call_answer(); while the cell says that
 	 * it waits for nothing else, the call's wall clock stands still (the
-	 * caller's patience is the limit). NULL: asks are answered with an
-	 * error, notes dropped. */
+	 * caller's patience is the limit, and an hour in all). NULL: asks are
+	 * answered with an error, notes dropped. At most 16 asks are open;
+	 * an ask is at most result_bytes long, the notes of one call are at
+	 * most log_bytes in all. */
 	void (*note)(void *arg, const char *raw_json, size_t len);
 	void (*ask)(void *arg, uint32_t ask, const char *raw_json, size_t len);
 	void (*wait)(void *arg);
@@ -93,13 +95,13 @@ enum pool_kind {
 };
 
 struct pool_deployment {
-	const char *name; /* of pool_new(): borrowed for the pool's life */
+	const char *name; /* copied */
 	uint32_t pool_max; /* waiting cells at most */
 	struct wire_limits limits;
 };
 
 struct pool_options {
-	const struct pool_deployment *deployments; /* borrowed for its life */
+	const struct pool_deployment *deployments; /* of the start; copied */
 	uint32_t n_deployments;
 	uint32_t cells_max; /* live cells, all together */
 	uint64_t memory_budget; /* bytes for resident templates; 0: none */
@@ -132,7 +134,8 @@ void pool_call_cancel(struct pool_call *call);
 
 /*
  * Answers an ask of this call: json is {"result": any} or {"error": {"code",
- * "message"}}, copied. -ENOENT: no such ask is open; -ENOMEM.
+ * "message"}}, copied. -ENOENT: no such ask is open; -EINVAL: longer than
+ * WIRE_FRAME_MAX. A cell that does not read its answers is ended.
  */
 int pool_call_answer(
     struct pool_call *call, uint32_t ask, const char *json, size_t len);
@@ -140,9 +143,10 @@ int pool_call_answer(
 /*
  * Deployments come and go. `index` is the supervisor's id of it, below
  * WIRE_DEPLOYMENTS_MAX; `name` is copied. Setting one that is there ends its
- * template if anything but limits and pool_max changed (fresh: the caller says
- * so), and its calls in flight run out. Removing ends its calls with
- * POOL_CANCELLED, done() from the loop.
+ * template if its limits changed, or its bundle (fresh: the caller says so);
+ * calls in flight have 10 s to run out, later ones wait for the new template.
+ * Removing ends its calls with POOL_CANCELLED, done() from the loop. Neither
+ * from inside one of the pool's callbacks. -EINVAL, -ENOMEM.
  */
 int pool_deployment_set(struct pool *pool, uint32_t index,
     const struct pool_deployment *deployment, bool fresh);
@@ -150,7 +154,8 @@ void pool_deployment_remove(struct pool *pool, uint32_t index);
 
 /*
  * A link to a deployment of another kind (wire/wire.h, LINK): the descriptor, a
- * connected stream socket that the callback owns, or -1 and why. -ENOMEM.
+ * connected stream socket that the callback owns, or -1 and why. The callback
+ * comes from the loop. -ENOMEM, -EAGAIN (4,096 are on their way), -EIO.
  */
 typedef void pool_link_fn(void *arg, int fd, const char *failure);
 int pool_link_open(

@@ -21,7 +21,7 @@
 static const struct wire_limits *
 limits_of(const struct slot *slot)
 {
-	return &slot->deployment->limits;
+	return &slot->deployment.limits;
 }
 
 static int
@@ -60,6 +60,8 @@ deadline_set(struct slot *slot, uint64_t ms)
 	const struct timeval after = { .tv_sec = (time_t)(ms / 1000),
 		.tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
+	if (slot->deadline == NULL)
+		return; /* never opened */
 	if (ms == 0)
 		evtimer_del(slot->deadline);
 	else
@@ -151,6 +153,7 @@ slot_reset(struct slot *slot)
 	slot->n_ordered = 0;
 	slot->bytes = 0;
 	slot->target = 1;
+	slot->is_stale = false;
 	slot->state = SLOT_NONE;
 	turns_give(pool);
 }
@@ -167,6 +170,14 @@ cells_end(struct slot *slot)
 }
 
 void
+slot_close(struct slot *slot)
+{
+	supervisor_tell(slot, WIRE_CLOSE);
+	cells_end(slot);
+	slot_reset(slot);
+}
+
+void
 slot_lost(struct slot *slot, const char *why)
 {
 	static const char json[] =
@@ -175,24 +186,21 @@ slot_lost(struct slot *slot, const char *why)
 	const struct pool_usage none = { 0 };
 	const bool was_loading = slot->state == SLOT_LOADING;
 
-	pool_notice(slot->pool, 2, "%s: %s", slot->deployment->name, why);
-	supervisor_tell(slot, WIRE_CLOSE);
-	cells_end(slot);
-	slot_reset(slot);
-	if (was_loading)
+	pool_notice(slot->pool, 2, "%s: %s", slot->deployment.name, why);
+	slot_close(slot);
+	if (was_loading && !slot->is_reopened)
 		slot_fail(slot, POOL_LOAD_ERROR, json, &none);
 	else
 		slot_serve(slot);
+	slot->is_reopened = false;
 }
 
 void
 slot_evict(struct slot *slot)
 {
 	pool_notice(
-	    slot->pool, 0, "%s: template evicted", slot->deployment->name);
-	supervisor_tell(slot, WIRE_CLOSE);
-	cells_end(slot);
-	slot_reset(slot);
+	    slot->pool, 0, "%s: template evicted", slot->deployment.name);
+	slot_close(slot);
 	slot->pool->stats.templates_evicted++;
 }
 
@@ -249,7 +257,7 @@ slot_open_failed(struct slot *slot, const char *why)
 
 	if (slot->state == SLOT_LOADING || slot->state == SLOT_READY)
 		return;
-	pool_notice(slot->pool, 3, "%s: %s", slot->deployment->name,
+	pool_notice(slot->pool, 3, "%s: %s", slot->deployment.name,
 	    why[0] != '\0' ? why : "no template to be had");
 	slot_reset(slot);
 	slot_fail(slot, POOL_INTERNAL,
@@ -285,6 +293,7 @@ say_ready(struct slot *slot, const struct wire_message *message, int *fd)
 	slot->surface = surface;
 	slot->surface_len = len;
 	slot->state = SLOT_READY;
+	slot->is_reopened = false;
 	pool->n_opening--;
 	turns_give(pool);
 	deadline_set(slot, 0);
@@ -315,7 +324,7 @@ say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 		return;
 	}
 	pool_notice(slot->pool, 2, "%s: the bundle does not load",
-	    slot->deployment->name);
+	    slot->deployment.name);
 	supervisor_tell(slot, WIRE_CLOSE);
 	slot_reset(slot);
 	slot_fail(slot, POOL_LOAD_ERROR,
@@ -346,12 +355,15 @@ say_exit(struct slot *slot, const struct wire_message *message, int *fd)
 			slot->pool->n_live--;
 		}
 		pool_notice(slot->pool, 2, "%s: no process for a cell: %s",
-		    slot->deployment->name, strerror(message->status));
+		    slot->deployment.name, strerror(message->status));
 		return; /* the next call orders again */
 	}
 	if (cell != NULL)
 		cell_exited(cell, message->status, &message->usage);
-	slot_serve(slot);
+	if (slot->is_stale)
+		slot_renew(slot);
+	else
+		slot_serve(slot);
 }
 
 static const struct {
@@ -509,6 +521,8 @@ slot_serve(struct slot *slot)
 {
 	struct pool_call *call;
 
+	if (!slot->is_there || slot->is_stale)
+		return;
 	if (slot->state == SLOT_NONE &&
 	    (slot->n_queue > 0 || !STAILQ_EMPTY(&slot->waiters))) {
 		slot->state = SLOT_QUEUED;
@@ -544,7 +558,8 @@ slot_weighed(struct slot *slot, uint64_t bytes)
 	     pool->stats.template_bytes > pool->options.memory_budget;
 	     old = next) {
 		next = TAILQ_NEXT(old, lru);
-		if (old != slot && old->n_busy == 0 && old->n_queue == 0)
+		if (old != slot && old->n_busy == 0 && old->n_queue == 0 &&
+		    !old->is_stale)
 			slot_evict(old);
 	}
 }

@@ -5,9 +5,12 @@
  * The pool's inside. A slot is a deployment's place: its template, once there
  * is one, its waiting cells, the calls that wait for one.
  *
- *   pool.c   the API, calls, and which of them goes where
- *   slot.c   a slot's template: open, ready, refused, lost, evicted
- *   cell.c   a cell's stream: the call out, frames in, the end
+ *   pool.c        the API, calls, and which of them goes where
+ *   deployment.c  slots come, are renewed, and go
+ *   slot.c        a slot's template: open, ready, refused, lost, evicted
+ *   cell.c        a cell's stream: the call out, frames in, the end
+ *   ask.c         what a call asks in its middle, and the clock meanwhile
+ *   link.c        what else the supervisor hands out
  */
 
 #include <event2/event.h>
@@ -15,7 +18,10 @@
 #include <sys/types.h>
 
 #include "pool/pool.h"
+#include "wire/plan.h"
 #include "wire/wire.h"
+
+#define ASKS_MAX 16u /* open at once, of one call */
 
 enum slot_state {
 	SLOT_NONE, /* no template */
@@ -32,12 +38,20 @@ struct pool_call {
 	enum pool_kind kind;
 	const struct pool_call_ops *ops;
 	void *arg;
-	struct event *wall; /* the call's wall time */
+	struct event *wall; /* the call's wall time, or its patience */
+	uint64_t wall_due_ms; /* when its wall time is over */
+	uint64_t wall_left_ms; /* of it, while the clock stands still */
+	uint64_t wait_left_ms; /* how long it may still stand */
+	uint32_t asks[ASKS_MAX]; /* the numbers of the open ones */
+	uint32_t n_asks;
+	uint32_t n_answers; /* that were sent */
+	bool waits; /* for answers only: the clock stands still */
 	uint8_t *unsent; /* frames that did not go out yet */
 	size_t unsent_len;
 	size_t unsent_at;
 	uint64_t started_ms;
 	uint64_t log_bytes; /* still allowed */
+	uint64_t note_bytes; /* still allowed */
 	uint64_t body_bytes; /* still allowed */
 	bool head_seen;
 	bool paused;
@@ -52,6 +66,7 @@ struct cell {
 	TAILQ_ENTRY(cell) link; /* in slot->cells, oldest first */
 	struct slot *slot;
 	uint32_t id;
+	struct wire_limits limits; /* its template's, when it was forked */
 	int fd; /* -1: let go of; only its EXIT is missing */
 	struct pool_call *call; /* NULL: waits, or is over */
 	struct event *readable;
@@ -80,8 +95,13 @@ struct slot {
 	TAILQ_ENTRY(slot) lru; /* in pool->lru while a template is there */
 	TAILQ_ENTRY(slot) turn; /* in pool->turns while it is queued */
 	struct pool *pool;
-	const struct pool_deployment *deployment;
+	struct pool_deployment deployment;
+	char name[WIRE_NAME_MAX]; /* behind deployment.name */
 	uint32_t index;
+	bool is_there; /* else removed: nothing is opened for it */
+	bool is_stale; /* its template is an old one, and on its way out */
+	uint64_t stale_until_ms;
+	bool is_reopened; /* the template on its way may be the old one */
 	enum slot_state state;
 	int control_fd;
 	struct event *control;
@@ -107,6 +127,15 @@ struct slot {
 	STAILQ_HEAD(, surface_waiter) waiters;
 };
 
+struct link_waiter {
+	TAILQ_ENTRY(link_waiter) link;
+	uint32_t number;
+	pool_link_fn *fn;
+	void *arg;
+};
+
+TAILQ_HEAD(link_list, link_waiter);
+
 struct pool {
 	struct event_base *base;
 	struct pool_options options;
@@ -114,7 +143,13 @@ struct pool {
 	struct event *supervisor;
 	struct event *deferred; /* delivers what ended inside a start */
 	struct event *tick; /* once a second: linger, decay */
-	struct slot *slots;
+	struct slot *slots[WIRE_DEPLOYMENTS_MAX]; /* NULL: never set */
+	uint32_t n_slots; /* no index is as high */
+	struct link_list links; /* that were asked for */
+	uint32_t n_links;
+	uint32_t last_link;
+	pool_message_fn *message;
+	void *message_arg;
 	TAILQ_HEAD(, slot) lru; /* most recently used last */
 	TAILQ_HEAD(, slot) turns; /* who wants a template, first come first */
 	uint32_t n_opening; /* slots that are opening or loading */
@@ -154,6 +189,31 @@ void call_end_sentence(
 const char *call_error_admit(
     enum pool_end end, const char *raw_text, char json[POOL_ERROR_MAX]);
 
+/* The call is over at this moment, its cell is ended from outside. */
+void call_abandon(struct pool_call *call, enum pool_end end);
+/* It was waiting for a cell, or is in one, when the pool itself ends. */
+void call_free(struct pool_call *call);
+/* Its wall time begins. -ENOMEM. */
+int call_clock_start(struct pool_call *call);
+
+/* ASK, NOTE, WAIT of a cell, in the midst of its call. */
+bool ask_may_come(const struct pool_call *call, const struct wire_frame *frame);
+void ask_note(struct pool_call *call, const uint8_t *raw_bytes, size_t len);
+void ask_take(struct cell *cell, uint32_t claimed_ask, const uint8_t *raw_bytes,
+    size_t len);
+void ask_wait(struct pool_call *call, uint32_t claimed_answers);
+
+/* The slot of a deployment that is there, else NULL. */
+struct slot *pool_slot_find(const struct pool *pool, uint32_t index);
+/* A template that is on its way out goes once its calls are over; true: it is
+ * gone now. Not from an event of a cell: its cells are freed. */
+bool slot_renew(struct slot *slot);
+
+/* LINKED or LINK_FAILED: takes fd. */
+void links_say(struct pool *pool, uint32_t number, int fd, const char *failure);
+/* Nobody will be linked any more. tell: the callbacks hear of it. */
+void links_end(struct pool *pool, bool tell);
+
 /* Gives waiting calls the cells there are, and orders what is missing. */
 void slot_serve(struct slot *slot);
 /* Ends the template; its calls end with internal, or wait for the next one. */
@@ -166,6 +226,8 @@ void slot_kill_cell(struct slot *slot, struct cell *cell);
 /* Whether its template still does not read its orders. */
 bool slot_stays_deaf(struct slot *slot);
 void slot_fini(struct slot *slot);
+/* Ends the template and all its cells; the calls in them with internal. */
+void slot_close(struct slot *slot);
 /* Tells everybody who asked for the surface. */
 void slot_surface_tell(struct slot *slot);
 bool slot_failure_stands(const struct slot *slot);
@@ -178,6 +240,11 @@ void cell_call(struct cell *cell, struct pool_call *call,
     const struct wire_frame *head, const char *json, const uint8_t *body,
     size_t body_len);
 void cell_resend(struct cell *cell, struct pool_call *call);
+/* More for the cell, in the midst of its call; behind what is unsent. */
+void
+cell_send_answer(struct cell *cell, uint32_t ask, const char *json, size_t len);
+/* It broke the protocol: nothing it says counts any more. */
+void cell_broke(struct cell *cell, const char *sentence);
 /* The kernel's word on how it ended. */
 void cell_exited(struct cell *cell, int status, const struct wire_usage *usage);
 /* Lets go of the stream; the record stays until EXIT. */

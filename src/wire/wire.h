@@ -30,7 +30,9 @@
  *
  * In the middle of a call a cell may speak: NOTE (a notification), ASK (a
  * request to the client, numbered in `code`), WAIT (nothing is left to do until
- * an ASK is answered); the caller says ANSWER, with the number of the ASK.
+ * an ASK is answered; `code`: how many answers it has read, so that one that is
+ * on its way is no reason to wait); the caller says ANSWER, with the number of
+ * the ASK.
  *
  * A server that is not an isolate is reached over a descriptor that carries
  * JSON-RPC lines (MCP's stdio transport), one for each LINK:
@@ -141,7 +143,7 @@ enum wire_frame_type {
 	WIRE_FRAME_IDLE, /* cell: ready for another call (reuse) */
 	WIRE_FRAME_NOTE, /* cell: json {"method", "params"} */
 	WIRE_FRAME_ASK, /* cell: code is its number; json {"method", "params"} */
-	WIRE_FRAME_WAIT, /* cell: nothing to do until an ask is answered */
+	WIRE_FRAME_WAIT, /* cell: nothing to do; code: the answers it has read */
 	WIRE_FRAME_ANSWER, /* caller: code; json {"result"} or {"error"} */
 	WIRE_N_FRAMES,
 };
