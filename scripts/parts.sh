@@ -13,6 +13,7 @@ declare -A parts=(
 	[e2e]='the whole host with real MCP clients'
 	[e2e-sanitized]='the whole host under ASan and UBSan'
 	[e2e-quick]='the whole host, quickly'
+	[conformance]='the official conformance suite, through the host'
 	[abuse]='hostile tools, each with its positive control'
 	[abuse-quick]='hostile tools, without controls and long ones'
 	[demo]='what ./run --demo shows'
@@ -174,6 +175,12 @@ part_e2e_sanitized() {
 	    node_tests e2e-sanitized --test-concurrency=1 -- \
 	    tests/e2e/{http,crash,clients}.test.mjs
 }
+
+part_conformance() {
+	node_tests conformance --test-concurrency=1 -- \
+	    tests/conformance/*.test.mjs
+}
+
 part_abuse() {
 	node_tests abuse --test-concurrency=1 -- tests/abuse/*.test.mjs
 }
