@@ -20,6 +20,8 @@
 #include "wire/plan.h"
 
 struct front;
+struct registry;
+struct store;
 
 struct bundle {
 	const char *name; /* borrowed from the plan */
@@ -35,6 +37,8 @@ struct gateway {
 	struct event_base *base;
 	struct pool *pool;
 	struct http_server *http;
+	struct registry *registry; /* registry.c's */
+	struct store *store; /* store.c's */
 	struct front *front; /* rpc.c's: sessions, streams, asks */
 	struct wire_sessions sessions; /* as configured now */
 	uint64_t next_request; /* starts at random: ids tell runs apart */
@@ -91,6 +95,11 @@ int front_start(struct gateway *gateway);
 void front_stop(struct gateway *gateway);
 /* Ends streams that would never end by themselves (GET, listen). */
 void front_drain(struct gateway *gateway);
+
+/* This principal may see or do more or less than before, or is gone: then its
+ * streams, calls and sessions end. */
+void
+front_principal_changed(struct gateway *gateway, struct principal *principal);
 
 struct front_counts {
 	uint32_t sessions; /* with a record here */

@@ -24,6 +24,8 @@
 #include "gateway/gateway.h"
 #include "gateway/log.h"
 #include "gateway/plan.h"
+#include "gateway/store.h"
+#include "wire/wire.h"
 
 #define BODY_MAX (4u << 20)
 #define CONNECTIONS_MAX 1024
@@ -117,6 +119,17 @@ on_notice(void *arg, int level, const char *text)
 	    0, "%s", text);
 }
 
+static void
+on_message(void *arg, uint32_t type, int fd)
+{
+	struct gateway *gateway = arg;
+
+	if (type == WIRE_STORE)
+		store_connect(gateway, fd);
+	else
+		close(fd);
+}
+
 static int
 parts_start(
     struct gateway *gateway, const struct inherited *fds, struct err *err)
@@ -144,6 +157,22 @@ parts_start(
 	if (r != 0)
 		return err_set(
 		    err, r, "cannot make the pool of cells: %s", strerror(-r));
+	pool_message_set(gateway->pool, on_message, gateway);
+	r = registry_start(gateway);
+	if (r == 0)
+		r = store_start(gateway);
+	if (r != 0)
+		return err_set(err, r, "no memory for the registry");
+	if (plan->n_deployments > 0 || plan->store_fd < 0)
+		r = plan_registry(gateway, err);
+	if (r != 0)
+		return r;
+	gateway->sessions = plan->sessions;
+	if (gateway->sessions.idle_s == 0)
+		gateway->sessions = (struct wire_sessions)WIRE_SESSIONS_DEFAULT;
+	r = front_start(gateway);
+	if (r != 0)
+		return err_set(err, r, "no memory for sessions");
 	r = http_server_new(&gateway->http, gateway->base, &http);
 	if (r != 0)
 		return err_set(err, r, "cannot serve HTTP on descriptor %d: %s",
@@ -241,6 +270,7 @@ on_terminate(evutil_socket_t signal_number, short what, void *arg)
 	log_line(LOG_INFO, 0, "draining: %u requests in flight",
 	    http_server_pending(gateway->http));
 	http_server_drain(gateway->http);
+	front_drain(gateway);
 	event_add(drain->tick, &tick);
 }
 
@@ -273,6 +303,9 @@ gateway_stop(struct gateway *gateway)
 {
 	gateway->http = http_server_free(gateway->http);
 	gateway->pool = pool_free(gateway->pool);
+	front_stop(gateway);
+	store_stop(gateway);
+	registry_stop(gateway);
 	for (uint32_t i = 0; i < gateway->plan->n_deployments; i++)
 		mcp_surface_free(gateway->bundles[i].surface);
 	free(gateway->bundles);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "gateway/gateway.h"
 #include "gateway/plan.h"
 
 static bool
@@ -63,4 +65,33 @@ plan_map(int plan_fd, const struct wire_plan **planp,
 	*planp = plan;
 	*deploymentsp = (const struct wire_deployment *)(plan + 1);
 	return 0;
+}
+
+int
+plan_registry(struct gateway *gateway, struct err *err)
+{
+	const struct wire_plan *plan = gateway->plan;
+	const struct wire_tenant tenant = { .id = 1, .name = "local" };
+	struct wire_token token = { .id = 1,
+		.tenant = 1,
+		.scopes = WIRE_SCOPE_READ | WIRE_SCOPE_CALL | WIRE_SCOPE_ADMIN,
+		.name = "first" };
+	uint8_t key[32];
+
+	randombytes_buf(key, sizeof(key));
+	memcpy(token.hash, plan->token_hash, sizeof(token.hash));
+	int r = registry_apply(gateway, WIRE_STORE_KEY, key, err);
+	if (r == 0)
+		r = registry_apply(gateway, WIRE_STORE_TENANT, &tenant, err);
+	if (r == 0)
+		r = registry_apply(gateway, WIRE_STORE_TOKEN, &token, err);
+	for (uint32_t i = 0; r == 0 && i < plan->n_deployments; i++) {
+		const struct wire_server server = { .id = i,
+			.tenant = 1,
+			.state = WIRE_STATE_APPROVED,
+			.launch = gateway->deployments[i] };
+		r = registry_apply(gateway, WIRE_STORE_SERVER, &server, err);
+	}
+	return r == 0 ? registry_apply(gateway, WIRE_STORE_SNAPSHOT, NULL, err)
+		      : r;
 }

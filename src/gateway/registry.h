@@ -8,8 +8,10 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "pool/pool.h"
 #include "wire/registry.h"
 
@@ -18,8 +20,10 @@ struct upstream;
 
 /* What is spent against a quota (quota.c). */
 struct meter {
-	uint64_t window; /* the minute that the counts are of, ms */
+	uint64_t window; /* when the minute began that the counts are of, ms */
 	uint32_t requests;
+	uint32_t last_requests; /* of the minute before */
+	uint64_t last_cpu_us;
 	uint32_t running; /* calls now */
 	uint64_t cpu_us;
 	uint64_t n_requests; /* for ever: /metrics, top */
@@ -33,6 +37,7 @@ struct tenant {
 	struct meter meter;
 	uint32_t n_sessions; /* session.c's count */
 	bool gone;
+	unsigned epoch; /* the snapshot that it was last in */
 	unsigned users; /* principals, servers, and who holds one */
 };
 
@@ -43,6 +48,7 @@ struct principal {
 	uint32_t n_sessions; /* session.c's count */
 	uint32_t n_asking; /* calls of it that wait for a client's answer */
 	bool gone;
+	unsigned epoch;
 	unsigned users;
 };
 
@@ -57,8 +63,49 @@ struct server {
 	uint64_t n_failures;
 	uint64_t cpu_us;
 	bool gone;
+	unsigned epoch;
 	unsigned users;
 };
+
+#define REGISTRY_TENANTS_MAX 4096u
+#define REGISTRY_TOKENS_MAX 65536u
+#define REGISTRY_ENDED_MAX 65536u
+
+/* -ENOMEM. Empty, and not ready, until the store has told what there is. */
+int registry_start(struct gateway *gateway);
+void registry_stop(struct gateway *gateway);
+
+/*
+ * Takes in what the store said in one frame (store.c has seen to its length).
+ * Its effects are there when this returns: who or what went away is refused
+ * from the next request on, its links, streams and sessions are ended.
+ * REGISTRY_E_BROKEN: no store in its right mind says that.
+ */
+#define REGISTRY_E_BROKEN 1
+int registry_apply(struct gateway *gateway, enum wire_store_frame type,
+    const void *record, struct err *err);
+
+/* To be called about once a second: tokens expire. */
+void registry_tick(struct gateway *gateway);
+
+/* Ended sessions that the snapshot did not hold, and others that are told by
+ * hand: each is handed to the function. */
+typedef void registry_ended_fn(void *arg, const struct wire_ended *ended);
+void registry_ended_untold(
+    struct gateway *gateway, registry_ended_fn *fn, void *arg);
+
+struct registry_counts {
+	uint32_t tenants;
+	uint32_t tokens;
+	uint32_t servers[WIRE_STATE_DENIED + 1]; /* by state */
+	uint32_t ended;
+};
+void registry_counts_get(
+    const struct gateway *gateway, struct registry_counts *counts);
+
+/* In the order of their ids, for /metrics and top; NULL after the last. */
+struct tenant *registry_tenant_at(struct gateway *gateway, size_t i);
+struct principal *registry_principal_at(struct gateway *gateway, size_t i);
 
 /* Whoever keeps a pointer beyond the event at hand takes a hold of it. */
 struct principal *principal_ref(struct principal *principal);

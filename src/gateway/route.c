@@ -88,6 +88,21 @@ server_find(const struct gateway *gateway, const char *name)
 	    sizeof(struct bundle), by_name);
 }
 
+/* Who comes with this Authorization; NULL: nobody that we know. */
+static struct principal *
+principal_find(struct gateway *gateway, const char *raw_authorization)
+{
+	struct principal *principal = NULL;
+	uint8_t hash[HTTP_TOKEN_HASH_BYTES];
+
+	if (http_bearer_hash(raw_authorization, hash))
+		principal = registry_principal_by_hash(gateway, hash);
+	if (principal == NULL &&
+	    (gateway->plan->flags & WIRE_PLAN_NO_AUTH) != 0)
+		principal = registry_anonymous(gateway);
+	return principal;
+}
+
 static bool
 guard(struct gateway *gateway, struct http_request *request)
 {
@@ -109,9 +124,8 @@ guard(struct gateway *gateway, struct http_request *request)
 		    origin);
 		return false;
 	}
-	if ((plan->flags & WIRE_PLAN_NO_AUTH) == 0 &&
-	    !http_bearer_is_right(http_request_header(request, "Authorization"),
-		plan->token_hash)) {
+	if (principal_find(gateway,
+		http_request_header(request, "Authorization")) == NULL) {
 		route_refuse(gateway, request, 401,
 		    "send the header 'Authorization: Bearer TOKEN' with the "
 		    "token that `cordon serve` printed at its first start");
@@ -274,8 +288,18 @@ on_request(void *arg, struct http_request *request)
 
 	if (!server_path(http_request_target(request), name, &rest))
 		return; /* cannot be: on_head() answered */
+	struct principal *principal = principal_find(
+	    gateway, http_request_header(request, "Authorization"));
+	if (principal == NULL) {
+		route_refuse(gateway, request, 401, "the token has expired");
+		return;
+	}
 	const struct visit visit = {
 		.gateway = gateway,
+		.principal = principal,
+		.endpoint = { .tenant = principal->tenant,
+		    .server = registry_server_find(
+			gateway, principal->tenant, name) },
 		.bundle = server_find(gateway, name),
 		.request = request,
 		.id = ++gateway->next_request,

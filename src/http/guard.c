@@ -127,19 +127,20 @@ http_origin_is_allowed(const char *raw_origin, const char *list)
 }
 
 bool
-http_bearer_is_right(const char *raw_authorization,
-    const uint8_t token_hash[HTTP_TOKEN_HASH_BYTES])
+http_bearer_hash(
+    const char *raw_authorization, uint8_t hash[HTTP_TOKEN_HASH_BYTES])
 {
-	uint8_t hash[crypto_hash_sha256_BYTES];
-
-	_Static_assert(sizeof(hash) == HTTP_TOKEN_HASH_BYTES, "SHA-256");
+	_Static_assert(
+	    crypto_hash_sha256_BYTES == HTTP_TOKEN_HASH_BYTES, "SHA-256");
 	if (raw_authorization == NULL ||
 	    strncasecmp(raw_authorization, "Bearer ", 7) != 0)
 		return false;
 	const char *token = raw_authorization + 7;
 	token += strspn(token, " ");
+	if (token[0] == '\0')
+		return false;
 	crypto_hash_sha256(hash, (const uint8_t *)token, strlen(token));
-	return sodium_memcmp(hash, token_hash, sizeof(hash)) == 0;
+	return true;
 }
 
 bool

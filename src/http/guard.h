@@ -27,10 +27,10 @@ bool http_origin_is_allowed(const char *raw_origin, const char *list);
 
 #define HTTP_TOKEN_HASH_BYTES 32 /* SHA-256 */
 
-/* Whether an Authorization value is "Bearer TOKEN" with a token of this hash.
- * Constant time in the token. NULL is refused. */
-bool http_bearer_is_right(const char *raw_authorization,
-    const uint8_t token_hash[HTTP_TOKEN_HASH_BYTES]);
+/* The hash of the token in an Authorization value "Bearer TOKEN"; false: it is
+ * no such value. */
+bool http_bearer_hash(
+    const char *raw_authorization, uint8_t hash[HTTP_TOKEN_HASH_BYTES]);
 
 /* Whether a header's name is a token, and its value free of control characters
  * (RFC 9110 5.1, 5.5): nothing that could end a line. */

@@ -68,19 +68,21 @@ checks_origins(void **state)
 static void
 knows_the_token(void **state)
 {
-	uint8_t hash[HTTP_TOKEN_HASH_BYTES];
+	static const char *const none[] = { NULL, "", "Bearer", "Bearer ",
+		"Bearer   ", "Basic s3cret", "Bearers3cret" };
+	uint8_t right[HTTP_TOKEN_HASH_BYTES], hash[HTTP_TOKEN_HASH_BYTES];
 
 	(void)state;
-	crypto_hash_sha256(hash, (const uint8_t *)"s3cret", 6);
-	assert_true(http_bearer_is_right("Bearer s3cret", hash));
-	assert_true(http_bearer_is_right("bearer  s3cret", hash));
-	assert_false(http_bearer_is_right(NULL, hash));
-	assert_false(http_bearer_is_right("", hash));
-	assert_false(http_bearer_is_right("Bearer ", hash));
-	assert_false(http_bearer_is_right("Bearer s3cre", hash));
-	assert_false(http_bearer_is_right("Bearer s3cret2", hash));
-	assert_false(http_bearer_is_right("Basic s3cret", hash));
-	assert_false(http_bearer_is_right("Bearers3cret", hash));
+	crypto_hash_sha256(right, (const uint8_t *)"s3cret", 6);
+	assert_true(http_bearer_hash("Bearer s3cret", hash));
+	assert_memory_equal(hash, right, sizeof(hash));
+	assert_true(http_bearer_hash("bearer  s3cret", hash));
+	assert_memory_equal(hash, right, sizeof(hash));
+	assert_true(http_bearer_hash("Bearer s3cre", hash));
+	assert_memory_not_equal(hash, right, sizeof(hash));
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		if (http_bearer_hash(none[i], hash))
+			fail_msg("took %s", none[i]);
 }
 
 static void
