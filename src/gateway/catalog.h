@@ -24,6 +24,7 @@ enum catalog_kind {
 	CATALOG_PROMPTS,
 	CATALOG_RESOURCES,
 	CATALOG_TEMPLATES,
+	CATALOG_TASKS, /* ids: found by their prefix alone, never listed */
 };
 
 /*
@@ -71,7 +72,8 @@ int catalog_find(struct gateway *gateway, const struct endpoint *endpoint,
     const struct client *client, enum catalog_kind kind, struct json_span name,
     struct catalog_entry *entry);
 
-/* Appends params with the entry's own name or URI put in, at this member. */
+/* Appends params with the entry's own name or URI put in, at this member; of
+ * "ref" (completion/complete) inside it. JSON_E_TYPE: params is no object. */
 int catalog_params_write(struct json_out *out, struct json_span params,
     const char *member, const struct catalog_entry *entry);
 

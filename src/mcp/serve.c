@@ -66,7 +66,7 @@ write_server_info(const struct serve *serve)
 	const struct mcp_surface *surface = serve->surface;
 
 	write_optional(serve->out, "{\"name\":", surface->name);
-	write_optional(serve->out, ",\"version\":", surface->version);
+	write_optional(serve->out, ",\"version\":", surface->server_version);
 	write_optional(serve->out, ",\"title\":", surface->title);
 	json_out_text(serve->out, "}");
 }
@@ -151,7 +151,7 @@ serve_tools_list(const struct serve *serve)
 	if (serve->era == MCP_MODERN)
 		write_keeping(serve);
 	json_out_text(serve->out, "\"tools\":");
-	json_out_span(serve->out, serve->surface->tools);
+	mcp_surface_list_write(serve->surface, MCP_TOOLS, serve->out);
 	return reply_close(serve);
 }
 
@@ -160,14 +160,15 @@ static void
 unknown_tool(
     const struct serve *serve, struct json_span name, struct mcp_error *error)
 {
-	char asked[MCP_TOOL_NAME_MAX + 1] = "";
+	char asked[MCP_NAME_MAX + 1] = "";
 
 	json_string_copy(name, asked, sizeof(asked), NULL);
 	mcp_error_set(error, 200, MCP_INVALID_PARAMS,
 	    "Unknown tool: %s (this server's first is %s; see tools/list)",
 	    asked,
-	    serve->surface->n_tools > 0 ? serve->surface->tool_names[0]
-					: "none");
+	    serve->surface->lists[MCP_TOOLS].n > 0
+		? serve->surface->lists[MCP_TOOLS].items[0].name
+		: "none");
 }
 
 static enum mcp_step
