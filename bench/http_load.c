@@ -13,23 +13,18 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "load.h"
 
-#define LOAD_CONNECTIONS_MAX 64
-#define LOAD_SAMPLES_MAX 1000000u
-#define LOAD_ANSWER_MAX 65536
-#define LOAD_ID_FIRST 10000000u
-#define LOAD_STALL_MS 20000
+#define LOAD_CONNECTIONS_MAX 256
 
 struct connection {
 	uint64_t started_ns;
@@ -43,35 +38,12 @@ static struct load {
 	size_t request_len;
 	uint8_t *id; /* the digits within it, or NULL */
 	const char *expect;
-	uint32_t n_connections, n_wanted, n_started, n_failed, n_samples;
+	uint32_t n_connections, n_wanted, n_started;
 	uint64_t end_ns;
-	char failure[200];
 	struct pollfd polls[LOAD_CONNECTIONS_MAX];
 	struct connection connections[LOAD_CONNECTIONS_MAX];
-	uint64_t samples_ns[LOAD_SAMPLES_MAX];
+	struct load_samples samples;
 } load;
-
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("http-load: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int
 connection_open(void)
@@ -82,7 +54,7 @@ connection_open(void)
 	if (fd < 0 ||
 	    connect(fd, (const struct sockaddr *)&load.address,
 		sizeof(load.address)) < 0)
-		die("connect to port %u: %s", ntohs(load.address.sin_port),
+		load_die("connect to port %u: %s", ntohs(load.address.sin_port),
 		    strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
@@ -130,7 +102,7 @@ request_send(uint32_t i)
 {
 	struct connection *connection = &load.connections[i];
 
-	if (load.n_started >= load.n_wanted || now_ns() >= load.end_ns) {
+	if (load.n_started >= load.n_wanted || load_now_ns() >= load.end_ns) {
 		close(load.polls[i].fd);
 		load.polls[i].fd = -1;
 		return;
@@ -144,11 +116,11 @@ request_send(uint32_t i)
 	}
 	load.n_started++;
 	connection->len = 0;
-	connection->started_ns = now_ns();
+	connection->started_ns = load_now_ns();
 	const int code =
 	    fd_write_all(load.polls[i].fd, load.request, load.request_len);
 	if (code != 0)
-		die("send: %s", strerror(-code));
+		load_die("send: %s", strerror(-code));
 }
 
 static void
@@ -158,13 +130,7 @@ answer_check(const struct connection *connection)
 
 	if (is_200 && strstr(connection->answer, load.expect) != NULL)
 		return;
-	load.n_failed++;
-	if (load.failure[0] == '\0')
-		snprintf(load.failure, sizeof(load.failure), "%.60s",
-		    connection->answer);
-	for (char *c = load.failure; *c != '\0'; c++)
-		if (*c == '"' || *c == '\\' || (unsigned char)*c < 0x20)
-			*c = ' ';
+	load_fail(&load.samples, connection->answer);
 }
 
 static void
@@ -176,15 +142,13 @@ connection_read(uint32_t i)
 		LOAD_ANSWER_MAX - connection->len);
 
 	if (n <= 0)
-		die("the server closed a connection in call %u: %s",
+		load_die("the server closed a connection in call %u: %s",
 		    load.n_started, n < 0 ? strerror(errno) : "end of file");
 	connection->len += (size_t)n;
 	connection->answer[connection->len] = '\0';
 	if (!answer_is_whole(connection))
 		return;
-	if (load.n_samples < LOAD_SAMPLES_MAX)
-		load.samples_ns[load.n_samples++] =
-		    now_ns() - connection->started_ns;
+	load_sample(&load.samples, connection->started_ns);
 	answer_check(connection);
 	request_send(i);
 }
@@ -204,37 +168,18 @@ load_run(void)
 		if (n_open == 0)
 			return;
 		if (poll(load.polls, load.n_connections, LOAD_STALL_MS) <= 0)
-			die("no answer for %d s", LOAD_STALL_MS / 1000);
+			load_die("no answer for %d s", LOAD_STALL_MS / 1000);
 		for (uint32_t i = 0; i < load.n_connections; i++)
 			if (load.polls[i].fd >= 0 && load.polls[i].revents != 0)
 				connection_read(i);
 	}
 }
 
-static int
-compare_ns(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Milliseconds, hundredths of the sorted sample (nearest rank). */
-static double
-sample_ms(uint64_t hundredth)
-{
-	const uint64_t rank = (hundredth * load.n_samples + 99) / 100;
-
-	return load.n_samples == 0
-	    ? 0
-	    : (double)load.samples_ns[rank == 0 ? 0 : rank - 1] / 1e6;
-}
-
 int
 main(int argc, char **argv)
 {
 	if (argc != 7)
-		die("PORT CONNECTIONS CALLS SECONDS REQUEST-FILE EXPECT");
+		load_die("PORT CONNECTIONS CALLS SECONDS REQUEST-FILE EXPECT");
 	load.address = (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -243,23 +188,17 @@ main(int argc, char **argv)
 	load.expect = argv[6];
 	if (load.n_connections == 0 ||
 	    load.n_connections > LOAD_CONNECTIONS_MAX)
-		die("1 to %d connections", LOAD_CONNECTIONS_MAX);
+		load_die("1 to %d connections", LOAD_CONNECTIONS_MAX);
 	auto_close int fd = open(argv[5], O_RDONLY | O_CLOEXEC);
 	if (fd < 0 ||
 	    fd_read_all(
 		fd, LOAD_ANSWER_MAX, &load.request, &load.request_len) != 0)
-		die("%s: cannot be read", argv[5]);
+		load_die("%s: cannot be read", argv[5]);
 	load.id = memmem(load.request, load.request_len, "10000000", 8);
 
-	const uint64_t began_ns = now_ns();
+	const uint64_t began_ns = load_now_ns();
 	load.end_ns = began_ns + (uint64_t)(strtod(argv[4], NULL) * 1e9);
 	load_run();
-	const double seconds = (double)(now_ns() - began_ns) / 1e9;
-	qsort(load.samples_ns, load.n_samples, sizeof(load.samples_ns[0]),
-	    compare_ns);
-	printf("{\"calls\":%u,\"failed\":%u,\"failure\":\"%s\","
-	       "\"p50\":%.6f,\"p99\":%.6f,\"min\":%.6f,\"perSecond\":%.1f}\n",
-	    load.n_samples, load.n_failed, load.failure, sample_ms(50),
-	    sample_ms(99), sample_ms(0), (double)load.n_samples / seconds);
+	load_report(&load.samples, (double)(load_now_ns() - began_ns) / 1e9);
 	return 0;
 }

@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { binary } from './lib/binaries.mjs';
 import * as cordon from './lib/cordon.mjs';
+import { directLines, directSdk, gateways, throughGateway } from './lib/gateway.mjs';
 import { endToEnd, servers } from './lib/http.mjs';
 import { machine } from './lib/machine.mjs';
 import { peers } from './lib/peers.mjs';
@@ -27,9 +28,9 @@ const build = resolve(flags.build);
 
 const full = { seconds: 3, calls: 2000, throughputSeconds: 2, hold: 50, heapSeconds: 1, heaps: [1, 8, 32, 64],
   density: [1, 10, 100, 1000], sdkDensity: [1, 10, 50], first: 20, lanes: [4, 16], inflight: 4,
-  pauseUs: 3000 };
+  pauseUs: 3000, gatewayLanes: [1, 16, 128], sessions: 10000 };
 const quick = { ...full, seconds: 1, throughputSeconds: 0.5, hold: 10, heapSeconds: 0.5, heaps: [1, 32],
-  density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4] };
+  density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4], sessions: 1000 };
 const size = flags.quick ? quick : full;
 
 const JOB_TIMEOUT_MS = 90000;
@@ -133,7 +134,20 @@ function httpSteps() {
   return servers.map((server) => ({ section: 'http', name: server.name, run: () => endToEnd(build, server, job) }));
 }
 
+function gatewaySteps() {
+  const job = { ...times, lanes: size.gatewayLanes, sessions: size.sessions };
+  const step = (name, run) => ({ section: 'gateway', name, run });
+  return [
+    step('direct', () => directLines(build, job)),
+    step('direct-sdk', () => directSdk(job)),
+    ...gateways.map((gateway) => step(gateway.name, () => throughGateway(build, gateway, job))),
+  ];
+}
+
 const ms = (value) => (value === null || value === undefined ? '–' : `${value.toPrecision(3)} ms`);
+
+const inWordsHeld = ({ error, ...held }) => (error !== undefined ? `sessions: ${error}` :
+  `${Math.round(held.sessionBytes)} bytes a session (${held.sessions}), ${Math.round(held.streamBytes)} a stream (${held.streams})`);
 
 function inWords(result) {
   if (result.error !== undefined) return `cannot: ${result.error}`;
@@ -146,6 +160,9 @@ function inWords(result) {
     latency.cpuMs === undefined ? '' : `${ms(latency.cpuMs)} of CPU`,
     [throughput].flat().filter(Boolean).map((each) => `${Math.round(each.perSecond)}/s at ${each.inflight}`).join(', '),
     memory.kibEach === undefined ? '' : `${Math.round(memory.kibEach)} KiB each`,
+    result.gatewayKib === undefined ? '' : `gateway ${Math.round(result.gatewayKib)} KiB, all ${Math.round(result.kib)} KiB`,
+    result.held === undefined ? '' : inWordsHeld(result.held),
+    result.ratio === undefined ? '' : `p99 ${ms(result.alone.p99)} alone, ${ms(result.flooded.p99)} beside a flood`,
     result.privateKib === undefined ? '' : `${Math.round(result.privateKib)} KiB private each`,
   ].filter(Boolean).join('; ');
 }
@@ -162,10 +179,10 @@ async function runAll(steps) {
   return { results, seconds: (performance.now() - began) / 1000 };
 }
 
-for (const name of ['cordon-bench', 'http-load'])
+for (const name of ['cordon-bench', 'http-load', 'line-load'])
   if (!existsSync(resolve(build, name))) throw new Error(`${name} is not in the build folder: run bench/run, which builds it`);
 
-const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps].flatMap((make) => make())
+const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps].flatMap((make) => make())
   .filter(({ section, name }) => `${section} ${name}`.includes(flags.only));
 const { results, seconds } = await runAll(steps);
 mkdirSync(here('./out'), { recursive: true });

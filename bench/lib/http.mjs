@@ -14,8 +14,8 @@ import { tree, treeCpuMs, treeKib } from './proc.mjs';
 import { work } from './work.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const TOKEN = 'bench-0123456789abcdef0123456789abcdef';
-const VERSION = '2025-06-18';
+export const TOKEN = 'bench-0123456789abcdef0123456789abcdef';
+export const VERSION = '2025-06-18';
 
 export const servers = [
   { name: 'cordon', label: 'cordon serve', walls: 'fresh isolate in a fresh, confined process per call', path: '/s/tiny/mcp',
@@ -46,7 +46,7 @@ function cordonCommand(port, build) {
   return { file: join(build, 'cordon'), args: ['serve', folder, '--listen', `127.0.0.1:${port}`, '--token-file', token] };
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();
@@ -55,7 +55,9 @@ function freePort() {
   });
 }
 
-const call = (id, method, params) => ({ jsonrpc: '2.0', ...(id === null ? {} : { id }), method, params });
+export const call = (id, method, params) => ({ jsonrpc: '2.0', ...(id === null ? {} : { id }), method, params });
+
+export const tinyCall = call(10000000, 'tools/call', { name: 'tiny', arguments: { price: 45 } });
 
 async function post(url, headers, message) {
   const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message) });
@@ -63,7 +65,7 @@ async function post(url, headers, message) {
 }
 
 // The handshake, once the server listens; returns the headers of a session.
-async function handshake(child, url) {
+export async function handshake(child, url) {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream',
     authorization: `Bearer ${TOKEN}` };
   const hello = call(1, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: 'bench', version: '1' } });
@@ -84,8 +86,8 @@ async function handshake(child, url) {
   }
 }
 
-function requestBytes(url, headers) {
-  const body = JSON.stringify(call(10000000, 'tools/call', { name: 'tiny', arguments: { price: 45 } }));
+export function requestBytes(url, headers, message = tinyCall) {
+  const body = JSON.stringify(message);
   const lines = Object.entries({ host: url.host, ...headers, 'content-length': Buffer.byteLength(body) });
   return `POST ${url.pathname} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
 }
@@ -131,28 +133,39 @@ async function end(child) {
   child.stderr.destroy();
 }
 
-export async function endToEnd(build, server, job) {
-  const port = await freePort();
-  const { file, args } = server.command(String(port), build);
+// Starts a server, and ends it whatever happens in between.
+export async function withServer({ file, args }, use) {
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   child.said = '';
   child.on('error', (error) => { child.said = error.message; });
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (text) => { child.said = (child.said + text).slice(-500); });
   try {
-    const url = new URL(server.path, `http://127.0.0.1:${port}`);
-    const request = scratch('request', requestBytes(url, await handshake(child, url)));
-    const most = server.slow ? 60 : job.calls;
-    await load(build, port, { connections: 1, calls: Math.min(most, 300), seconds: 2, request });
-    const cpu = treeCpuMs(child.pid);
-    const latency = await load(build, port, { connections: 1, calls: most, seconds: job.seconds, request });
-    latency.cpuMs = (treeCpuMs(child.pid) - cpu) / latency.calls;
-    const throughput = [];
-    for (const connections of job.lanes)
-      throughput.push({ inflight: connections, ...await load(build, port,
-        { connections, calls: server.slow ? 60 : 200000, seconds: job.throughputSeconds, request }) });
-    return { latency, throughput, kib: treeKib(child.pid) };
+    return await use(child);
   } finally {
     await end(child);
   }
+}
+
+// One call after the other, then as many at once as the job says.
+export async function measure(build, port, child, request, job, most = job.calls) {
+  await load(build, port, { connections: 1, calls: Math.min(most, 300), seconds: 2, request });
+  const cpu = treeCpuMs(child.pid);
+  const latency = await load(build, port, { connections: 1, calls: most, seconds: job.seconds, request });
+  latency.cpuMs = (treeCpuMs(child.pid) - cpu) / latency.calls;
+  const throughput = [];
+  for (const connections of job.lanes)
+    throughput.push({ inflight: connections, ...await load(build, port,
+      { connections, calls: most <= 60 ? most : 200000, seconds: job.throughputSeconds, request }) });
+  return { latency, throughput };
+}
+
+export async function endToEnd(build, server, job) {
+  const port = await freePort();
+  return withServer(server.command(String(port), build), async (child) => {
+    const url = new URL(server.path, `http://127.0.0.1:${port}`);
+    const request = scratch('request', requestBytes(url, await handshake(child, url)));
+    const measured = await measure(build, port, child, request, job, server.slow ? 60 : job.calls);
+    return { ...measured, kib: treeKib(child.pid) };
+  });
 }

@@ -24,7 +24,7 @@ export function machine() {
     memoryGib: Math.round(totalmem() / 2 ** 30),
     kernel: release().match(/^\d+\.\d+/)[0],
     ...engine(),
-    packages: Object.fromEntries(['isolated-vm', 'quickjs-emscripten', 'workerd', 'deno', 'supergateway',
+    packages: Object.fromEntries(['isolated-vm', 'quickjs-emscripten', 'workerd', 'deno', 'mcp-hub', 'mcp-proxy', 'supergateway',
       '@modelcontextprotocol/sdk'].map((name) => [name, version(name)])),
   };
 }

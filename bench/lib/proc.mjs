@@ -66,3 +66,10 @@ export function processKib(pid) {
 export function treeKib(root) {
   return tree(root).reduce((sum, each) => sum + processKib(each.pid).pss, 0);
 }
+
+// What of it is in memory, in KiB; null unless it has that name.
+export function residentKib(pid, name) {
+  const status = read(`/proc/${pid}/status`) ?? '';
+  if (name !== undefined && !status.startsWith(`Name:\t${name.slice(0, 15)}\n`)) return null;
+  return kib(status, 'VmRSS');
+}

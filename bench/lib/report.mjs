@@ -2,6 +2,7 @@
 // results.md out of what was measured. A figure that is missing was not
 // measured; the reason stands in its row.
 
+import { gateways } from './gateway.mjs';
 import { servers } from './http.mjs';
 import { peers } from './peers.mjs';
 
@@ -64,6 +65,35 @@ function httpTable(results) {
   }));
 }
 
+const DIRECT = [{ name: 'direct', label: 'no gateway, a small client in C' },
+  { name: 'direct-sdk', label: 'no gateway, the official client' }];
+
+function gatewayTable(results, lanes) {
+  const of = results.gateway ?? {};
+  const base = of.direct?.latency?.p50;
+  const heads = ['', 'p50 ms', 'p99 ms', 'p50 it adds', 'CPU ms a call', ...lanes.map((lane) => `calls/s at ${lane}`),
+    'resident, the gateway alone', 'memory of all processes'];
+  return table(heads, [...DIRECT, ...gateways].filter(({ name }) => of[name] !== undefined).map(({ name, label }) => {
+    const { error, latency = {}, throughput = [], gatewayKib, kib: whole } = of[name];
+    const title = name === 'cordon' ? `**${label}**` : label;
+    if (error !== undefined) return [title, `did not run: ${error}`, ...heads.slice(2).map(() => '')];
+    return [title, number(latency.p50), number(latency.p99), name === 'direct' ? '' : number(latency.p50 - base),
+      number(latency.cpuMs), ...lanes.map((lane) => number(throughput.find(({ inflight }) => inflight === lane)?.perSecond)),
+      kib(gatewayKib), kib(whole)];
+  }));
+}
+
+function heldTable(results) {
+  const of = results.gateway ?? {};
+  return table(['', 'idle sessions', 'memory each', 'SSE streams', 'memory each'],
+    gateways.filter(({ name }) => of[name]?.held !== undefined).map(({ name, label }) => {
+      const { error, ...held } = of[name].held;
+      const title = name === 'cordon' ? `**${label}**` : label;
+      return error !== undefined ? [title, `not measured: ${error}`, '', '', '']
+        : [title, String(held.sessions), kib(held.sessionBytes / 1024), String(held.streams), kib(held.streamBytes / 1024)];
+    }));
+}
+
 function cellTable(results) {
   const rows = [['waiting', 'a warm cell that waits, tiny tool'], ['waiting-sdk-v2', 'a warm cell that waits, SDK v2 bundle']]
     .filter(([section]) => results[section] !== undefined)
@@ -123,6 +153,11 @@ function goals({ results }) {
     ['SDK v2 bundle, calls/s', -1000, sdk?.throughput && best(sdk.throughput), '/s'],
     ['end to end over HTTP, p50', 0.5, http?.cordon?.latency?.p50, 'ms'],
     ['end to end over HTTP, calls/s', -3000, http?.cordon?.throughput && best(http.cordon.throughput), '/s'],
+    ['a proxied stdio call: p50 it adds', 0.1, results.gateway?.cordon?.latency && results.gateway.direct?.latency
+      && results.gateway.cordon.latency.p50 - results.gateway.direct.latency.p50, 'ms'],
+    ['proxied stdio calls at 16 in flight', -5000,
+      results.gateway?.cordon?.throughput?.find(({ inflight }) => inflight === 16)?.perSecond, '/s'],
+    ['resident memory of the gateway', 15, results.gateway?.cordon?.gatewayKib / 1024, 'MiB'],
     ['private memory of a warm cell', 100, waiting?.cordon?.privateKib, 'KiB'],
     [`memory of a resident tiny deployment and its waiting cell (of ${many?.count ?? '–'})`, 1024, many?.kibEach, 'KiB'],
     [`all of them ready in`, 10, many?.seconds, 's'],
@@ -150,7 +185,7 @@ function losses(results) {
     for (const [what, pick, unit] of LOSS_FIELDS) {
       const own = pick(of.cordon);
       for (const [name, row] of Object.entries(of)) {
-        const theirs = name === 'cordon' ? undefined : pick(row);
+        const theirs = name === 'cordon' || name.startsWith('direct') ? undefined : pick(row);
         if (has(own) && has(theirs) && theirs < own)
           lines.push(`- ${section}, ${what}: ${name} ${number(theirs)} ${unit}, cordon ${number(own)} ${unit}`);
       }
@@ -193,6 +228,17 @@ isolated-vm, node:vm and quickjs-emscripten have no Request, Response or streams
 \`tools/call\` of the tiny tool, keep-alive, from a small load in C on the same machine.
 
 ${httpTable(results)}
+
+## A gateway in front of a stdio server
+
+One server of the official SDK on stdio, called directly and through each gateway: cordon connects to it over a Unix socket,
+the others start it. What a gateway adds is the difference to a small client in C that writes the same lines itself.
+
+${gatewayTable(results, size.gatewayLanes)}
+
+Sessions that were opened and left alone, then a GET stream for each: memory of the gateway's whole tree.
+
+${heldTable(results)}
 
 ## Memory of a cell
 
