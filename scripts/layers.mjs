@@ -29,7 +29,8 @@ const layers = {
   zygote: ['wire', 'base', 'box'],
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
-  ctl: ['base', 'wire', 'pool', 'json', 'box'],
+  client: ['base', 'json'],
+  ctl: ['base', 'wire', 'pool', 'json', 'box', 'client'],
 };
 
 // Calls that make a descriptor, and the word without which every program
