@@ -25,12 +25,13 @@ ending_find(const char *file)
 	return NULL;
 }
 
-static bool
-is_name(const char *name)
+bool
+ctl_name_is_valid(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-	return strchr(letters, name[0]) != NULL && name[0] != '\0' &&
+	return strnlen(name, WIRE_NAME_MAX) < WIRE_NAME_MAX &&
+	    name[0] != '\0' && strchr(letters, name[0]) != NULL &&
 	    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-")] ==
 	    '\0';
 }
@@ -49,7 +50,7 @@ ctl_server_name(const char *file, bool is_folder, char name[WIRE_NAME_MAX])
 			? file[i] - 'A' + 'a'
 			: file[i]);
 	stem[len] = '\0';
-	if (!is_name(stem))
+	if (!ctl_name_is_valid(stem))
 		return CTL_E_CATALOG;
 	strcpy(name, stem);
 	return 0;

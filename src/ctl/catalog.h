@@ -46,3 +46,6 @@ ctl_catalog_find(const struct ctl_catalog *catalog, const char *name);
  * [a-z0-9._-]. CTL_E_CATALOG when it is none, or too long.
  */
 int ctl_server_name(const char *file, bool is_folder, char name[WIRE_NAME_MAX]);
+
+/* Whether it is a server's or tenant's name already. */
+bool ctl_name_is_valid(const char *name);

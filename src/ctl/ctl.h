@@ -10,7 +10,9 @@
 enum ctl_exit {
 	CTL_EXIT_OK = 0,
 	CTL_EXIT_NOT_READY = 1, /* doctor: isolates cannot run here */
+	CTL_EXIT_REFUSED = 1, /* the host says no, and why */
 	CTL_EXIT_USAGE = 2,
+	CTL_EXIT_NO_HOST = 3, /* no host answers */
 	CTL_EXIT_EXCEPTION = 10,
 	CTL_EXIT_TIMEOUT = 11,
 	CTL_EXIT_MEMORY = 12,
@@ -23,8 +25,16 @@ enum ctl_exit {
 /* A subcommand: argv[0] is its own name. Returns the exit code. */
 typedef int ctl_command_fn(int argc, char **argv);
 
+ctl_command_fn ctl_audit;
 ctl_command_fn ctl_build;
+ctl_command_fn ctl_call_tool;
+ctl_command_fn ctl_connect;
 ctl_command_fn ctl_doctor;
 ctl_command_fn ctl_run;
 ctl_command_fn ctl_sandbox;
 ctl_command_fn ctl_serve;
+ctl_command_fn ctl_tenant;
+ctl_command_fn ctl_token;
+ctl_command_fn ctl_tools;
+ctl_command_fn ctl_top;
+ctl_command_fn ctl_upstream;

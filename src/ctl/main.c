@@ -17,7 +17,15 @@ static const struct command {
 	ctl_command_fn *run;
 } commands[] = {
 	{ "run", "call a JavaScript tool once, in a fresh cell", ctl_run },
-	{ "serve", "serve a folder of tools as MCP servers", ctl_serve },
+	{ "serve", "run the host: serve tools as MCP servers", ctl_serve },
+	{ "upstream", "add, approve and look after servers", ctl_upstream },
+	{ "tools", "list the tools that the host serves", ctl_tools },
+	{ "call", "call a tool of the host", ctl_call_tool },
+	{ "connect", "join a client on stdio to the host", ctl_connect },
+	{ "token", "make, list and revoke tokens", ctl_token },
+	{ "tenant", "make, list and change tenants", ctl_tenant },
+	{ "audit", "read and verify what was done", ctl_audit },
+	{ "top", "show what the host is doing", ctl_top },
 	{ "build", "bundle a TypeScript or multi-file tool", ctl_build },
 	{ "doctor", "tell whether this machine can run cells", ctl_doctor },
 	{ "sandbox", "show what each process may do, and why", ctl_sandbox },

@@ -16,6 +16,7 @@
 #include "ctl/call.h"
 #include "ctl/ctl.h"
 #include "ctl/bounds.h"
+#include "ctl/input.h"
 #include "ctl/option.h"
 #include "ctl/supervisor.h"
 #include "ctl/text.h"
@@ -23,7 +24,6 @@
 #include "json/json.h"
 #include "json/out.h"
 
-#define INPUT_MAX (32u << 20)
 #define LOGS_MAX (128u << 20)
 
 struct command {
@@ -65,69 +65,6 @@ early_fail(struct command *command, int exit_code, const char *code,
 	ctl_answer_print_json(&answer, &command->logs, stdout);
 	ctl_answer_fini(&answer);
 	return exit_code;
-}
-
-static int
-input_read(struct command *command, const char *argument, struct err *err)
-{
-	const bool is_file = argument[0] == '@';
-	const char *name = is_file ? argument + 1 : "standard input";
-	auto_close int opened = -1;
-	size_t len;
-
-	if (!is_file && strcmp(argument, "-") != 0) {
-		command->text = strdup(argument);
-		return command->text != NULL ? 0 : -ENOMEM;
-	}
-	if (is_file) {
-		opened = open(name, O_RDONLY | O_CLOEXEC);
-		if (opened < 0)
-			return err_set(
-			    err, -errno, "%s: %s", name, strerror(errno));
-	}
-	const int r = fd_read_all(is_file ? opened : STDIN_FILENO, INPUT_MAX,
-	    (uint8_t **)&command->text, &len);
-	if (r == -EFBIG)
-		return err_set(err, r, "%s: more than %u MiB of input", name,
-		    INPUT_MAX >> 20);
-	if (r < 0)
-		return err_set(err, r, "%s: %s", name, strerror(-r));
-	if (strlen(command->text) != len)
-		return err_set(
-		    err, -EINVAL, "%s is not JSON: it holds a NUL byte", name);
-	return 0;
-}
-
-static const char *
-input_name(const char *argument)
-{
-	if (argument[0] == '@')
-		return argument + 1;
-	return strcmp(argument, "-") == 0 ? "standard input" : "the input";
-}
-
-static int
-input_take(struct command *command, const char *argument, struct err *err)
-{
-	unsigned int line, column;
-	size_t offset = 0;
-
-	int r = input_read(command, argument, err);
-	if (r != 0)
-		return r;
-
-	r = json_check(
-	    command->text, strlen(command->text), &command->input, &offset);
-	if (r == JSON_E_DEPTH)
-		return err_set(err, r, "%s is deeper than %d levels",
-		    input_name(argument), JSON_DEPTH_MAX);
-	if (r == 0)
-		return 0;
-
-	ctl_text_position(command->text, offset, &line, &column);
-	return err_set(err, r, "%s is not JSON: line %u, column %u%s",
-	    input_name(argument), line, column,
-	    command->text[offset] == '\0' ? ", where it ends" : "");
 }
 
 static void
@@ -297,7 +234,7 @@ input_run(struct command *command, const char *path, const char *json)
 	json_out_init(&command->logs, LOGS_MAX);
 	int r = ctl_limits_check(&command->limits, &err);
 	if (r == 0)
-		r = input_take(command, json, &err);
+		r = ctl_input_take(json, &command->text, &command->input, &err);
 	if (r != 0)
 		r = early_fail(command, CTL_EXIT_USAGE, "usage", &err);
 	else

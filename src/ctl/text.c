@@ -44,6 +44,26 @@ hidden_print(FILE *out, uint32_t character)
 }
 
 void
+ctl_line_print(FILE *out, const char *raw_text, size_t len)
+{
+	const uint8_t *bytes = (const uint8_t *)raw_text;
+	uint32_t character = 0;
+	size_t n;
+
+	for (size_t at = 0; at < len; at += n) {
+		n = utf8_next(bytes + at, len - at, &character);
+		if (n == 0) {
+			fprintf(out, "\\x%02x", bytes[at]);
+			n = 1;
+		} else if (ctl_character_is_hidden(character)) {
+			hidden_print(out, character);
+		} else {
+			fwrite(bytes + at, 1, n, out);
+		}
+	}
+}
+
+void
 ctl_text_print(FILE *out, const char *raw_text, size_t len, const char *indent)
 {
 	const uint8_t *bytes = (const uint8_t *)raw_text;
@@ -115,6 +135,18 @@ spaces(const char *json, size_t len, size_t at)
 	while (at < len && strchr(" \t\r\n", json[at]) != NULL)
 		at++;
 	return at;
+}
+
+void
+ctl_json_line_print(FILE *out, const char *json, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		if (json[at] == '"')
+			at += json_string_print(out, json + at, len - at);
+		else
+			putc(json[at++], out);
+	}
+	putc('\n', out);
 }
 
 void

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "ctl/state.h"
 
 #define PREFIX "cordon_"
 #define TOKEN_BYTES 32
@@ -19,51 +20,6 @@ void
 ctl_token_fini(struct ctl_token *token)
 {
 	sodium_memzero(token, sizeof(*token));
-}
-
-static int
-default_path(char path[PATH_MAX], struct err *err)
-{
-	static const struct {
-		const char *variable, *below;
-	} places[] = {
-		{ "CORDON_STATE", "" },
-		{ "XDG_STATE_HOME", "/cordon" },
-		{ "HOME", "/.local/state/cordon" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		const char *folder = getenv(places[i].variable);
-
-		if (folder == NULL || folder[0] == '\0')
-			continue;
-		if (snprintf(path, PATH_MAX, "%s%s/token", folder,
-			places[i].below) >= PATH_MAX)
-			return err_set(err, -ENAMETOOLONG, "$%s is too long",
-			    places[i].variable);
-		return 0;
-	}
-	return err_set(err, -ENOENT,
-	    "no place for the token: neither CORDON_STATE nor HOME is set; "
-	    "name a file with --token-file");
-}
-
-/* Makes the folders above a file, for their owner only. */
-static int
-folders_make(const char *path, struct err *err)
-{
-	char folder[PATH_MAX];
-
-	strcpy(folder, path);
-	for (char *slash = strchr(folder + 1, '/'); slash != NULL;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-			return err_set(err, -errno, "%s cannot be made: %s",
-			    folder, strerror(errno));
-		*slash = '/';
-	}
-	return 0;
 }
 
 static void
@@ -107,7 +63,7 @@ file_write(const char *path, const char *text)
 static int
 token_make(struct ctl_token *token, struct err *err)
 {
-	int r = folders_make(token->path, err);
+	int r = ctl_folders_make(token->path, err);
 	if (r < 0)
 		return r;
 
@@ -178,30 +134,49 @@ token_open(struct ctl_token *token, int *fd, struct err *err)
 	return err_set(err, -EACCES, "%s: %s", token->path, strerror(errno));
 }
 
-int
-ctl_token_get(struct ctl_token *token, const char *path, struct err *err)
+static int
+token_place(struct ctl_token *token, const char *path, struct err *err)
 {
-	auto_close int fd = -1;
-	int r = 0;
-
 	if (sodium_init() < 0)
 		return err_set(err, -EIO, "no randomness from the kernel");
 
 	*token = (struct ctl_token){ 0 };
 	if (path == NULL)
-		r = default_path(token->path, err);
-	else if (strlen(path) >= PATH_MAX)
-		r = err_set(err, -ENAMETOOLONG, "%s: too long", path);
-	else
-		strcpy(token->path, path);
+		return ctl_state_path(CTL_STATE_TOKEN, token->path, err);
+	if (strlen(path) >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: too long", path);
+	strcpy(token->path, path);
+	return 0;
+}
+
+int
+ctl_token_get(struct ctl_token *token, const char *path, struct err *err)
+{
+	auto_close int fd = -1;
+
+	int r = token_place(token, path, err);
 	if (r < 0)
 		return r;
-
 	r = token_open(token, &fd, err);
 	if (r == -ENOENT) {
 		r = token_make(token, err);
 		if (r == 0)
 			r = token_open(token, &fd, err);
 	}
+	return r < 0 ? r : token_read(token, fd, err);
+}
+
+int
+ctl_token_find(struct ctl_token *token, const char *path, struct err *err)
+{
+	auto_close int fd = -1;
+
+	int r = token_place(token, path, err);
+	if (r < 0)
+		return r;
+	r = token_open(token, &fd, err);
+	if (r == -ENOENT)
+		return err_set(
+		    err, r, "there is no token file %s", token->path);
 	return r < 0 ? r : token_read(token, fd, err);
 }

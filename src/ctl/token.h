@@ -31,3 +31,6 @@ void ctl_token_fini(struct ctl_token *token);
  * file that others can read, or that holds no token.
  */
 int ctl_token_get(struct ctl_token *token, const char *path, struct err *err);
+
+/* The same, but makes none: -ENOENT. */
+int ctl_token_find(struct ctl_token *token, const char *path, struct err *err);
