@@ -11,8 +11,9 @@
  *               2 uid and gid of its own
  *               3 descriptors: the named heritage, nothing else
  *               4 exec: an address-space layout of its own
- *   box_enter   5 empty read-only root by pivot_root: needs CAP_SYS_ADMIN, so
- *                 before 6; after the loader has opened its last file
+ *   box_enter   5 empty read-only root by pivot_root, with the domain's one
+ *                 folder where it has one: needs CAP_SYS_ADMIN, so before 6;
+ *                 after the loader has opened its last file
  *               6 capabilities: none but the domain's
  *               7 no_new_privs, no core dumps, not traceable
  *               8 seccomp: last, since it forbids all of the above
@@ -32,6 +33,7 @@ struct box_spawn {
 	const char *const *argv;
 	const int *fds; /* borrowed: become 3, 4, … in this order */
 	uint32_t n_fds; /* at most BOX_SPAWN_FDS_MAX */
+	int folder_fd; /* borrowed: of a domain with a folder; O_PATH does */
 };
 
 #define BOX_SPAWN_FDS_MAX 8

@@ -182,12 +182,71 @@ static const struct box_call gateway_calls[] = {
 #endif
 };
 
+/* store: the database, in the one folder it sees. SQLite makes its own file
+ * calls there; no other path exists. */
+static const struct box_call store_calls[] = {
+	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
+	{ SYS_mprotect, "malloc's arenas; never executable", BOX_NO_BITS, 2, PROT_EXEC },
+	{ SYS_epoll_create1, "the loop" },
+	{ SYS_epoll_ctl, "the loop" },
+	{ SYS_epoll_wait, "the loop" },
+	{ SYS_epoll_pwait, "the loop" },
+	{ SYS_epoll_pwait2, "the loop" },
+	{ SYS_eventfd2, "wake-ups inside the loop" },
+	{ SYS_pipe2, "wake-ups inside the loop" },
+	{ SYS_socketpair, "signals as events", BOX_EQ, 0, 1 /* AF_UNIX */ },
+	{ SYS_rt_sigaction, "SIGTERM ends it" },
+	{ SYS_restart_syscall, "a wait that was stopped" },
+	{ SYS_recvfrom, "the gateway's frames" },
+	{ SYS_recvmsg, "the supervisor, with descriptors" },
+	{ SYS_sendto, "frames to the gateway" },
+	{ SYS_sendmsg, "the supervisor, with descriptors" },
+	{ SYS_memfd_create, "a bundle, for the supervisor" },
+	{ SYS_openat, "the database and its journals" },
+	{ SYS_open, "the same, as the C library may spell it" },
+	{ SYS_close, "journals; bundles; a gateway that left" },
+	{ SYS_read, "the loop's wake-ups; the seed of SQLite's numbers" },
+	{ SYS_pread64, "the plan; the database; bundles" },
+	{ SYS_pwrite64, "the database" },
+	{ SYS_write, "a bundle into its memfd; the log on stderr" },
+	{ SYS_lseek, "a bundle's memfd; SQLite looks for its file's end" },
+	{ SYS_ftruncate, "a journal is cut" },
+	{ SYS_fsync, "what was acknowledged stays" },
+	{ SYS_fdatasync, "the same" },
+	{ SYS_unlink, "a journal that is done" },
+	{ SYS_access, "whether a journal was left" },
+	{ SYS_stat, "the database and its journals" },
+	{ SYS_lstat, "no symbolic link leads to the database" },
+	{ SYS_fstat, "how long a file is" },
+	{ SYS_newfstatat, "the same, as the C library spells it" },
+	{ SYS_readlink, "no symbolic link leads to the database" },
+	{ SYS_getcwd, "SQLite makes its path a full one" },
+	{ SYS_fchmod, "a journal has the mode of its database" },
+	{ SYS_fchown, "a journal has the owner of its database" },
+	{ SYS_fcntl, "the lock of the database; non-blocking descriptors" },
+	{ SYS_ioctl, "non-blocking descriptors (FIONBIO)", BOX_EQ, 1, 0x5421 },
+	{ SYS_uname, "SQLite, for the name of a lock" },
+	{ SYS_getuid, "libevent asks whether it is setuid" },
+	{ SYS_geteuid, "the same; SQLite asks who owns a journal" },
+	{ SYS_getgid, "libevent asks whether it is setuid" },
+	{ SYS_getegid, "libevent asks whether it is setuid" },
+	{ SYS_clock_nanosleep, "SQLite waits for a lock" },
+#if defined(__SANITIZE_ADDRESS__)
+	{ SYS_sigaltstack, "the sanitizer's handler (test builds only)" },
+	{ SYS_tgkill, "the sanitizer's abort (test builds only)" },
+#endif
+};
+
 #define CALLS(table) .calls = (table), .n_calls = ARRAY_LEN(table)
 
 static const struct box_domain domains[] = {
 	{ .name = "gateway", .uid_offset = 1, CALLS(gateway_calls),
 	  .duty = "HTTP and JSON from anyone; talks to cells over descriptors "
 		  "it was given; never opens a file or a socket" },
+	{ .name = "store", .uid_offset = 3, CALLS(store_calls),
+	  .folder_why = "the database; nosuid, nodev, noexec",
+	  .duty = "the only holder of the database: tenants, tokens, servers, "
+		  "the audit; decides who may administer; no network" },
 	{ .name = "zygote", .uid_offset = 2, CALLS(zygote_calls),
 	  .n_uids = 8192,
 	  .keep_caps = 1ull << CAP_SYS_ADMIN | 1ull << CAP_SETUID |

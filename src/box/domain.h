@@ -38,6 +38,9 @@ struct box_domain {
 	uint64_t
 	    keep_caps; /* mask of capabilities kept, in its own namespace */
 	const char *caps_why;
+	/* The one folder that it sees and may write, at BOX_FOLDER; NULL: none.
+	 * Which one says struct box_spawn. */
+	const char *folder_why;
 	const struct box_call *calls;
 	size_t n_calls;
 };
@@ -45,6 +48,9 @@ struct box_domain {
 /* Started by root, a domain runs as this host uid + its offset: above what
  * systemd hands to containers, below 2^31. */
 #define BOX_UID_BASE 1900000000u
+
+/* Where a domain with a folder finds it. */
+#define BOX_FOLDER "/data"
 
 /* Its children's uids (n_uids) begin here: a user is what the kernel counts
  * processes, signals and descriptors in flight by. */

@@ -9,18 +9,35 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "box/box.h"
 
+/* The working directory is the folder (box_spawn). Nothing in it runs, is a
+ * device, or gives a right. */
+static int
+folder_bind(struct err *err)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	static const char place[] = "/proc" BOX_FOLDER;
+
+	if (mkdir(place, 0700) < 0 ||
+	    mount(".", place, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, place, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		return err_set(err, -errno, "box: bind the domain's folder: %s",
+		    strerror(errno));
+	return 0;
+}
+
 /*
  * An empty root. /proc is only the place where the new root is mounted: it
  * exists everywhere, and goes away with the old root.
  */
 static int
-root_empty(struct err *err)
+root_empty(const struct box_domain *domain, struct err *err)
 {
 	static const char place[] = "/proc";
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -31,6 +48,9 @@ root_empty(struct err *err)
 	if (mount("cordon", place, "tmpfs", flags, "size=4k,mode=0555") < 0)
 		return err_set(err, -errno, "box: mount an empty root: %s",
 		    strerror(errno));
+	const int code = domain->folder_why != NULL ? folder_bind(err) : 0;
+	if (code != 0)
+		return code;
 	if (chdir(place) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_set(
 		    err, -errno, "box: pivot_root: %s", strerror(errno));
@@ -82,7 +102,7 @@ box_enter(const char *name, struct err *err)
 	struct box_filter filter = { 0 };
 	int code = box_filter_init(&filter, name, 0, err);
 	if (code == 0)
-		code = root_empty(err);
+		code = root_empty(domain, err);
 	if (code != 0)
 		return code;
 

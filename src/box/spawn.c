@@ -142,6 +142,29 @@ clone_failed(int code, struct err *err)
 	return err_set(err, code, "clone3: %s", strerror(-code));
 }
 
+/*
+ * A descriptor belongs to the mounts it was opened among: from a new mount
+ * namespace it cannot be bound anywhere. The working directory is the one thing
+ * that the kernel moves over with the copy (copy_mnt_ns), whoever could walk
+ * the path to it; so the folder is handed down as that.
+ */
+static pid_t
+clone_in_folder(int folder_fd, struct clone_args *args)
+{
+	auto_close int back_fd = -1;
+
+	if (folder_fd >= 0) {
+		back_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (back_fd < 0 || fchdir(folder_fd) < 0)
+			return -errno;
+	}
+	const pid_t pid = (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+	const int code = pid < 0 ? -errno : 0;
+	if (pid != 0 && back_fd >= 0 && fchdir(back_fd) < 0 && chdir("/") < 0)
+		return -errno;
+	return code != 0 ? code : pid;
+}
+
 int
 box_spawn(
     const struct box_spawn *spawn, pid_t *pidp, int *pidfdp, struct err *err)
@@ -160,9 +183,11 @@ box_spawn(
 	struct clone_args args = { .flags = SPAWN_NAMESPACES | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD };
-	const pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	const int folder_fd =
+	    domain->folder_why != NULL ? spawn->folder_fd : -1;
+	const pid_t pid = clone_in_folder(folder_fd, &args);
 	if (pid < 0)
-		return clone_failed(-errno, err);
+		return clone_failed(pid, err);
 	if (pid == 0) {
 		close(go[1]);
 		child_run(spawn, go_read_fd);
