@@ -27,6 +27,7 @@ const layers = {
   wire: ['base'],
   pool: ['wire', 'json', 'base'],
   zygote: ['wire', 'base', 'box'],
+  store: ['wire', 'base', 'box', 'json'],
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
   client: ['base', 'json'],
@@ -59,8 +60,8 @@ const descriptorCalls = [
 ];
 
 // What no supervisor links: it parses nothing a stranger wrote.
-const parserSymbols = /^(json_|jansson_|mcp_|http_|MHD_|pool_)/;
-const parserLibraries = /jansson|microhttpd|event|curl/;
+const parserSymbols = /^(json_|jansson_|mcp_|http_|MHD_|pool_|sqlite3_)/;
+const parserLibraries = /jansson|microhttpd|event|curl|sqlite/;
 
 const complaints = [];
 const complain = (file, line, text) =>

@@ -54,10 +54,13 @@
  *                          relayed to the gateway now and at its every start
  *   store -> supervisor    DEPLOY | DEPLOY_SOCKET  id; a wire_deployment as
  *                          text (the same again changes nothing)
- *   store -> supervisor    UNDEPLOY id
+ *   store -> supervisor    UNDEPLOY id             0: all is told; what was not
+ *                          told since the store's start is gone
  *   store -> supervisor    TENANT                  a wire_tenant as text
- *   supervisor -> gateway  STORE                   a stream socket to the
- *                          store: at the gateway's start and the store's
+ *   store -> supervisor    BREACH                  text: what the gateway sent
+ *                          that no gateway sends; it is ended
+ *   supervisor -> gateway, store  STORE            the two ends of a stream
+ *                          socket: at the gateway's start and the store's
  *
  * A receiver checks the type against what its state allows and the length
  * against the type, copies out, then acts (wire_receive does the shape).

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the store knows, to those who act on it. The supervisor is told first of
+ * what may run, the gateway first of what may not.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/fd.h"
+#include "store/store.h"
+
+void
+push_message(struct store *store, const struct wire_message *message,
+    const int *fds, size_t n_fds, const void *text)
+{
+	const int code =
+	    wire_send(store->supervisor_fd, message, fds, n_fds, text);
+
+	if (code == 0)
+		return;
+	store_log("error", "the supervisor is gone");
+	_exit(70);
+}
+
+static void
+frame_push(struct store *store, enum wire_store_frame type, const void *bytes,
+    size_t len)
+{
+	const struct wire_frame head = { .type = type, .len = (uint32_t)len };
+
+	link_send(store, &head, bytes, NULL, 0);
+}
+
+static void
+tenant_tell(struct store *store, const struct wire_tenant *tenant)
+{
+	const struct wire_message message = { .type = WIRE_TENANT,
+		.text_len = sizeof(*tenant) };
+
+	push_message(store, &message, NULL, 0, tenant);
+}
+
+void
+push_tenant(struct store *store, const struct wire_tenant *tenant)
+{
+	tenant_tell(store, tenant);
+	frame_push(store, WIRE_STORE_TENANT, tenant, sizeof(*tenant));
+}
+
+void
+push_token(struct store *store, const struct wire_token *token)
+{
+	frame_push(store, WIRE_STORE_TOKEN, token, sizeof(*token));
+}
+
+static int
+bundle_memfd(struct store *store, const struct wire_deployment *launch, int *fd)
+{
+	auto_free uint8_t *bytes = NULL;
+	size_t len = 0;
+
+	const int code =
+	    db_bundle_read(store->db, launch->digest, &bytes, &len);
+	return code == 0        ? fd_memfd_seal("bundle", bytes, len, fd)
+	    : code == DB_E_NONE ? -ENOENT
+				: code;
+}
+
+static int
+deploy_tell(struct store *store, const struct wire_server *server)
+{
+	struct wire_message message = { .type = WIRE_DEPLOY_SOCKET,
+		.id = server->id,
+		.text_len = sizeof(server->launch) };
+	auto_close int bundle_fd = -1;
+
+	if (server->launch.kind == WIRE_KIND_SOCKET) {
+		push_message(store, &message, NULL, 0, &server->launch);
+		return 0;
+	}
+	const int code = bundle_memfd(store, &server->launch, &bundle_fd);
+	if (code != 0)
+		return code;
+	message.type = WIRE_DEPLOY;
+	push_message(store, &message, &bundle_fd, 1, &server->launch);
+	return 0;
+}
+
+static void
+undeploy_tell(struct store *store, uint32_t id)
+{
+	const struct wire_message message = { .type = WIRE_UNDEPLOY, .id = id };
+
+	push_message(store, &message, NULL, 0, NULL);
+}
+
+void
+push_server(struct store *store, const struct db_server *server)
+{
+	struct wire_server record = server->record;
+
+	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
+	if (runs && deploy_tell(store, &record) != 0) {
+		store_log("error",
+		    "the bundle of '%s' cannot be read: it does not run",
+		    record.launch.name);
+		record.state = WIRE_STATE_CHANGED;
+	}
+	frame_push(store, WIRE_STORE_SERVER, &record, sizeof(record));
+	if (!runs)
+		undeploy_tell(store, record.id);
+}
+
+/* ---- everything -----------------------------------------------------------
+ */
+
+static int
+tenant_snap(void *arg, const struct wire_tenant *tenant)
+{
+	frame_push(arg, WIRE_STORE_TENANT, tenant, sizeof(*tenant));
+	return 0;
+}
+
+static int
+token_snap(void *arg, const struct wire_token *token)
+{
+	frame_push(arg, WIRE_STORE_TOKEN, token, sizeof(*token));
+	return 0;
+}
+
+static int
+server_snap(void *arg, const struct db_server *server)
+{
+	frame_push(
+	    arg, WIRE_STORE_SERVER, &server->record, sizeof(server->record));
+	return 0;
+}
+
+static int
+ended_snap(void *arg, const struct wire_ended *ended)
+{
+	frame_push(arg, WIRE_STORE_ENDED, ended, sizeof(*ended));
+	return 0;
+}
+
+int
+push_snapshot(struct store *store)
+{
+	uint8_t key[32];
+
+	/* What is told is durable. */
+	store_commit(store);
+	int code = db_key(store->db, key);
+	if (code == 0)
+		frame_push(store, WIRE_STORE_KEY, key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
+	if (code == 0)
+		code = db_tenants_each(store->db, tenant_snap, store);
+	if (code == 0)
+		code = db_tokens_each(store->db, token_snap, store);
+	if (code == 0)
+		code = db_servers_each(store->db, server_snap, store);
+	if (code == 0)
+		code = db_ended_each(store->db, ended_snap, store);
+	if (code == 0)
+		frame_push(store, WIRE_STORE_SNAPSHOT, NULL, 0);
+	return code > 0 ? -EIO : code;
+}
+
+static int
+tenant_deploy(void *arg, const struct wire_tenant *tenant)
+{
+	tenant_tell(arg, tenant);
+	return 0;
+}
+
+static int
+server_deploy(void *arg, const struct db_server *server)
+{
+	if (server->record.state == WIRE_STATE_APPROVED &&
+	    deploy_tell(arg, &server->record) != 0)
+		store_log("error",
+		    "the bundle of '%s' cannot be read: it does not run",
+		    server->record.launch.name);
+	return 0;
+}
+
+int
+push_deployments(struct store *store)
+{
+	int code = db_tenants_each(store->db, tenant_deploy, store);
+
+	if (code == 0)
+		code = db_servers_each(store->db, server_deploy, store);
+	if (code == 0)
+		undeploy_tell(store, 0); /* all is told */
+	return code > 0 ? -EIO : code;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The schema, as steps forward: the i-th step leads from user_version i to
+ * i + 1. A step that was released is never changed.
+ */
+#include "base/auto.h"
+#include "store/sqlite.h"
+
+/* The columns of struct wire_quota. */
+#define QUOTA                                                                  \
+	"requests_per_minute INTEGER NOT NULL, concurrent INTEGER NOT NULL, "  \
+	"cpu_ms_per_minute INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, "  \
+	"result_bytes INTEGER NOT NULL"
+
+static const char *const steps[] = {
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;"
+
+	"CREATE TABLE tenants (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" name TEXT NOT NULL UNIQUE, " QUOTA ") STRICT;"
+
+	"CREATE TABLE tokens (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" tenant INTEGER NOT NULL REFERENCES tenants (id),"
+	" scopes INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),"
+	" name TEXT NOT NULL, servers TEXT NOT NULL, " QUOTA ","
+	" UNIQUE (tenant, name)) STRICT;"
+
+	"CREATE TABLE bundles (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL)"
+	" STRICT;"
+
+	/* tenant: history outlives tenants, so nothing refers to them here;
+	 * a tenant with live servers is not removed (tenants.c). */
+	"CREATE TABLE servers (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" tenant INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" origin INTEGER NOT NULL, name TEXT NOT NULL, kind INTEGER NOT NULL,"
+	" share INTEGER NOT NULL, socket TEXT NOT NULL, bundle BLOB NOT NULL,"
+	" pool_max INTEGER NOT NULL, memory_bytes INTEGER NOT NULL,"
+	" cpu_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,"
+	" result_bytes INTEGER NOT NULL, log_bytes INTEGER NOT NULL,"
+	" load_cpu_ns INTEGER NOT NULL, load_wall_ns INTEGER NOT NULL,"
+	" reuse_calls INTEGER NOT NULL, flags INTEGER NOT NULL,"
+	" digest BLOB NOT NULL, approved BLOB NOT NULL,"
+	" created INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT 0)"
+	" STRICT;"
+	"CREATE UNIQUE INDEX servers_by_name ON servers (tenant, name)"
+	" WHERE removed = 0;"
+	"CREATE INDEX servers_by_bundle ON servers (bundle);"
+	"CREATE INDEX servers_past ON servers (tenant, name);"
+
+	"CREATE TABLE decisions (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" server INTEGER NOT NULL REFERENCES servers (id),"
+	" time INTEGER NOT NULL, principal INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, digest BLOB NOT NULL) STRICT;"
+	"CREATE INDEX decisions_by_server ON decisions (server);"
+
+	"CREATE TABLE surfaces (server INTEGER NOT NULL REFERENCES servers"
+	" (id), digest BLOB NOT NULL, time INTEGER NOT NULL,"
+	" surface BLOB NOT NULL, PRIMARY KEY (server, digest)) STRICT;"
+
+	"CREATE TABLE ended (session BLOB PRIMARY KEY, until INTEGER NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX ended_until ON ended (until);"
+
+	"CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" time_ms INTEGER NOT NULL, principal INTEGER NOT NULL,"
+	" tenant INTEGER NOT NULL, request TEXT NOT NULL,"
+	" action TEXT NOT NULL, detail BLOB NOT NULL, hash BLOB NOT NULL)"
+	" STRICT;"
+	"CREATE INDEX audit_by_tenant ON audit (tenant, number);"
+	"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN"
+	" SELECT RAISE (ABORT, 'the audit is append-only'); END;"
+	"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN"
+	" SELECT RAISE (ABORT, 'the audit is append-only'); END;",
+};
+
+const uint32_t schema_version = ARRAY_LEN(steps);
+
+const char *
+schema_step(uint32_t version)
+{
+	return version < schema_version ? steps[version] : NULL;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * store: runs as cordon-store, sees one folder and no network. The only holder
+ * of the database. It decides itself who may administer (an owned gateway
+ * cannot), keeps the audit, tells the gateway the registry and the supervisor
+ * what to deploy. What it hears from the gateway is hostile; it never dies of
+ * it: it ends the gateway.
+ *
+ *   change:  action in the database -> audit -> commit -> supervisor, gateway
+ *            -> answer
+ *
+ * Nothing is told before it is durable. Audit records of the gateway are
+ * gathered: 50 ms or 256 of them are one commit.
+ */
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "store/db.h"
+#include "store/frames.h"
+
+#define STORE_TENANTS_MAX 1024u
+#define STORE_TOKENS_MAX 10000u
+#define STORE_SERVERS_MAX WIRE_DEPLOYMENTS_MAX
+#define STORE_BUNDLES_BYTES_MAX (2ull << 30) /* of all servers together */
+#define STORE_AUDIT_DETAIL_MAX 65536u
+#define STORE_SURFACE_MAX (4u << 20)
+#define STORE_LINK_OUT_MAX (128u << 20) /* what the gateway has not yet read */
+
+/* Where the chain is (audit.c). */
+struct audit_head {
+	uint64_t number;
+	uint8_t hash[DB_DIGEST];
+};
+
+struct audit {
+	struct audit_head head; /* with what is in the batch */
+	struct audit_head durable;
+	unsigned n_batch; /* records in the batch */
+	uint64_t n_lost; /* not yet said in the audit itself */
+};
+
+struct operator_staged;
+
+struct store {
+	struct event_base *base;
+	struct db *db;
+	int supervisor_fd;
+	struct link *link; /* the gateway; NULL while there is none */
+	struct audit audit;
+	struct event *batch_timer;
+	struct operator_staged *staged; /* owned (operator.c) */
+	uint32_t n_staged;
+	struct err staged_err; /* the first that went wrong; "": nothing */
+};
+
+/* ---- link.c: the gateway --------------------------------------------------
+ */
+
+/* Takes the descriptor; sends the snapshot; the old link ends. */
+void link_open(struct store *store, int fd);
+void link_close(struct store *store);
+/* A frame of two parts (the second may be none). Nothing without a link. */
+void link_send(struct store *store, const struct wire_frame *head,
+    const void *bytes, const void *more, size_t more_len);
+/* The gateway sent what no gateway sends: it is told on, and let go. */
+void link_breach(struct store *store, const char *what);
+
+/* ---- push.c: what changed goes out ---------------------------------------
+ */
+
+void push_tenant(struct store *store, const struct wire_tenant *tenant);
+void push_token(struct store *store, const struct wire_token *token);
+void push_server(struct store *store, const struct db_server *server);
+/* Everything, to the gateway. Negative errno. */
+int push_snapshot(struct store *store);
+/* Everything, to the supervisor. Negative errno. */
+int push_deployments(struct store *store);
+/* Never returns without it: a store without a supervisor ends. */
+void push_message(struct store *store, const struct wire_message *message,
+    const int *fds, size_t n_fds, const void *text);
+
+/* ---- audit.c --------------------------------------------------------------
+ */
+
+struct audit_entry {
+	uint32_t principal;
+	uint32_t tenant;
+	const char *request;
+	const char *action;
+	const char *detail; /* a JSON object; NULL: none */
+	size_t detail_len;
+};
+
+/* Finds the head of the chain. */
+int audit_init(struct store *store);
+/* Into the batch; it becomes durable within 50 ms, or at store_commit(). What
+ * cannot be kept is counted, and told in the audit as soon as it can be. */
+void audit_append(struct store *store, const struct audit_entry *entry);
+/* Makes the batch durable. Negative errno: all of it is undone. */
+int store_commit(struct store *store);
+/* Sees that what is now written into the batch becomes durable in time. */
+void store_batch_begin(struct store *store);
+/* An action failed in a way that took the whole batch along. */
+void store_batch_lost(struct store *store);
+
+/* SHA-256 of the previous hash and of the record, every field with its length:
+ * what the chain is made of. */
+void audit_hash(const uint8_t previous[DB_DIGEST],
+    const struct db_audit *record, uint8_t hash[DB_DIGEST]);
+
+struct audit_verdict {
+	uint64_t checked; /* records that fit */
+	uint64_t broken; /* the first that does not; 0: none */
+	const char *why; /* static */
+};
+/* Walks the chain from its first record. Negative errno. */
+int audit_verify(struct db *db, struct audit_verdict *verdict);
+
+/* ---- operator.c -----------------------------------------------------------
+ */
+
+/* SERVER_BUNDLE, SERVER_SOCKET, COMMIT. The descriptor is the callee's. */
+void operator_bundle(
+    struct store *store, const void *raw_text, size_t len, int bundle_fd);
+void operator_socket(struct store *store, const void *raw_text, size_t len);
+void operator_commit(struct store *store);
+void operator_forget(struct store *store);
+
+/* ---- server.c: what both ways in share ------------------------------------
+ */
+
+bool name_is_good(const char *name);
+/* NULL, or what is wrong with it, as the end of a sentence. */
+const char *launch_complaint(const struct wire_deployment *launch);
+/* Of the bundle and everything that says how it runs. */
+void
+launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST]);
+
+/* One line on stderr. level: "info", "warn", "error". */
+void store_log(const char *level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void store_log_as_json(bool json);
