@@ -282,6 +282,25 @@ limit_write(const char *folder, size_t i, int version, uint64_t value)
 	return file_write(path, text);
 }
 
+void
+cgroup_set(struct cgroup *cgroup, const char *tenant,
+    const struct cgroup_limits *limits)
+{
+	const uint64_t values[N_CONTROLLERS] = {
+		[MEMORY] = limits->memory_bytes, [PIDS] = limits->pids
+	};
+	char folder[PATH_MAX];
+
+	for (size_t i = 0; i < N_CONTROLLERS; i++) {
+		const struct place *place = &cgroup->places[i];
+		if (place->version == 0 || values[i] == 0)
+			continue;
+		path_set(folder, "%s/%s", place->base, tenant);
+		if (access(folder, F_OK) == 0)
+			limit_write(folder, i, place->version, values[i]);
+	}
+}
+
 int
 cgroup_put(struct cgroup *cgroup, const char *tenant,
     const struct cgroup_limits *limits, pid_t pid, struct err *err)

@@ -29,6 +29,11 @@ struct cgroup *cgroup_free(struct cgroup *cgroup);
 /* "memory v1, pids v1, cpu v2", or "none". Borrowed. */
 const char *cgroup_describe(const struct cgroup *cgroup);
 
+/* Sets other limits to a tenant's group, where it has been made. A limit below
+ * what is in use takes hold as the kernel can make room. */
+void cgroup_set(struct cgroup *cgroup, const char *tenant,
+    const struct cgroup_limits *limits);
+
 /* Puts a process into its tenant's group, which is made when it is not there.
  * Negative errno with the file that refused. */
 int cgroup_put(struct cgroup *cgroup, const char *tenant,

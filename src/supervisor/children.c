@@ -82,6 +82,22 @@ engine_check(int engine_fd, struct err *err)
 }
 
 void
+child_end(struct child *child)
+{
+	if (child->pid != 0)
+		syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+}
+
+void
+caller_end(struct supervisor *supervisor)
+{
+	if (supervisor->gateway.pid != 0)
+		child_end(&supervisor->gateway);
+	else
+		shutdown(supervisor->gateway.socket_fd, SHUT_RDWR);
+}
+
+void
 caller_tell(struct supervisor *supervisor, const struct wire_message *message,
     const int *fds, size_t n_fds, const char *text)
 {
@@ -91,11 +107,7 @@ caller_tell(struct supervisor *supervisor, const struct wire_message *message,
 		return; /* one that is gone shows at its own descriptor */
 	supervisor_log(supervisor, "error",
 	    "the gateway does not read its answers: ending it");
-	if (gateway->pid != 0)
-		syscall(
-		    SYS_pidfd_send_signal, gateway->pidfd, SIGKILL, NULL, 0);
-	else
-		shutdown(gateway->socket_fd, SHUT_RDWR);
+	caller_end(supervisor);
 }
 
 static int
@@ -185,8 +197,10 @@ int
 gateway_start(struct supervisor *supervisor, struct err *err)
 {
 	/* The heritage is numbered from 3 in the order of fds[]. */
+	const int has_admin = supervisor->plan.admin_fd >= 3;
 	const char *const argv[] = { "cordon-gateway", "--plan", "3",
-		"--supervisor", "4", "--listen", "5", NULL };
+		"--supervisor", "4", "--listen", "5",
+		has_admin ? "--admin" : NULL, "6", NULL };
 	int exe = -1, pair[2];
 
 	int code = sibling_open(supervisor, "cordon-gateway", &exe, err);
@@ -197,12 +211,92 @@ gateway_start(struct supervisor *supervisor, struct err *err)
 		return err_set(err, code, "socketpair: %s", strerror(-code));
 
 	const int fds[] = { supervisor->plan_fd, pair[1],
-		supervisor->plan.listen_fd };
+		supervisor->plan.listen_fd, supervisor->plan.admin_fd };
 	const struct box_spawn spawn = { .domain = "gateway",
 		.exe_fd = exe_fd,
 		.argv = argv,
 		.fds = fds,
-		.n_fds = ARRAY_LEN(fds) };
+		.n_fds = has_admin ? 4 : 3 };
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	return child_spawn(&supervisor->gateway, &spawn, pair, err);
+}
+
+/*
+ * Started by root, the store is a user of its own: the folder and the files of
+ * its database become that user's. By name, no link followed, and no file that
+ * has another name elsewhere: who could write there shall not be given others'
+ * files.
+ */
+static int
+file_give(int dir_fd, const char *name, uid_t owner)
+{
+	struct stat stat;
+
+	auto_close int fd =
+	    openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	if (!S_ISREG(stat.st_mode) || stat.st_nlink != 1)
+		return -EMLINK;
+	return fchownat(fd, "", owner, owner, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int
+folder_give(int store_fd, struct err *err)
+{
+	static const char *const names[] = { "cordon.db", "cordon.db-wal",
+		"cordon.db-journal" };
+	const struct box_domain *domain = box_domain_find("store");
+	const uid_t owner = BOX_UID_BASE + domain->uid_offset;
+
+	auto_close int dir_fd =
+	    openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0 || fchmod(dir_fd, 0700) < 0)
+		return err_set(
+		    err, -errno, "the store's folder: %s", strerror(errno));
+	if (geteuid() != 0)
+		return 0;
+	if (fchown(dir_fd, owner, owner) < 0)
+		return err_set(err, -errno,
+		    "the store's folder cannot be given to uid %u: %s", owner,
+		    strerror(errno));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const int code = file_give(dir_fd, names[i], owner);
+		if (code != 0)
+			return err_set(err, code,
+			    "%s in the store's folder is no plain file of one "
+			    "name, or cannot be given to uid %u: %s",
+			    names[i], owner, strerror(-code));
+	}
+	return 0;
+}
+
+int
+store_start(struct supervisor *supervisor, struct err *err)
+{
+	const char *const argv[] = { "cordon-store", "--plan", "3",
+		"--supervisor", "4", NULL };
+	int exe = -1, pair[2];
+
+	int code = sibling_open(supervisor, "cordon-store", &exe, err);
+	auto_close int exe_fd = exe;
+	if (code == 0)
+		code = folder_give(supervisor->plan.store_fd, err);
+	if (code != 0)
+		return code;
+	if ((code = wire_pair(SOCK_SEQPACKET, pair)) != 0)
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+
+	const int fds[] = { supervisor->plan_fd, pair[1] };
+	const struct box_spawn spawn = { .domain = "store",
+		.exe_fd = exe_fd,
+		.argv = argv,
+		.fds = fds,
+		.n_fds = ARRAY_LEN(fds),
+		.folder_fd = supervisor->plan.store_fd };
+	/* Ours alone: the store may wait for us, we never for it. */
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	return child_spawn(&supervisor->store, &spawn, pair, err);
 }

@@ -26,6 +26,7 @@
 #include "supervisor/supervisor.h"
 
 #define DRAIN_MS 15000
+#define STORE_STOP_MS 2000
 #define HEALTHY_MS 5000 /* a child that lived this long starts anew at once */
 #define RESTARTS_MAX 8 /* short lives in a row until we give up */
 
@@ -88,21 +89,36 @@ child_kill(struct child *child)
 	child_forget(child);
 }
 
+/* With its channel closed it makes durable what it has heard, and ends. */
+static void
+store_stop(struct child *store)
+{
+	struct pollfd end = { .fd = store->pidfd, .events = POLLIN };
+
+	if (store->socket_fd >= 0)
+		shutdown(store->socket_fd, SHUT_RDWR);
+	if (store->pid != 0)
+		poll(&end, 1, STORE_STOP_MS);
+	child_kill(store);
+}
+
 /* ---- the caller: gateway or client ---------------------------------- */
 
 static void
 open_answer(struct supervisor *supervisor, const struct wire_message *order)
 {
-	const uint32_t deployment = order->id;
 	const uint32_t flags = order->status == 1 ? WIRE_LIMITS_NO_WARMUP : 0;
-	struct err err = { "" };
+	struct deployment *deployment = deployment_find(supervisor, order->id);
+	struct err err = { "it may not run (any more)" };
 
-	if (template_open(supervisor, deployment, flags, &err) == 0)
-		return;
-	supervisor_log(supervisor, "error", "%s: %s",
-	    supervisor->deployments[deployment].name, err.text);
+	if (deployment != NULL) {
+		if (template_open(supervisor, deployment, flags, &err) == 0)
+			return;
+		supervisor_log(supervisor, "error", "%s: %s",
+		    deployment->record.name, err.text);
+	}
 	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
-		.id = deployment,
+		.id = order->id,
 		.text_len = (uint32_t)strlen(err.text) };
 	caller_tell(supervisor, &reply, NULL, 0, err.text);
 }
@@ -110,21 +126,27 @@ open_answer(struct supervisor *supervisor, const struct wire_message *order)
 static void
 weigh_answer(struct supervisor *supervisor, const struct wire_message *order)
 {
-	const struct wire_message reply = { .type = WIRE_WEIGHT,
-		.id = order->id,
-		.usage.peak_kib =
-		    template_weigh(supervisor, order->id) / 1024u };
+	const struct deployment *deployment =
+	    deployment_find(supervisor, order->id);
+	struct wire_message reply = { .type = WIRE_WEIGHT, .id = order->id };
 
+	if (deployment != NULL)
+		reply.usage.peak_kib =
+		    template_weigh(supervisor, deployment) / 1024u;
 	caller_tell(supervisor, &reply, NULL, 0, NULL);
 }
 
 static void
 close_obey(struct supervisor *supervisor, const struct wire_message *order)
 {
-	template_close(supervisor, order->id);
+	struct deployment *deployment = deployment_find(supervisor, order->id);
+
+	if (deployment != NULL)
+		template_close(deployment);
 }
 
-/* What a caller may ask: all of it names a deployment of the plan. */
+/* What a caller may ask: all of it names a deployment, which may just have
+ * been taken away. */
 static const struct {
 	uint32_t type;
 	void (*answer)(struct supervisor *, const struct wire_message *);
@@ -132,6 +154,7 @@ static const struct {
 	{ WIRE_OPEN, open_answer },
 	{ WIRE_CLOSE, close_obey },
 	{ WIRE_WEIGH, weigh_answer },
+	{ WIRE_LINK, link_answer },
 };
 
 /* Negative: the caller is gone, or says what it must not say. */
@@ -147,9 +170,12 @@ caller_hear(struct supervisor *supervisor)
 		return 0;
 	if (code != 0)
 		return -1;
+	/* What it asks for may rest on what the store told both of us: that is
+	 * in the queue by now. What is wrong with the store shows there. */
+	if (supervisor->store.pid != 0)
+		store_hear(supervisor);
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
-		if (orders[i].type == message.type &&
-		    message.id < supervisor->plan.n_deployments) {
+		if (orders[i].type == message.type) {
 			orders[i].answer(supervisor, &message);
 			return 0;
 		}
@@ -183,13 +209,6 @@ may_restart(
 	return 1;
 }
 
-static void
-templates_close_all(struct supervisor *supervisor)
-{
-	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++)
-		template_close(supervisor, i);
-}
-
 /* 0: there is a gateway again. */
 static int
 gateway_restart(struct supervisor *supervisor)
@@ -203,10 +222,45 @@ gateway_restart(struct supervisor *supervisor)
 	supervisor_log(supervisor, "error", "the gateway ended; restarting it");
 	if (!may_restart(supervisor, &supervisor->gateway, "the gateway"))
 		return -1;
-	if (gateway_start(supervisor, &err) == 0)
+	if (gateway_start(supervisor, &err) == 0) {
+		gateway_brief(supervisor);
+		link_store(supervisor);
 		return 0;
+	}
 	supervisor_log(supervisor, "error", "%s", err.text);
 	return -1;
+}
+
+/* ---- the store ------------------------------------------------------------
+ */
+
+/* 0: it runs again; meanwhile the gateway serves from its replica. */
+static int
+store_restart(struct supervisor *supervisor)
+{
+	struct err err = { "" };
+
+	child_kill(&supervisor->store);
+	relay_void(supervisor);
+	if (supervisor->stopping)
+		return 0;
+	supervisor_log(supervisor, "error", "the store ended; restarting it");
+	if (!may_restart(supervisor, &supervisor->store, "the store"))
+		return -1;
+	store_forget(supervisor);
+	if (store_start(supervisor, &err) == 0) {
+		link_store(supervisor);
+		return 0;
+	}
+	supervisor_log(supervisor, "error", "%s", err.text);
+	return -1;
+}
+
+static void
+operator_lost(struct supervisor *supervisor)
+{
+	close(supervisor->operator_fd);
+	supervisor->operator_fd = -1;
 }
 
 /* ---- the zygotes ------------------------------------------------------ */
@@ -274,7 +328,56 @@ signal_hear(struct supervisor *supervisor)
 	return 0;
 }
 
-enum { AT_SIGNAL, AT_CALLER, AT_CALLER_END, AT_ZYGOTE, AT_ZYGOTE_END = 5 };
+enum {
+	AT_SIGNAL,
+	AT_CALLER,
+	AT_CALLER_END,
+	AT_ZYGOTE,
+	AT_ZYGOTE_END = AT_ZYGOTE + N_ZYGOTES,
+	AT_STORE = AT_ZYGOTE_END + N_ZYGOTES,
+	AT_STORE_END,
+	AT_OPERATOR,
+	N_AT,
+};
+
+/* A message of the operator that waits for the store stops the next one. */
+static void
+events_set(const struct supervisor *supervisor, struct pollfd fds[N_AT])
+{
+	const int waits = supervisor->relay.message.type != WIRE_NONE;
+
+	fds[AT_SIGNAL] = (struct pollfd){ supervisor->signal_fd, POLLIN, 0 };
+	fds[AT_CALLER] =
+	    (struct pollfd){ supervisor->gateway.socket_fd, POLLIN, 0 };
+	fds[AT_CALLER_END] =
+	    (struct pollfd){ supervisor->gateway.pidfd, POLLIN, 0 };
+	for (uint32_t i = 0; i < N_ZYGOTES; i++) {
+		const struct child *zygote = &supervisor->zygotes[i];
+		fds[AT_ZYGOTE + i] =
+		    (struct pollfd){ zygote->socket_fd, POLLIN, 0 };
+		fds[AT_ZYGOTE_END + i] =
+		    (struct pollfd){ zygote->pidfd, POLLIN, 0 };
+	}
+	fds[AT_STORE] = (struct pollfd){ supervisor->store.socket_fd,
+		waits ? POLLIN | POLLOUT : POLLIN, 0 };
+	fds[AT_STORE_END] =
+	    (struct pollfd){ supervisor->store.pidfd, POLLIN, 0 };
+	fds[AT_OPERATOR] =
+	    (struct pollfd){ waits ? -1 : supervisor->operator_fd, POLLIN, 0 };
+}
+
+/* 0 to go on. */
+static int
+store_events(struct supervisor *supervisor, const struct pollfd *fds)
+{
+	if (fds[AT_STORE].revents & POLLOUT)
+		relay_flush(supervisor);
+	if (fds[AT_STORE_END].revents == 0 &&
+	    ((fds[AT_STORE].revents & ~POLLOUT) == 0 ||
+		store_hear(supervisor) == 0))
+		return 0;
+	return store_restart(supervisor);
+}
 
 /* 0 to go on. */
 static int
@@ -288,6 +391,10 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 			zygote_hear(supervisor, &supervisor->zygotes[i]) != 0))
 			if (zygote_restart(supervisor, i) != 0)
 				return -1;
+	if (store_events(supervisor, fds) != 0)
+		return -1;
+	if (fds[AT_OPERATOR].revents != 0 && operator_hear(supervisor) != 0)
+		operator_lost(supervisor);
 	if (fds[AT_CALLER_END].revents != 0 ||
 	    (fds[AT_CALLER].revents != 0 && caller_hear(supervisor) != 0))
 		return gateway_restart(supervisor);
@@ -301,25 +408,12 @@ loop_run(struct supervisor *supervisor)
 	uint64_t deadline = 0;
 
 	for (;;) {
-		struct pollfd fds[] = {
-			[AT_SIGNAL] = { supervisor->signal_fd, POLLIN, 0 },
-			[AT_CALLER] = { supervisor->gateway.socket_fd, POLLIN,
-			    0 },
-			[AT_CALLER_END] = { supervisor->gateway.pidfd, POLLIN,
-			    0 },
-			[AT_ZYGOTE] = { supervisor->zygotes[0].socket_fd,
-			    POLLIN, 0 },
-			[AT_ZYGOTE + 1] = { supervisor->zygotes[1].socket_fd,
-			    POLLIN, 0 },
-			[AT_ZYGOTE_END] = { supervisor->zygotes[0].pidfd,
-			    POLLIN, 0 },
-			[AT_ZYGOTE_END + 1] = { supervisor->zygotes[1].pidfd,
-			    POLLIN, 0 },
-		};
+		struct pollfd fds[N_AT];
+
+		events_set(supervisor, fds);
 		if (supervisor->stopping && deadline == 0)
 			deadline = supervisor_now_ms() + DRAIN_MS;
-		const int n =
-		    poll(fds, ARRAY_LEN(fds), deadline != 0 ? DRAIN_MS : -1);
+		const int n = poll(fds, N_AT, deadline != 0 ? DRAIN_MS : -1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || (deadline != 0 && supervisor_now_ms() > deadline))
@@ -359,8 +453,8 @@ tenant_limits_set(struct supervisor *supervisor)
 
 	supervisor->tenant_limits = (struct cgroup_limits){
 		.memory_bytes = pages * page / 4 * 3,
-		.pids = 2u * supervisor->plan.cells_max +
-		    supervisor->plan.n_deployments + 64u,
+		.pids = 2u * supervisor->plan.cells_max + WIRE_DEPLOYMENTS_MAX +
+		    64u,
 	};
 }
 
@@ -399,8 +493,12 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		err_set(err, code, "out of memory");
 	if (code == 0)
 		tenant_limits_set(supervisor);
+	if (code == 0 && supervisor->plan.store_fd >= 3)
+		code = store_start(supervisor, err);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
+	if (code == 0 && supervisor->store.pid != 0)
+		code = store_wait(supervisor, err);
 	if (code != 0)
 		return code;
 	if (supervisor->plan.client_fd >= 0) {
@@ -411,7 +509,29 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 	supervisor_log(supervisor, "info",
 	    "limits in force: rlimits, CPU timers; control groups: %s",
 	    cgroup_describe(supervisor->cgroup));
-	return gateway_start(supervisor, err);
+	supervisor->operator_fd = supervisor->plan.operator_fd >= 3
+	    ? supervisor->plan.operator_fd
+	    : -1;
+	supervisor->tls_fd =
+	    supervisor->plan.tls_fd >= 3 ? supervisor->plan.tls_fd : -1;
+	if ((code = gateway_start(supervisor, err)) != 0)
+		return code;
+	gateway_brief(supervisor);
+	link_store(supervisor);
+	return 0;
+}
+
+/* Store last: what the gateway told it on its way out is still kept. */
+static void
+stop(struct supervisor *supervisor)
+{
+	child_kill(&supervisor->gateway);
+	templates_close_all(supervisor);
+	for (uint32_t i = 0; i < N_ZYGOTES; i++)
+		child_kill(&supervisor->zygotes[i]);
+	store_stop(&supervisor->store);
+	supervisor->cgroup = cgroup_free(supervisor->cgroup);
+	deployments_free(supervisor);
 }
 
 int
@@ -433,7 +553,10 @@ main(int argc, char **argv)
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
 		supervisor.zygotes[i] =
 		    (struct child){ .pidfd = -1, .socket_fd = -1 };
-	supervisor.gateway = (struct child){ .pidfd = -1, .socket_fd = -1 };
+	supervisor.gateway = supervisor.store =
+	    (struct child){ .pidfd = -1, .socket_fd = -1 };
+	supervisor.operator_fd = supervisor.relay.fd = -1;
+	supervisor.settings_fd = supervisor.tls_fd = -1;
 
 	int code = start(&supervisor, atoi(argv[2]), &err);
 	if (code != 0)
@@ -441,12 +564,6 @@ main(int argc, char **argv)
 	else
 		code = loop_run(&supervisor);
 
-	child_kill(&supervisor.gateway);
-	templates_close_all(&supervisor);
-	for (uint32_t i = 0; i < N_ZYGOTES; i++)
-		child_kill(&supervisor.zygotes[i]);
-	supervisor.cgroup = cgroup_free(supervisor.cgroup);
-	free(supervisor.deployments);
-	free(supervisor.templates);
+	stop(&supervisor);
 	return code != 0 ? 70 : 0;
 }

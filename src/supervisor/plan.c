@@ -9,13 +9,13 @@
 #include "supervisor/supervisor.h"
 
 /* Names become folders of control groups and parts of URLs. */
-static int
+bool
 name_is_good(const char *name)
 {
 	const size_t len = strnlen(name, WIRE_NAME_MAX);
 
 	if (len == 0 || len == WIRE_NAME_MAX || strchr("._-", name[0]) != NULL)
-		return 0;
+		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 
@@ -31,7 +31,19 @@ limits_are_good(const struct wire_limits *limits)
 	    limits->memory_bytes <= 1ull << 40;
 }
 
+/* KIND_SOCKET has a path to connect to instead of a bundle. */
 static int
+source_is_good(const struct wire_deployment *deployment)
+{
+	if (deployment->kind == WIRE_KIND_ISOLATE)
+		return deployment->bundle_fd >= 3;
+	return deployment->kind == WIRE_KIND_SOCKET &&
+	    deployment->socket[0] == '/' &&
+	    memchr(deployment->socket, '\0', sizeof(deployment->socket)) !=
+	    NULL;
+}
+
+int
 deployment_check(const struct wire_deployment *deployment, struct err *err)
 {
 	if (!name_is_good(deployment->name) ||
@@ -43,7 +55,8 @@ deployment_check(const struct wire_deployment *deployment, struct err *err)
 		    "range (memory from 8 MiB to 1 "
 		    "TiB, results and logs up to 64 MiB)",
 		    deployment->name);
-	if (deployment->pool_max == 0 || deployment->bundle_fd < 3)
+	if (deployment->pool_max == 0 || deployment->share > WIRE_SHARE_ALL ||
+	    !source_is_good(deployment))
 		return err_set(err, -EINVAL, "plan: record of '%s' is broken",
 		    deployment->name);
 	return 0;
@@ -59,12 +72,35 @@ header_check(const struct wire_plan *plan, struct err *err)
 	if (caller_fd < 3)
 		return err_set(err, -EINVAL,
 		    "plan: no descriptor says who calls (client, listen)");
+	if (plan->store_fd >= 3 &&
+	    (plan->n_deployments > 0 || plan->client_fd >= 0))
+		return err_set(err, -EINVAL,
+		    "plan: where there is a store, servers come from it");
 	if (plan->cells_max == 0)
 		return err_set(err, -EINVAL, "plan: no cell may live");
 	if (memchr(plan->hosts, '\0', sizeof(plan->hosts)) == NULL ||
 	    memchr(plan->origins, '\0', sizeof(plan->origins)) == NULL)
 		return err_set(
 		    err, -EINVAL, "plan: hosts or origins do not end");
+	return 0;
+}
+
+static int
+record_read(
+    struct supervisor *supervisor, int plan_fd, uint32_t i, struct err *err)
+{
+	struct wire_deployment record;
+	const off_t at = (off_t)(sizeof(struct wire_plan) + i * sizeof(record));
+
+	if (pread(plan_fd, &record, sizeof(record), at) != sizeof(record))
+		return err_set(err, -EIO, "plan: cannot be read");
+	const int code = deployment_check(&record, err);
+	if (code != 0)
+		return code;
+	struct deployment *deployment = deployment_new(supervisor, i);
+	if (deployment == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	deployment->record = record;
 	return 0;
 }
 
@@ -81,23 +117,13 @@ plan_read(struct supervisor *supervisor, int plan_fd, struct err *err)
 		return err_set(err, -EINVAL, "plan: not a plan of this build");
 
 	const uint32_t n = plan.n_deployments;
-	const size_t size = n * sizeof(struct wire_deployment);
-	if ((uint64_t)stat.st_size != sizeof(plan) + size)
+	if ((uint64_t)stat.st_size !=
+	    sizeof(plan) + n * sizeof(struct wire_deployment))
 		return err_set(err, -EINVAL, "plan: wrong length");
-	supervisor->deployments = calloc(n + 1, sizeof(struct wire_deployment));
-	supervisor->templates = calloc(n + 1, sizeof(struct template));
-	if (supervisor->deployments == NULL || supervisor->templates == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (pread(plan_fd, supervisor->deployments, size, sizeof(plan)) !=
-	    (ssize_t)size)
-		return err_set(err, -EIO, "plan: cannot be read");
 
 	int code = header_check(&plan, err);
-	for (uint32_t i = 0; i < n && code == 0; i++) {
-		supervisor->templates[i].pidfd = -1;
-		supervisor->templates[i].control_fd = -1;
-		code = deployment_check(&supervisor->deployments[i], err);
-	}
+	for (uint32_t i = 0; i < n && code == 0; i++)
+		code = record_read(supervisor, plan_fd, i, err);
 	if (code != 0)
 		return code;
 	supervisor->plan = plan;

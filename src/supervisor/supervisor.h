@@ -5,9 +5,11 @@
  * supervisor: runs as root, or as the user. Forks, confines, hands out
  * descriptors, reaps, kills. It parses nothing that a stranger wrote: a plan
  * of fixed-size records comes in from `cordon`, and messages of fixed size
- * from its children.
+ * from its children. What may run comes with the plan (`cordon run`), or from
+ * the store as it changes (`cordon serve`).
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +17,7 @@
 #include "base/err.h"
 #include "supervisor/cgroup.h"
 #include "wire/plan.h"
+#include "wire/registry.h"
 #include "wire/wire.h"
 
 enum { ZYGOTE_JIT, ZYGOTE_JITLESS, N_ZYGOTES };
@@ -41,12 +44,39 @@ struct template
 	int control_fd; /* the caller's end, until it is handed over */
 };
 
+/* What may run: a slot of the table. */
+struct deployment {
+	uint32_t id; /* the store's, or the plan's index */
+	bool used;
+	bool told; /* since the store's last start */
+	struct wire_deployment record; /* bundle_fd: ours */
+	struct template template;
+};
+
+/* What the operator sent, and the store has not yet room for. */
+struct relay {
+	struct wire_message message; /* type NONE: nothing waits */
+	int fd; /* owned; -1 */
+	char text[sizeof(struct wire_server)];
+	bool gathering; /* something was relayed since the last COMMITTED */
+	bool committing; /* the last of it was COMMIT */
+	bool void_; /* the store forgot what it gathered: answer COMMIT so */
+};
+
 struct supervisor {
 	struct wire_plan plan;
-	struct wire_deployment *deployments;
-	struct template *templates; /* one a deployment, same index */
+	struct deployment *deployments; /* grows; slots are used again */
+	uint32_t n_deployments; /* slots */
+	struct wire_tenant *tenants; /* the store's */
+	uint32_t n_tenants;
 	struct child zygotes[N_ZYGOTES];
 	struct child gateway; /* or the client, then without a pid */
+	struct child store; /* where the plan has a folder for it */
+	bool store_told; /* it has told all that it knows at its start */
+	int operator_fd; /* -1: none, or it left */
+	struct relay relay;
+	int settings_fd; /* sealed memfds for the gateway; -1 */
+	int tls_fd;
 	int dir_fd; /* where our executables lie */
 	int plan_fd;
 	int signal_fd;
@@ -58,6 +88,9 @@ struct supervisor {
 
 /* Reads and checks the plan. Negative errno and a sentence. */
 int plan_read(struct supervisor *supervisor, int plan_fd, struct err *err);
+/* One record of a plan, or of the store. Negative errno and a sentence. */
+int deployment_check(const struct wire_deployment *deployment, struct err *err);
+bool name_is_good(const char *name);
 
 /* Starts a zygote and waits until it is warm. */
 int
@@ -66,18 +99,59 @@ zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err);
 /* Starts the gateway. */
 int gateway_start(struct supervisor *supervisor, struct err *err);
 
+/* Starts the store, whose folder becomes its user's. */
+int store_start(struct supervisor *supervisor, struct err *err);
+
 /* The gateway's orders and the zygote's answers (templates.c). */
-int template_open(struct supervisor *supervisor, uint32_t deployment,
+int template_open(struct supervisor *supervisor, struct deployment *deployment,
     uint32_t flags, struct err *err);
-void template_close(struct supervisor *supervisor, uint32_t deployment);
+void template_close(struct deployment *deployment);
 void template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd);
 void template_failed(
     struct supervisor *supervisor, const struct wire_message *message);
-uint64_t
-template_weigh(const struct supervisor *supervisor, uint32_t deployment);
+uint64_t template_weigh(
+    const struct supervisor *supervisor, const struct deployment *deployment);
 /* A zygote is gone, and its templates with it. */
 void templates_lost(struct supervisor *supervisor, uint32_t zygote);
+void templates_close_all(struct supervisor *supervisor);
+
+/* ---- registry.c: what the store says may run ----------------------------- */
+
+/* NULL: there is none. Borrowed, until the table changes. */
+struct deployment *deployment_find(struct supervisor *supervisor, uint32_t id);
+/* A free slot with this id, its descriptors -1; NULL: too many, no memory. */
+struct deployment *deployment_new(struct supervisor *supervisor, uint32_t id);
+void deployments_free(struct supervisor *supervisor);
+/* What the tenant's control group may have. */
+struct cgroup_limits
+tenant_limits_get(const struct supervisor *supervisor, const char *name);
+
+/* Everything that the store has said by now. Negative: it is gone, or says
+ * what it must not say. */
+int store_hear(struct supervisor *supervisor);
+/* Waits until the store has told all, at its first start. */
+int store_wait(struct supervisor *supervisor, struct err *err);
+/* The store starts anew: what it does not tell again is gone. */
+void store_forget(struct supervisor *supervisor);
+
+/* ---- operator.c: between operator, store and gateway --------------------- */
+
+/* Gives store and gateway the two ends of a stream, if both are there. */
+void link_store(struct supervisor *supervisor);
+/* What a gateway that starts is to know: settings, certificate. */
+void gateway_brief(struct supervisor *supervisor);
+/* Negative: the operator left, or broke the protocol. */
+int operator_hear(struct supervisor *supervisor);
+/* The store has room again for what waits. */
+void relay_flush(struct supervisor *supervisor);
+/* The store forgot what it had gathered. */
+void relay_void(struct supervisor *supervisor);
+void operator_tell(struct supervisor *supervisor,
+    const struct wire_message *message, const char *text);
+/* LINK: a stream to the socket that a server listens on. */
+void
+link_answer(struct supervisor *supervisor, const struct wire_message *order);
 
 /*
  * Tells the gateway (or client). Never waits for it: one that does not read
@@ -86,6 +160,10 @@ void templates_lost(struct supervisor *supervisor, uint32_t zygote);
 void
 caller_tell(struct supervisor *supervisor, const struct wire_message *message,
     const int *fds, size_t n_fds, const char *text);
+
+/* Ends it; that it ended is heard at its own descriptor. */
+void caller_end(struct supervisor *supervisor);
+void child_end(struct child *child);
 
 /* One line on stderr. level: "info", "warning", "error". */
 void supervisor_log(const struct supervisor *supervisor, const char *level,

@@ -15,15 +15,16 @@
 #include "base/auto.h"
 #include "supervisor/supervisor.h"
 
-static struct template *
-template_find(struct supervisor *supervisor, uint32_t id, uint32_t *index)
+/* Whose template this is. */
+static struct deployment *
+template_find(struct supervisor *supervisor, uint32_t id)
 {
-	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++) {
-		struct template *template = &supervisor->templates[i];
-		if (template->state != TEMPLATE_NONE && template->id == id) {
-			*index = i;
-			return template;
-		}
+	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
+		struct deployment *deployment = &supervisor->deployments[i];
+		if (deployment->used &&
+		    deployment->template.state != TEMPLATE_NONE &&
+		    deployment->template.id == id)
+			return deployment;
 	}
 	return NULL;
 }
@@ -40,9 +41,9 @@ template_forget(struct template *template)
 
 /* pid 1 of its namespace: with it, the kernel ends all its cells. */
 void
-template_close(struct supervisor *supervisor, uint32_t deployment)
+template_close(struct deployment *deployment)
 {
-	struct template *template = &supervisor->templates[deployment];
+	struct template *template = &deployment->template;
 
 	if (template->pidfd >= 0)
 		syscall(
@@ -51,16 +52,25 @@ template_close(struct supervisor *supervisor, uint32_t deployment)
 }
 
 void
+templates_close_all(struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; i < supervisor->n_deployments; i++)
+		if (supervisor->deployments[i].used)
+			template_close(&supervisor->deployments[i]);
+}
+
+void
 templates_lost(struct supervisor *supervisor, uint32_t zygote)
 {
-	for (uint32_t i = 0; i < supervisor->plan.n_deployments; i++) {
-		struct template *template = &supervisor->templates[i];
-		if (template->state == TEMPLATE_NONE ||
+	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
+		struct deployment *deployment = &supervisor->deployments[i];
+		struct template *template = &deployment->template;
+		if (!deployment->used || template->state == TEMPLATE_NONE ||
 		    template->zygote != zygote)
 			continue;
 		if (template->state == TEMPLATE_FORKING) {
 			const struct wire_message message = {
-				.type = WIRE_OPEN_FAILED, .id = i
+				.type = WIRE_OPEN_FAILED, .id = deployment->id
 			};
 			caller_tell(supervisor, &message, NULL, 0, NULL);
 		}
@@ -69,18 +79,20 @@ templates_lost(struct supervisor *supervisor, uint32_t zygote)
 }
 
 int
-template_open(struct supervisor *supervisor, uint32_t deployment,
+template_open(struct supervisor *supervisor, struct deployment *deployment,
     uint32_t flags, struct err *err)
 {
-	const struct wire_deployment *record =
-	    &supervisor->deployments[deployment];
+	const struct wire_deployment *record = &deployment->record;
 	const uint32_t which = record->limits.flags & WIRE_LIMITS_JITLESS
 	    ? ZYGOTE_JITLESS
 	    : ZYGOTE_JIT;
 	struct child *zygote = &supervisor->zygotes[which];
 	int pair[2];
 
-	template_close(supervisor, deployment);
+	template_close(deployment);
+	if (record->kind != WIRE_KIND_ISOLATE)
+		return err_set(err, -EINVAL,
+		    "it is no isolate: there is no template to open");
 	if (zygote->pid == 0) {
 		const int code = zygote_start(supervisor, which, err);
 		if (code != 0)
@@ -91,7 +103,7 @@ template_open(struct supervisor *supervisor, uint32_t deployment,
 		return err_set(err, code, "socketpair: %s", strerror(-code));
 
 	auto_close int template_fd = pair[1];
-	struct template *template = &supervisor->templates[deployment];
+	struct template *template = &deployment->template;
 	*template = (struct template){ .state = TEMPLATE_FORKING,
 		.id = ++supervisor->last_id,
 		.zygote = which,
@@ -128,19 +140,17 @@ void
 template_failed(
     struct supervisor *supervisor, const struct wire_message *message)
 {
-	uint32_t deployment;
-	struct template *template =
-	    template_find(supervisor, message->id, &deployment);
-	if (template == NULL)
+	struct deployment *deployment = template_find(supervisor, message->id);
+	if (deployment == NULL)
 		return;
 
 	char text[256];
 	const int len = snprintf(text, sizeof(text),
 	    "no process for a template: %s", strerror(message->status));
 	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
-		.id = deployment,
+		.id = deployment->id,
 		.text_len = (uint32_t)len };
-	template_forget(template);
+	template_forget(&deployment->template);
 	caller_tell(supervisor, &reply, NULL, 0, text);
 }
 
@@ -149,28 +159,29 @@ template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd)
 {
 	auto_close int pidfd = raw_pidfd;
-	uint32_t deployment;
 	struct err err = { "" };
-	struct template *template =
-	    template_find(supervisor, message->id, &deployment);
+	struct deployment *deployment = template_find(supervisor, message->id);
 
-	if (template == NULL || template->state != TEMPLATE_FORKING) {
+	if (deployment == NULL ||
+	    deployment->template.state != TEMPLATE_FORKING) {
 		/* Closed in the meantime. */
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		return;
 	}
-	const struct wire_deployment *record =
-	    &supervisor->deployments[deployment];
+	const struct wire_deployment *record = &deployment->record;
+	struct template *template = &deployment->template;
+	const struct cgroup_limits limits =
+	    tenant_limits_get(supervisor, record->tenant);
 	template->pidfd = fd_steal(&pidfd);
 	template->pid = pidfd_pid(template->pidfd);
 	template->state = TEMPLATE_LIVE;
-	if (cgroup_put(supervisor->cgroup, record->tenant,
-		&supervisor->tenant_limits, template->pid, &err) != 0) {
+	if (cgroup_put(supervisor->cgroup, record->tenant, &limits,
+		template->pid, &err) != 0) {
 		supervisor_log(
 		    supervisor, "error", "%s: %s", record->name, err.text);
-		template_close(supervisor, deployment);
+		template_close(deployment);
 		const struct wire_message failed = { .type = WIRE_OPEN_FAILED,
-			.id = deployment };
+			.id = deployment->id };
 		wire_send(
 		    supervisor->gateway.socket_fd, &failed, NULL, 0, NULL);
 		return;
@@ -180,7 +191,7 @@ template_forked(struct supervisor *supervisor,
 		.limits = record->limits };
 	start.limits.flags |= template->flags;
 	const struct wire_message opened = { .type = WIRE_OPENED,
-		.id = deployment };
+		.id = deployment->id };
 	wire_send(template->control_fd, &start, NULL, 0, NULL);
 	caller_tell(supervisor, &opened, &template->control_fd, 1, NULL);
 	close(template->control_fd);
@@ -208,9 +219,10 @@ anonymous_kib(pid_t pid)
  * changed in place are missed; 512 KiB is about their sum.
  */
 uint64_t
-template_weigh(const struct supervisor *supervisor, uint32_t deployment)
+template_weigh(
+    const struct supervisor *supervisor, const struct deployment *deployment)
 {
-	const struct template *template = &supervisor->templates[deployment];
+	const struct template *template = &deployment->template;
 	const uint64_t floor_kib = 512;
 
 	if (template->state != TEMPLATE_LIVE)

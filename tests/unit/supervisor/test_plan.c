@@ -42,11 +42,9 @@ read_bytes(const void *bytes, size_t len, struct err *err)
 	assert_int_equal(fd_memfd_seal("plan", bytes, len, &fd), 0);
 	const int code = plan_read(&supervisor, fd, err);
 	assert_int_equal(supervisor.plan_fd, code == 0 ? fd : -1);
-	/* Nobody walks over deployments that were refused. */
-	if (code != 0)
-		assert_int_equal(supervisor.plan.n_deployments, 0);
-	free(supervisor.deployments);
-	free(supervisor.templates);
+	if (code == 0)
+		assert_int_equal(supervisor.plan.magic, WIRE_PLAN_MAGIC);
+	deployments_free(&supervisor);
 	return code;
 }
 
@@ -206,6 +204,43 @@ refuses_the_standard_streams_as_anything_else(void **state)
 	assert_refused(&written, sizeof(written), "no cell");
 }
 
+static void
+takes_a_socket_only_with_a_path(void **state)
+{
+	struct written written = good_plan();
+	struct wire_deployment *record = &written.deployments[1];
+	(void)state;
+
+	record->kind = WIRE_KIND_SOCKET;
+	record->bundle_fd = -1;
+	strcpy(record->socket, "/run/tools.sock");
+	assert_int_equal(read_bytes(&written, sizeof(written), NULL), 0);
+	strcpy(record->socket, "run/tools.sock");
+	assert_refused(&written, sizeof(written), "is broken");
+	memset(record->socket, '/', sizeof(record->socket));
+	assert_refused(&written, sizeof(written), "is broken");
+	record->socket[1] = '\0';
+	record->kind = WIRE_KIND_SOCKET + 1;
+	assert_refused(&written, sizeof(written), "is broken");
+	record->kind = WIRE_KIND_SOCKET;
+	record->share = WIRE_SHARE_ALL + 1;
+	assert_refused(&written, sizeof(written), "is broken");
+}
+
+static void
+takes_servers_from_one_place(void **state)
+{
+	struct written written = good_plan();
+	(void)state;
+
+	written.plan.store_fd = 6;
+	assert_refused(&written, sizeof(written), "servers come from it");
+	written.plan.n_deployments = 0;
+	assert_int_equal(read_bytes(&written, sizeof(written.plan), NULL), 0);
+	written.plan.client_fd = 4;
+	assert_refused(&written, sizeof(written.plan), "servers come from it");
+}
+
 int
 main(void)
 {
@@ -216,6 +251,8 @@ main(void)
 		cmocka_unit_test(refuses_names_that_are_none),
 		cmocka_unit_test(refuses_strings_without_an_end),
 		cmocka_unit_test(refuses_limits_out_of_range),
+		cmocka_unit_test(takes_a_socket_only_with_a_path),
+		cmocka_unit_test(takes_servers_from_one_place),
 		cmocka_unit_test(refuses_the_standard_streams_as_anything_else),
 	};
 
