@@ -199,7 +199,7 @@ static const struct box_call store_calls[] = {
 	{ SYS_restart_syscall, "a wait that was stopped" },
 	{ SYS_recvfrom, "the gateway's frames" },
 	{ SYS_recvmsg, "the supervisor, with descriptors" },
-	{ SYS_sendto, "frames to the gateway" },
+	{ SYS_writev, "frames to the gateway" },
 	{ SYS_sendmsg, "the supervisor, with descriptors" },
 	{ SYS_memfd_create, "a bundle, for the supervisor" },
 	{ SYS_openat, "the database and its journals" },

@@ -215,6 +215,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	const int n = evbuffer_write(link->out, fd);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		store_log("warn", "the gateway is gone: %s", strerror(errno));
 		link_close(store);
 		return;
 	}
