@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "mcp/client.h"
 #include "mcp/message.h"
 #include "mcp/version.h"
 
@@ -108,14 +109,12 @@ write_id(struct json_out *out, struct json_span id)
 }
 
 void
-mcp_error_write(
-    struct json_out *out, struct json_span id, const struct mcp_error *error)
+mcp_error_object_write(struct json_out *out, const struct mcp_error *error)
 {
 	char code[32];
 
 	snprintf(code, sizeof(code), "%d", error->code);
-	write_id(out, id);
-	json_out_text(out, ",\"error\":{\"code\":");
+	json_out_text(out, "{\"code\":");
 	json_out_text(out, code);
 	json_out_text(out, ",\"message\":");
 	json_out_string(out, error->message, strlen(error->message));
@@ -126,8 +125,22 @@ mcp_error_write(
 		json_out_string(
 		    out, error->requested, strlen(error->requested));
 		json_out_text(out, "}");
+	} else if (error->code == MCP_MISSING_CAPABILITY) {
+		json_out_text(out, ",\"data\":{\"requiredCapabilities\":");
+		mcp_can_write(out, error->missing);
+		json_out_text(out, "}");
 	}
-	json_out_text(out, "}}");
+	json_out_text(out, "}");
+}
+
+void
+mcp_error_write(
+    struct json_out *out, struct json_span id, const struct mcp_error *error)
+{
+	write_id(out, id);
+	json_out_text(out, ",\"error\":");
+	mcp_error_object_write(out, error);
+	json_out_text(out, "}");
 }
 
 void

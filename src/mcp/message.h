@@ -6,6 +6,8 @@
  * not "1") and are kept as the bytes that came; params is an object.
  */
 
+#include <stdint.h>
+
 #include "json/json.h"
 #include "json/out.h"
 
@@ -17,7 +19,10 @@
 #define MCP_INVALID_PARAMS (-32602)
 #define MCP_INTERNAL_ERROR (-32603)
 #define MCP_HEADER_MISMATCH (-32020)
+#define MCP_MISSING_CAPABILITY (-32021)
 #define MCP_UNSUPPORTED_VERSION (-32022)
+#define MCP_REFUSED_BUSY (-32000) /* over a quota, or too many at once */
+#define MCP_RESOURCE_NOT_FOUND (-32002) /* legacy; modern: INVALID_PARAMS */
 
 #define MCP_E_REFUSED 1 /* struct mcp_error says why */
 
@@ -41,6 +46,7 @@ struct mcp_error {
 	int code;
 	char message[512];
 	char requested[64];
+	uint32_t missing; /* MCP_CAN_…, of MISSING_CAPABILITY */
 };
 
 /* Fills it; returns MCP_E_REFUSED. */
@@ -57,6 +63,10 @@ int mcp_message_parse(struct json_span raw_value, struct mcp_message *message,
 /* Appends an error reply; an empty id is written as null. */
 void mcp_error_write(
     struct json_out *out, struct json_span id, const struct mcp_error *error);
+
+/* Appends the error object alone. */
+void
+mcp_error_object_write(struct json_out *out, const struct mcp_error *error);
 
 /* {"jsonrpc":"2.0","id":…,"result":  and the brace that closes it. */
 void mcp_reply_open(struct json_out *out, struct json_span id);

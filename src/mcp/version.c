@@ -8,8 +8,8 @@
 
 #define HEADER_MAX 8192 /* a decoded header; more cannot be in one */
 
-static const char *const legacy_versions[] = { MCP_VERSION_LEGACY, "2025-06-18",
-	MCP_VERSION_BATCH, MCP_VERSION_OLDEST };
+static const char *const legacy_versions[] = { MCP_VERSION_OLDEST,
+	MCP_VERSION_BATCH, "2025-06-18", MCP_VERSION_LEGACY };
 
 /* Which member of params the Mcp-Name header repeats. */
 static const struct named_method {
@@ -27,10 +27,24 @@ static const struct named_method {
 bool
 mcp_version_is_legacy(const char *version)
 {
+	return mcp_version_number(version) >= 0;
+}
+
+int
+mcp_version_number(const char *version)
+{
 	for (size_t i = 0; i < ARRAY_LEN(legacy_versions); i++)
 		if (strcmp(version, legacy_versions[i]) == 0)
-			return true;
-	return false;
+			return (int)i;
+	return -1;
+}
+
+const char *
+mcp_version_name(int number)
+{
+	return number < 0 || (size_t)number >= ARRAY_LEN(legacy_versions)
+	    ? NULL
+	    : legacy_versions[number];
 }
 
 bool

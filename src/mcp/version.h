@@ -19,6 +19,8 @@
 #define MCP_META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
 
 #define MCP_META_CLIENT_INFO "io.modelcontextprotocol/clientInfo"
+#define MCP_META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
+#define MCP_META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
 
 /* What a client declared that it can be asked. */
 #define MCP_CAN_ELICIT 1u /* elicitation, form */
@@ -40,6 +42,13 @@ struct mcp_headers {
 };
 
 bool mcp_version_is_legacy(const char *version);
+
+/* Legacy revisions by number, the oldest 0; -1 and NULL: there is none. */
+int mcp_version_number(const char *version);
+const char *mcp_version_name(int number);
+#define MCP_VERSION_PRIMES                                                     \
+	3 /* from this one on, streams open with an empty
+			      * event that a client can come back to */
 
 /* Whether this header lets the body be an array of messages. */
 bool mcp_version_has_batches(const char *version_header);

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What a server asks of a client. A legacy client gets requests of ours on its
+ * stream; a modern one an input_required result, and the call waits, parked,
+ * for the retry that its sealed requestState admits. Servers that answer with
+ * input_required themselves keep their own state in ours; for a legacy client
+ * we are the one who asks, and calls again.
+ */
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "gateway/front.h"
+#include "gateway/log.h"
+#include "json/edit.h"
+
+static struct json_span
+span_of(const struct json_out *out)
+{
+	return (struct json_span){ .at = out->len == 0 ? NULL : out->bytes,
+		.len = out->len };
+}
+
+static struct json_span
+member(struct json_span object, const char *name)
+{
+	struct json_want want = { .name = name };
+
+	if (json_members_find(object, &want, 1) != 0)
+		return (struct json_span){ 0 };
+	return want.value;
+}
+
+static void
+count(struct call *call)
+{
+	const bool asks = call->n_asks > 0 || call->is_parked;
+
+	if (asks == call->is_asking)
+		return;
+	call->is_asking = asks;
+	call->client.principal->n_asking += asks ? 1u : -1u;
+	call->front->n_asking += asks ? 1u : -1u;
+}
+
+static void
+ask_free(struct ask *ask)
+{
+	struct call *call = ask->call;
+
+	TAILQ_REMOVE(&call->asks, ask, link);
+	call->n_asks--;
+	count(call);
+	free(ask->key);
+	free(ask->text);
+	free(ask->response);
+	free(ask);
+}
+
+static void
+error_answer(struct call *call, uint32_t number, int code, const char *text)
+{
+	struct json_out out;
+	struct mcp_error error;
+
+	if (call->upstream == NULL)
+		return;
+	json_out_init(&out, 1024);
+	mcp_error_set(&error, 200, code, "%s", text);
+	mcp_error_object_write(&out, &error);
+	if (json_out_status(&out) == 0)
+		upstream_call_answer(
+		    call->upstream, number, true, out.bytes, out.len);
+	json_out_fini(&out);
+}
+
+/* {"method":…,"params":…}: what an inputRequest is, and the inside of a request
+ * of ours. */
+static struct ask *
+ask_new(struct call *call, uint32_t number, struct json_span method,
+    struct json_span params)
+{
+	struct ask *ask = calloc(1, sizeof(*ask));
+	struct json_out out;
+
+	if (ask == NULL)
+		return NULL;
+	json_out_init(&out, FRONT_MESSAGE_MAX);
+	json_out_text(&out, "{\"method\":");
+	json_out_span(&out, method);
+	json_out_text(&out, ",\"params\":");
+	if (json_kind_of(params) == JSON_KIND_OBJECT)
+		json_out_span(&out, params);
+	else
+		json_out_text(&out, "{}");
+	json_out_text(&out, "}");
+	ask->text = json_out_steal(&out, &ask->len);
+	json_out_fini(&out);
+	if (ask->text == NULL) {
+		free(ask);
+		return NULL;
+	}
+	ask->call = call;
+	ask->number = number;
+	ask->deadline_ms = front_now_ms() +
+	    (uint64_t)call->front->gateway->sessions.ask_s * 1000;
+	TAILQ_INSERT_TAIL(&call->asks, ask, link);
+	call->n_asks++;
+	count(call);
+	return ask;
+}
+
+/* As a request of ours to a session's client. */
+static bool
+ask_send(struct ask *ask)
+{
+	struct call *call = ask->call;
+	struct json_out out;
+
+	if (call->session == NULL || call->item == NULL)
+		return false;
+	ask->id = call->session->live->next_ask++ & INT32_MAX;
+	json_out_init(&out, FRONT_MESSAGE_MAX);
+	json_out_text(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	json_out_uint(&out, ask->id);
+	json_out_text(&out, ",");
+	json_out_raw(&out, ask->text + 1, ask->len - 1);
+	ask->is_sent = json_out_status(&out) == 0 &&
+	    item_send(call->item, out.bytes, out.len);
+	json_out_fini(&out);
+	return ask->is_sent;
+}
+
+/* Our request is not of interest any more. */
+static void
+ask_withdraw(struct ask *ask, const char *reason)
+{
+	struct call *call = ask->call;
+	struct json_out out;
+
+	if (!ask->is_sent || call->item == NULL)
+		return;
+	json_out_init(&out, 1024);
+	json_out_text(&out,
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+	    "\"params\":{\"requestId\":");
+	json_out_uint(&out, ask->id);
+	json_out_text(&out, ",\"reason\":");
+	json_out_string(&out, reason, strlen(reason));
+	json_out_text(&out, "}}");
+	if (json_out_status(&out) == 0)
+		item_send(call->item, out.bytes, out.len);
+	json_out_fini(&out);
+}
+
+void
+ask_drop_all(struct call *call, const char *reason)
+{
+	struct ask *ask;
+
+	while ((ask = TAILQ_FIRST(&call->asks)) != NULL) {
+		ask_withdraw(ask, reason);
+		ask_free(ask);
+	}
+}
+
+/* Why no more may be asked; NULL: it may. */
+static const char *
+objection(const struct call *call)
+{
+	const struct wire_sessions *limits = &call->front->gateway->sessions;
+
+	if (call->n_asks >= FRONT_ASKS_MAX)
+		return "this call asks more at once than it may";
+	if (!call->is_asking &&
+	    call->client.principal->n_asking >= limits->asks_max)
+		return "too many calls of this client wait for its answers";
+	if (call->client.era == MCP_LEGACY && call->session == NULL)
+		return "the client has no session, and cannot be asked";
+	return NULL;
+}
+
+void
+ask_take(struct call *call, uint32_t number, struct json_span method,
+    struct json_span params)
+{
+	const uint32_t needed = mcp_can_needed(method, params);
+	const uint32_t missing = needed & ~call->client.can;
+	const char *why = objection(call);
+	char key[32];
+
+	if (needed == 0) {
+		error_answer(call, number, MCP_METHOD_NOT_FOUND,
+		    "Method not found: a client is asked elicitation/create, "
+		    "sampling/createMessage and roots/list only");
+		return;
+	}
+	if (missing != 0) {
+		call->missing |= missing;
+		error_answer(call, number, MCP_METHOD_NOT_FOUND,
+		    "the client did not declare the capability for this");
+		return;
+	}
+	struct ask *ask =
+	    why != NULL ? NULL : ask_new(call, number, method, params);
+	if (ask == NULL) {
+		error_answer(call, number, MCP_INTERNAL_ERROR,
+		    why != NULL ? why : "out of memory");
+		return;
+	}
+	snprintf(key, sizeof(key), "\"ask-%u\"", ++call->next_key);
+	ask->key = strdup(key);
+	if (call->client.era == MCP_MODERN || ask_send(ask))
+		return;
+	ask_free(ask);
+	error_answer(call, number, MCP_INTERNAL_ERROR,
+	    "the client takes no stream of events, and cannot be asked");
+}
+
+static void
+digest(const struct call *call, uint8_t out[SEAL_DIGEST_BYTES])
+{
+	struct json_want wants[] = { { .name = "name" }, { .name = "uri" },
+		{ .name = "arguments" } };
+
+	json_members_find(call->message.params, wants, ARRAY_LEN(wants));
+	seal_digest(call->message.method,
+	    wants[0].value.at != NULL ? wants[0].value : wants[1].value,
+	    wants[2].value, out);
+}
+
+/* Appends the sealed state. */
+static int
+state_write(
+    const struct call *call, struct seal_state *state, struct json_out *out)
+{
+	struct seal_binding binding;
+	const uint8_t *key = front_key(call->front);
+
+	if (key == NULL)
+		return -EAGAIN;
+	state->expires = front_unix_s() + call->front->gateway->sessions.ask_s;
+	digest(call, state->digest);
+	front_binding(call->client.principal, &call->endpoint, &binding);
+	return seal_state_write(key, &binding, state, out);
+}
+
+/* Leaves the item with an input_required result, and waits. */
+static void
+park(struct call *call)
+{
+	struct item *item = call->item;
+	struct seal_state state = { .kind = SEAL_PARKED,
+		.round = call->round + 1 };
+	struct json_out *out = call_reply_open(call);
+	const struct ask *ask;
+	const char *comma = "";
+
+	if (call->round++ == 0)
+		randombytes_buf(call->park, sizeof(call->park));
+	memcpy(state.id, call->park, sizeof(state.id));
+	json_out_text(
+	    out, "{\"resultType\":\"input_required\",\"inputRequests\":{");
+	TAILQ_FOREACH(ask, &call->asks, link)
+	{
+		json_out_text(out, comma);
+		json_out_text(out, ask->key);
+		json_out_text(out, ":");
+		json_out_raw(out, ask->text, ask->len);
+		comma = ",";
+	}
+	json_out_text(out, "},\"requestState\":");
+	if (state_write(call, &state, out) != 0)
+		out->status = -ENOMEM;
+	json_out_text(out, "}");
+	mcp_reply_close(out);
+
+	call->item = NULL;
+	call->is_parked = true;
+	call->deadline_ms = front_now_ms() +
+	    (uint64_t)call->front->gateway->sessions.ask_s * 1000;
+	count(call);
+	item_done(item);
+}
+
+void
+ask_wait(struct call *call)
+{
+	if (call->client.era == MCP_MODERN && call->item != NULL &&
+	    call->n_asks > 0)
+		park(call);
+}
+
+void
+ask_refuse_missing(struct call *call, uint32_t missing)
+{
+	struct mcp_error error;
+	struct json_out out;
+
+	if (call->client.era == MCP_LEGACY) {
+		relay_refuse(call, "capability",
+		    "the server needs to ask the client something that the "
+		    "client did not declare it can answer");
+		return;
+	}
+	mcp_missing_capability(&error, missing);
+	json_out_init(&out, 1024);
+	mcp_error_object_write(&out, &error);
+	relay_error(call, span_of(&out), error.status);
+	json_out_fini(&out);
+}
+
+/* A server's input_required, for a modern client: its state inside ours. */
+static void
+pass_on(struct call *call, struct json_span result)
+{
+	const struct json_span inner = member(result, "requestState");
+	const struct seal_state state = { .kind = SEAL_WRAPPED,
+		.inner = inner };
+	struct seal_state sealed = state;
+	struct json_out wrapped, edited;
+	int r = 0;
+
+	json_out_init(&wrapped, 4 * SEAL_INNER_MAX);
+	json_out_init(&edited, FRONT_MESSAGE_MAX);
+	if (inner.at != NULL)
+		r = json_kind_of(inner) != JSON_KIND_STRING
+		    ? JSON_E_TYPE
+		    : state_write(call, &sealed, &wrapped);
+	const struct json_edit edit = { "requestState", span_of(&wrapped) };
+	if (r == 0 && json_edit_write(&edited, result, &edit, 1) == 0 &&
+	    json_out_status(&edited) == 0)
+		relay_result(call, span_of(&edited), MCP_MODERN);
+	else
+		relay_refuse(call, "invalid_result",
+		    "the server's requestState is no string, or too long");
+	json_out_fini(&wrapped);
+	json_out_fini(&edited);
+}
+
+/* Calls again with what the client said. */
+static void
+loop_again(struct call *call)
+{
+	struct json_out *out = &call->responses;
+	struct ask *ask;
+	const char *comma = "";
+
+	json_out_reset(out);
+	json_out_text(out, "{");
+	while ((ask = TAILQ_FIRST(&call->asks)) != NULL) {
+		json_out_text(out, comma);
+		json_out_text(out, ask->key);
+		json_out_text(out, ":");
+		json_out_raw(out, ask->response, ask->response_len);
+		comma = ",";
+		ask_free(ask);
+	}
+	json_out_text(out, "}");
+	call->is_looping = false;
+	relay_start(call);
+}
+
+/* One of a server's inputRequests, as a request of ours. */
+static const char *
+loop_ask(struct call *call, struct json_span key, struct json_span request)
+{
+	const char *why = objection(call);
+
+	if (why != NULL)
+		return why;
+	struct ask *ask = ask_new(
+	    call, 0, member(request, "method"), member(request, "params"));
+	if (ask == NULL)
+		return "out of memory";
+	ask->key = strndup(key.at, key.len);
+	if (ask->key == NULL)
+		return "out of memory";
+	return ask_send(ask) ? NULL
+			     : "the client takes no stream of events, and "
+			       "cannot be asked";
+}
+
+static void
+loop_begin(struct call *call, struct json_span requests, struct json_span state)
+{
+	struct json_iter iter;
+	struct json_span key, value;
+	const char *why = NULL;
+
+	if (++call->rounds > FRONT_ROUNDS_MAX) {
+		relay_refuse(call, "rounds",
+		    "the server asked more often than a call may");
+		return;
+	}
+	json_out_reset(&call->state);
+	json_out_span(&call->state, state);
+	call->is_looping = true;
+	if (requests.at != NULL && json_iter_init(&iter, requests) == 0)
+		while (why == NULL && json_iter_member(&iter, &key, &value))
+			why = loop_ask(call, key, value);
+	if (why != NULL) {
+		ask_drop_all(call, "the call ends");
+		relay_refuse(call, "ask", why);
+	} else if (call->n_asks == 0) {
+		loop_again(call);
+	}
+}
+
+void
+ask_result(struct call *call, struct json_span result)
+{
+	const struct json_span requests = member(result, "inputRequests");
+	struct json_iter iter;
+	struct json_span key, value;
+	uint32_t missing = 0;
+	bool is_right =
+	    requests.at == NULL || json_kind_of(requests) == JSON_KIND_OBJECT;
+
+	if (requests.at != NULL && json_iter_init(&iter, requests) == 0)
+		while (json_iter_member(&iter, &key, &value)) {
+			const uint32_t needed = mcp_can_needed(
+			    member(value, "method"), member(value, "params"));
+			is_right = is_right && needed != 0;
+			missing |= needed & ~call->client.can;
+		}
+	if (!is_right)
+		relay_refuse(call, "invalid_result",
+		    "the server's inputRequests are not what a client can be "
+		    "asked");
+	else if (missing != 0)
+		ask_refuse_missing(call, missing);
+	else if (call->client.era == MCP_MODERN)
+		pass_on(call, result);
+	else
+		loop_begin(call, requests, member(result, "requestState"));
+}
+
+static struct ask *
+ask_find(const struct session *session, struct json_span id)
+{
+	struct call *call;
+	struct ask *ask;
+	char text[16];
+
+	if (session->live == NULL)
+		return NULL;
+	TAILQ_FOREACH(call, &session->live->calls, of_session)
+	TAILQ_FOREACH(ask, &call->asks, link)
+	{
+		const int len = snprintf(text, sizeof(text), "%u", ask->id);
+		if (ask->is_sent && id.len == (size_t)len &&
+		    memcmp(text, id.at, id.len) == 0)
+			return ask;
+	}
+	return NULL;
+}
+
+static bool
+keep_response(struct ask *ask, const char *json, size_t len)
+{
+	ask->response = malloc(len + 1);
+	if (ask->response == NULL)
+		return false;
+	memcpy(ask->response, json, len);
+	ask->response_len = len;
+	return true;
+}
+
+/* Of an input_required result: when all have answered, it is called again. */
+static void
+loop_respond(struct ask *ask, struct json_span result)
+{
+	static const char cancelled[] = "{\"action\":\"cancel\"}";
+	struct call *call = ask->call;
+	const bool is_elicitation =
+	    strstr(ask->text, "\"elicitation/create\"") != NULL;
+	const struct ask *other;
+
+	if (ask->response != NULL)
+		return;
+	if (result.at == NULL && is_elicitation)
+		result = (struct json_span){ cancelled, sizeof(cancelled) - 1 };
+	if (result.at == NULL || !keep_response(ask, result.at, result.len)) {
+		ask_drop_all(call, "the call ends");
+		relay_refuse(call, "ask", "the client did not answer");
+		return;
+	}
+	TAILQ_FOREACH(other, &call->asks, link)
+	if (other->response == NULL)
+		return;
+	loop_again(call);
+}
+
+void
+ask_respond(struct session *session, const struct mcp_message *message,
+    struct json_span whole)
+{
+	struct ask *ask = ask_find(session, message->id);
+	const struct json_span result = member(whole, "result");
+	const struct json_span error = member(whole, "error");
+	const bool is_object = json_kind_of(result) == JSON_KIND_OBJECT;
+
+	if (ask == NULL)
+		return;
+	struct call *call = ask->call;
+	const uint32_t number = ask->number;
+	if (call->is_looping) {
+		loop_respond(ask, is_object ? result : (struct json_span){ 0 });
+		return;
+	}
+	ask_free(ask);
+	if (is_object)
+		upstream_call_answer(
+		    call->upstream, number, false, result.at, result.len);
+	else if (json_kind_of(error) == JSON_KIND_OBJECT)
+		upstream_call_answer(
+		    call->upstream, number, true, error.at, error.len);
+	else
+		error_answer(call, number, MCP_INTERNAL_ERROR,
+		    "the client's answer is no object");
+}
+
+/* inputResponses are an object of objects, or not there. */
+static bool
+responses_are_right(struct json_span responses)
+{
+	struct json_span key, value;
+	struct json_iter iter;
+
+	if (responses.at == NULL)
+		return true;
+	if (json_kind_of(responses) != JSON_KIND_OBJECT)
+		return false;
+	json_iter_init(&iter, responses);
+	while (json_iter_member(&iter, &key, &value))
+		if (json_kind_of(value) != JSON_KIND_OBJECT)
+			return false;
+	return true;
+}
+
+static struct call *
+parked_find(struct front *front, const uint8_t id[SEAL_ID_BYTES])
+{
+	struct call *call;
+
+	TAILQ_FOREACH(call, &front->calls, link)
+	if (call->round > 0 &&
+	    sodium_memcmp(call->park, id, SEAL_ID_BYTES) == 0)
+		return call;
+	return NULL;
+}
+
+/* What of the client's answers a parked call has asked for goes to it. */
+static void
+answers_give(struct call *call, struct json_span responses)
+{
+	struct ask *ask, *next;
+	struct json_span key, value;
+	struct json_iter iter;
+
+	for (ask = TAILQ_FIRST(&call->asks); ask != NULL; ask = next) {
+		next = TAILQ_NEXT(ask, link);
+		if (responses.at == NULL ||
+		    json_iter_init(&iter, responses) != 0)
+			return;
+		while (json_iter_member(&iter, &key, &value))
+			if (key.len == strlen(ask->key) &&
+			    memcmp(key.at, ask->key, key.len) == 0) {
+				const uint32_t number = ask->number;
+				ask_free(ask);
+				if (call->upstream != NULL)
+					upstream_call_answer(call->upstream,
+					    number, false, value.at, value.len);
+				break;
+			}
+	}
+}
+
+/* The parked call takes the place of the one that brings its answers. */
+static void
+take_over(struct call *parked, struct call *retry)
+{
+	struct item *item = retry->item;
+	const struct json_span responses = call_param(retry, "inputResponses");
+
+	free(parked->retry_text);
+	parked->retry_text = steal_ptr(&retry->text);
+	parked->message.id = retry->message.id;
+	parked->token = retry->token;
+	parked->level = retry->level;
+	parked->request = retry->request;
+	parked->item = item;
+	parked->is_parked = false;
+	item->call = parked;
+	retry->item = NULL;
+	call_free(retry);
+	answers_give(parked, responses);
+	count(parked);
+	if (parked->answer.len > 0 || json_out_status(&parked->answer) != 0) {
+		const struct json_span answer = span_of(&parked->answer);
+		if (parked->answer_is_error) {
+			call_fail(parked, answer, 0);
+		} else {
+			json_out_span(call_reply_open(parked), answer);
+			call_reply_close(parked);
+		}
+	} else {
+		ask_wait(parked);
+	}
+}
+
+/* What a state says that opened; NULL: it is good, and *parked is who waits. */
+static const char *
+state_objection(
+    struct call *call, const struct seal_state *state, struct call **parked)
+{
+	uint8_t right[SEAL_DIGEST_BYTES];
+
+	digest(call, right);
+	if (sodium_memcmp(right, state->digest, sizeof(right)) != 0)
+		return "requestState is of another request: repeat the same "
+		       "one, with the same arguments";
+	if (state->expires <= front_unix_s())
+		return "requestState has expired: make the request anew";
+	if (state->kind != SEAL_PARKED)
+		return NULL;
+	*parked = parked_find(call->front, state->id);
+	if (*parked == NULL)
+		return "requestState is of a call that waits no more: it "
+		       "ended, or the host was restarted; make the request "
+		       "anew";
+	if ((*parked)->round != state->round || !(*parked)->is_parked)
+		return "requestState was used already: each is good for one "
+		       "retry";
+	return NULL;
+}
+
+static void
+refuse(struct call *call, const char *sentence)
+{
+	struct mcp_error error;
+
+	mcp_error_set(
+	    &error, 400, MCP_INVALID_PARAMS, "Invalid params: %s", sentence);
+	call_refuse(call, &error);
+}
+
+bool
+ask_resume(struct call *call)
+{
+	const struct json_span text = call_param(call, "requestState");
+	const uint8_t *key = front_key(call->front);
+	struct seal_binding binding;
+	struct seal_state state;
+	struct call *parked = NULL;
+	auto_free char *owner = NULL;
+
+	if (!mcp_method_can_ask(call->method))
+		return false;
+	if (!responses_are_right(call_param(call, "inputResponses"))) {
+		refuse(call, "inputResponses must be an object of objects");
+		return true;
+	}
+	if (text.at == NULL)
+		return false;
+	front_binding(call->client.principal, &call->endpoint, &binding);
+	if (key == NULL ||
+	    seal_state_admit(key, &binding, text, &state, &owner) != 0) {
+		refuse(
+		    call, "requestState is not one that was given to you here");
+		return true;
+	}
+	const char *why = state_objection(call, &state, &parked);
+	if (why != NULL) {
+		refuse(call, why);
+		return true;
+	}
+	if (parked != NULL) {
+		take_over(parked, call);
+		return true;
+	}
+	json_out_span(&call->state, state.inner);
+	return false;
+}
+
+static void
+ask_time_out(struct ask *ask)
+{
+	static const char why[] = "the client did not answer in time";
+	struct call *call = ask->call;
+	const uint32_t number = ask->number;
+
+	ask_withdraw(ask, why);
+	if (call->is_looping) {
+		ask_drop_all(call, why);
+		relay_refuse(call, "ask", why);
+		return;
+	}
+	ask_free(ask);
+	error_answer(call, number, MCP_INTERNAL_ERROR, why);
+}
+
+static void
+call_sweep(struct call *call, uint64_t now_ms)
+{
+	struct ask *ask;
+
+	if (call->is_parked) {
+		if (call->deadline_ms <= now_ms)
+			call_cancel(call, "the client did not come back");
+		return;
+	}
+	TAILQ_FOREACH(ask, &call->asks, link)
+	if (ask->deadline_ms <= now_ms && ask->response == NULL) {
+		ask_time_out(ask);
+		return; /* the next in the next second */
+	}
+}
+
+void
+ask_sweep(struct front *front, uint64_t now_ms)
+{
+	struct call *call, *next;
+
+	for (call = TAILQ_FIRST(&front->calls); call != NULL; call = next) {
+		next = TAILQ_NEXT(call, link);
+		call_sweep(call, now_ms);
+	}
+}
