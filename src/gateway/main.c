@@ -143,8 +143,6 @@ parts_start(
 		.notice = on_notice,
 	};
 	const struct http_options http = {
-		.listen_fd =
-		    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd,
 		.ops = &route_ops,
 		.arg = gateway,
 		.body_max = BODY_MAX,
@@ -173,10 +171,14 @@ parts_start(
 	r = front_start(gateway);
 	if (r != 0)
 		return err_set(err, r, "no memory for sessions");
+	const int listen_fd =
+	    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd;
 	r = http_server_new(&gateway->http, gateway->base, &http);
+	if (r == 0)
+		r = http_server_listen(gateway->http, listen_fd, 0, NULL);
 	if (r != 0)
 		return err_set(err, r, "cannot serve HTTP on descriptor %d: %s",
-		    http.listen_fd, strerror(-r));
+		    listen_fd, strerror(-r));
 	return 0;
 }
 

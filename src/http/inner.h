@@ -3,6 +3,7 @@
 
 /* What server.c, request.c and reply.c share. Not for other folders. */
 
+#include <event2/event.h>
 #include <microhttpd.h>
 #include <sys/queue.h>
 
@@ -11,13 +12,34 @@
 #define STREAM_HIGH (256u << 10) /* more waiting: the writer shall stop */
 #define STREAM_LOW (64u << 10) /* less waiting: it may go on */
 
+/* A listening socket, with one certificate: one of libmicrohttpd's daemons. A
+ * new certificate makes a new door; the old one stays for who is inside. */
+struct http_door {
+	TAILQ_ENTRY(http_door) link;
+	struct http_server *server;
+	struct MHD_Daemon *daemon;
+	struct event *run_event; /* its epoll descriptor */
+	int listen_fd;
+	unsigned tag;
+	unsigned n_peers;
+	bool tls;
+	bool closed; /* takes nobody any more */
+};
+
 /* One connection. */
 struct http_peer {
-	TAILQ_ENTRY(http_peer) link;
-	struct http_server *server;
+	TAILQ_ENTRY(http_peer) link; /* in server->idle or ->busy */
+	struct http_door *door;
 	struct http_request *request; /* NULL between requests */
 	int fd;
+	bool busy; /* a request's head is in, its answer not out */
+	bool cut; /* was told to go */
 	uint64_t deadline; /* ms; 0 while an answer is being made */
+};
+
+struct http_extra {
+	const char *name;
+	char *value; /* owned */
 };
 
 struct http_stream {
@@ -37,11 +59,16 @@ struct http_request {
 	struct http_peer *peer;
 	struct MHD_Connection *connection;
 	void *owner;
+	void *note;
 	const char *method; /* MHD's, for the request's life */
 	char *target; /* owned */
 	uint8_t *body; /* owned */
 	size_t body_len;
 	size_t body_capacity;
+	size_t body_max;
+	uint64_t claimed_len; /* Content-Length; 0 if there is none */
+	struct http_extra extras[HTTP_EXTRAS_MAX];
+	unsigned n_extras;
 	struct MHD_Response *response; /* owned until it is queued */
 	unsigned status;
 	bool has_body;
@@ -54,11 +81,13 @@ struct http_request {
 
 struct http_server {
 	struct http_options options;
-	struct MHD_Daemon *daemon;
-	struct event *run_event; /* MHD's epoll descriptor */
+	struct event_base *base;
 	struct event *tick_event;
-	TAILQ_HEAD(, http_peer) peers;
+	TAILQ_HEAD(, http_door) doors;
+	TAILQ_HEAD(http_peers, http_peer) idle; /* the longest idle first */
+	struct http_peers busy;
 	TAILQ_HEAD(, http_request) waiting;
+	unsigned n_peers;
 	unsigned n_pending;
 	bool draining;
 };
@@ -70,6 +99,9 @@ struct http_server {
 	     (request) = (next))
 
 uint64_t http_now_ms(void);
+
+/* server.c: a request's head is in; its answer is out. */
+void http_peer_busy(struct http_peer *peer, bool busy);
 
 /* request.c: libmicrohttpd's callbacks. */
 enum MHD_Result http_request_handle(void *cls,

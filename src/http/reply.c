@@ -7,12 +7,19 @@
 #include "base/auto.h"
 #include "http/inner.h"
 
+/* MHD's own buffer of a streamed answer without chunks (HTTP/1.0). */
+#define STREAM_BLOCK 1024
+
 /* A response that is to be queued when MHD next asks; NULL has become "cut the
  * connection". */
 static void
 response_set(struct http_request *request, struct MHD_Response *response,
     unsigned status, const struct http_header *headers, size_t n_headers)
 {
+	if (request->server->options.ops->answered != NULL)
+		request->server->options.ops->answered(
+		    request->server->options.arg, request,
+		    response == NULL ? 0 : status);
 	if (response == NULL) {
 		request->dead = true;
 		http_request_resume(request);
@@ -21,11 +28,28 @@ response_set(struct http_request *request, struct MHD_Response *response,
 	for (size_t i = 0; i < n_headers; i++)
 		MHD_add_response_header(
 		    response, headers[i].name, headers[i].value);
+	for (unsigned i = 0; i < request->n_extras; i++)
+		if (MHD_get_response_header(
+			response, request->extras[i].name) == NULL)
+			MHD_add_response_header(response,
+			    request->extras[i].name, request->extras[i].value);
 	if (request->server->draining)
 		MHD_add_response_header(response, "Connection", "close");
 	request->status = status;
 	request->response = response;
 	http_request_resume(request);
+}
+
+void
+http_request_answer_with(
+    struct http_request *request, const char *name, const char *value)
+{
+	if (request->n_extras == HTTP_EXTRAS_MAX)
+		return;
+	char *copy = strdup(value);
+	if (copy != NULL)
+		request->extras[request->n_extras++] =
+		    (struct http_extra){ name, copy };
 }
 
 static void
@@ -72,8 +96,12 @@ stream_take(struct http_stream *stream, char *buffer, size_t max)
 	memcpy(buffer, stream->bytes + stream->start, n);
 	stream->start += n;
 	stream->len -= n;
-	if (stream->len == 0)
-		stream->start = 0;
+	if (stream->len == 0) {
+		/* Most streams are silent most of the time. */
+		free(stream->bytes);
+		stream->bytes = NULL;
+		stream->start = stream->capacity = 0;
+	}
 	return n;
 }
 
@@ -109,7 +137,7 @@ http_stream_begin(struct http_request *request, unsigned status,
     const struct http_header *headers, size_t n_headers)
 {
 	struct MHD_Response *response = MHD_create_response_from_callback(
-	    MHD_SIZE_UNKNOWN, 16384, stream_read, request, NULL);
+	    MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, request, NULL);
 
 	http_request_body_drop(request);
 	request->stream.open = response != NULL;
@@ -128,7 +156,7 @@ stream_make_room(struct http_stream *stream, size_t len)
 	if (stream->capacity - stream->len >= len)
 		return true;
 
-	size_t capacity = stream->capacity == 0 ? 4096 : stream->capacity;
+	size_t capacity = stream->capacity == 0 ? 512 : stream->capacity;
 	while (capacity < stream->len + len)
 		capacity *= 2;
 	char *bytes = realloc(stream->bytes, capacity);

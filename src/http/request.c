@@ -6,7 +6,6 @@
  * once at the end, and again whenever a suspended connection is resumed.
  */
 
-#include <event2/event.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -42,6 +41,7 @@ http_request_start(
 	request->server = server;
 	request->connection = connection;
 	request->peer = peer;
+	request->body_max = server->options.body_max;
 	peer->request = request;
 	peer->deadline = http_now_ms() + server->options.arrival_ms;
 	return request;
@@ -65,12 +65,17 @@ http_request_finish(void *cls, struct MHD_Connection *connection,
 		TAILQ_REMOVE(&server->waiting, request, link);
 	if (request->head_done)
 		server->n_pending--;
+	if (request->note != NULL && server->options.ops->over != NULL)
+		server->options.ops->over(server->options.arg, request);
+	http_peer_busy(request->peer, false);
 	request->peer->request = NULL;
 	request->peer->deadline = http_now_ms() + server->options.idle_ms;
 	if (server->draining)
 		request->peer->deadline = 1;
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
+	for (unsigned i = 0; i < request->n_extras; i++)
+		free(request->extras[i].value);
 	free(request->stream.bytes);
 	free(request->target);
 	free(request->body);
@@ -93,7 +98,7 @@ http_request_resume(struct http_request *request)
 	request->suspended = false;
 	TAILQ_REMOVE(&request->server->waiting, request, link);
 	MHD_resume_connection(request->connection);
-	event_active(request->server->run_event, EV_READ, 0);
+	event_active(request->peer->door->run_event, EV_READ, 0);
 }
 
 void
@@ -207,8 +212,16 @@ head_check(struct http_request *request, const char *version)
 	const char *fault = head_fault(request, &facts, version);
 	if (fault != NULL)
 		refuse(request, 400, fault);
-	else if (length != NULL &&
-	    strtoull(length, NULL, 10) > request->server->options.body_max)
+	else if (length != NULL)
+		request->claimed_len = strtoull(length, NULL, 10);
+}
+
+/* The owner has seen the head, and has said how long a body may be. */
+static void
+length_check(struct http_request *request)
+{
+	if (request->response == NULL &&
+	    request->claimed_len > request->body_max)
 		refuse(request, 413,
 		    "{\"error\":\"the request body is larger than this "
 		    "server takes\"}");
@@ -238,7 +251,8 @@ may_answer_early(const struct http_request *request)
 		strcmp(request->method, "PUT") == 0);
 }
 
-/* Where MHD takes no answer, because a body is to come: sent past it. */
+/* Where MHD takes no answer, because a body is to come: sent past it. Under
+ * TLS the connection just ends. */
 static enum MHD_Result
 body_overflow(struct http_request *request)
 {
@@ -248,8 +262,9 @@ body_overflow(struct http_request *request)
 	    "{\"error\":\"the request body is larger than this server "
 	    "takes\"}";
 
-	(void)!send(request->peer->fd, answer, sizeof(answer) - 1,
-	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!request->peer->door->tls)
+		(void)!send(request->peer->fd, answer, sizeof(answer) - 1,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
 	return MHD_NO;
 }
 
@@ -261,9 +276,11 @@ take_head(struct http_request *request, const char *method, const char *version)
 	request->head_done = true;
 	request->method = method;
 	server->n_pending++;
+	http_peer_busy(request->peer, true);
 	head_check(request, version);
 	if (request->response == NULL)
 		server->options.ops->head(server->options.arg, request);
+	length_check(request);
 	if (request->response == NULL)
 		return MHD_YES;
 	if (!may_answer_early(request))
@@ -276,7 +293,7 @@ take_head(struct http_request *request, const char *method, const char *version)
 static bool
 body_grow(struct http_request *request, size_t need)
 {
-	const size_t max = request->server->options.body_max;
+	const size_t max = request->body_max;
 	size_t capacity =
 	    request->body_capacity == 0 ? 4096 : request->body_capacity;
 
@@ -298,7 +315,7 @@ take_body(struct http_request *request, const char *data, size_t *data_len)
 	const size_t len = *data_len;
 
 	*data_len = 0;
-	if (len > request->server->options.body_max - request->body_len)
+	if (len > request->body_max - request->body_len)
 		return body_overflow(request);
 	const size_t need = request->body_len + len;
 	if (request->response != NULL) {
@@ -341,6 +358,36 @@ http_request_handle(void *cls, struct MHD_Connection *connection,
 		return response_queue(request);
 	http_request_suspend(request);
 	return MHD_YES;
+}
+
+unsigned
+http_request_listener(const struct http_request *request)
+{
+	return request->peer->door->tag;
+}
+
+bool
+http_request_is_tls(const struct http_request *request)
+{
+	return request->peer->door->tls;
+}
+
+void
+http_request_body_allow(struct http_request *request, size_t max)
+{
+	request->body_max = max;
+}
+
+void
+http_request_note_set(struct http_request *request, void *note)
+{
+	request->note = note;
+}
+
+void *
+http_request_note(const struct http_request *request)
+{
+	return request->note;
 }
 
 const char *

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * libmicrohttpd in its external mode: it owns an epoll descriptor, we wait for
- * that in our loop and let it run. What it does not know is done by a tick
- * while there are connections: deadlines that a drip of bytes does not extend,
- * and clients that leave while their connection is suspended (it then is in no
- * epoll set, so they are polled for).
+ * libmicrohttpd in its external mode: each of its daemons owns an epoll
+ * descriptor, we wait for that in our loop and let it run. What they do not
+ * know is done by a tick while there are connections: deadlines that a drip of
+ * bytes does not extend, and clients that leave while their connection is
+ * suspended (it then is in no epoll set, so they are polled for).
  */
 
 #include <errno.h>
@@ -19,6 +19,9 @@
 #include "http/inner.h"
 
 #define HEAD_MAX (32u << 10) /* a request's head, and MHD's read buffer */
+#define READ_STEP 4096u
+#define SURPLUS_MAX 64u /* connections that are about to go */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define STALL_S 60u /* a client that takes no byte of its answer */
 #define TICK_MS 200
 #define RUNS_MAX 16 /* before other events get their turn */
@@ -33,17 +36,17 @@ http_now_ms(void)
 }
 
 static void
-server_run(struct http_server *server)
+door_run(struct http_door *door)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	for (int i = 0; i < RUNS_MAX; i++) {
-		MHD_run(server->daemon);
-		if (MHD_get_timeout(server->daemon, &timeout) != MHD_YES ||
+		MHD_run(door->daemon);
+		if (MHD_get_timeout(door->daemon, &timeout) != MHD_YES ||
 		    timeout > 0)
 			return;
 	}
-	event_active(server->run_event, EV_READ, 0);
+	event_active(door->run_event, EV_READ, 0);
 }
 
 static void
@@ -51,20 +54,26 @@ on_run(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	server_run(arg);
+	door_run(arg);
 }
 
 static void
-peers_expire(struct http_server *server, uint64_t now)
+peer_cut(struct http_peer *peer)
+{
+	peer->deadline = 0;
+	peer->cut = true;
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+static void
+peers_expire(struct http_peers *peers, uint64_t now)
 {
 	struct http_peer *peer;
 
-	TAILQ_FOREACH(peer, &server->peers, link)
+	TAILQ_FOREACH(peer, peers, link)
 	{
-		if (peer->deadline == 0 || now < peer->deadline)
-			continue;
-		peer->deadline = 0;
-		shutdown(peer->fd, SHUT_RDWR);
+		if (peer->deadline != 0 && now >= peer->deadline)
+			peer_cut(peer);
 	}
 }
 
@@ -117,6 +126,31 @@ waiting_tell_silence(struct http_server *server, uint64_t now)
 }
 
 static void
+door_free(struct http_door *door)
+{
+	TAILQ_REMOVE(&door->server->doors, door, link);
+	if (door->daemon != NULL)
+		MHD_stop_daemon(door->daemon);
+	if (door->run_event != NULL)
+		event_free(door->run_event);
+	free(door);
+}
+
+/* Those that were closed, and whose last guest has left. */
+static void
+doors_run(struct http_server *server)
+{
+	struct http_door *door = TAILQ_FIRST(&server->doors), *next;
+
+	for (; door != NULL; door = next) {
+		next = TAILQ_NEXT(door, link);
+		door_run(door);
+		if (door->closed && door->n_peers == 0 && !server->draining)
+			door_free(door);
+	}
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_server *server = arg;
@@ -124,42 +158,87 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	peers_expire(server, now);
+	peers_expire(&server->idle, now);
+	peers_expire(&server->busy, now);
 	waiting_poll(server);
 	waiting_tell_silence(server, now);
-	server_run(server);
+	doors_run(server);
+	if (server->n_peers == 0)
+		event_del(server->tick_event);
+}
+
+void
+http_peer_busy(struct http_peer *peer, bool busy)
+{
+	struct http_server *server = peer->door->server;
+
+	if (peer->busy == busy)
+		return;
+	TAILQ_REMOVE(peer->busy ? &server->busy : &server->idle, peer, link);
+	peer->busy = busy;
+	TAILQ_INSERT_TAIL(busy ? &server->busy : &server->idle, peer, link);
+}
+
+/* Whether one more connection is taken: somebody idle makes room. */
+static enum MHD_Result
+on_accept(void *cls, const struct sockaddr *address, socklen_t len)
+{
+	struct http_server *server = ((struct http_door *)cls)->server;
+	struct http_peer *peer;
+
+	(void)address;
+	(void)len;
+	if (server->n_peers < server->options.connections_max)
+		return MHD_YES;
+	TAILQ_FOREACH(peer, &server->idle, link)
+	{
+		if (peer->cut)
+			continue;
+		peer_cut(peer);
+		/* It leaves when its daemon runs; a few too many till then. */
+		return server->n_peers <
+			server->options.connections_max + SURPLUS_MAX
+		    ? MHD_YES
+		    : MHD_NO;
+	}
+	return MHD_NO;
 }
 
 static void
-peer_open(struct http_server *server, struct MHD_Connection *connection,
+peer_open(struct http_door *door, struct MHD_Connection *connection,
     void **socket_context)
 {
 	static const struct timeval tick = { 0, TICK_MS * 1000 };
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 	    connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct http_server *server = door->server;
 	struct http_peer *peer = calloc(1, sizeof(*peer));
 
 	*socket_context = peer;
 	if (peer == NULL)
 		return;
 	*peer = (struct http_peer){
-		.server = server,
+		.door = door,
 		.fd = info->connect_fd,
 		.deadline = http_now_ms() + server->options.idle_ms,
 	};
-	if (TAILQ_EMPTY(&server->peers))
+	if (server->n_peers++ == 0)
 		event_add(server->tick_event, &tick);
-	TAILQ_INSERT_TAIL(&server->peers, peer, link);
+	door->n_peers++;
+	TAILQ_INSERT_TAIL(&server->idle, peer, link);
 }
 
 static void
-peer_close(struct http_server *server, struct http_peer *peer)
+peer_close(struct http_peer *peer)
 {
+	struct http_server *server;
+
 	if (peer == NULL)
 		return;
-	TAILQ_REMOVE(&server->peers, peer, link);
-	if (TAILQ_EMPTY(&server->peers))
-		event_del(server->tick_event);
+	server = peer->door->server;
+	TAILQ_REMOVE(peer->busy ? &server->busy : &server->idle, peer, link);
+	server->n_peers--;
+	peer->door->n_peers--;
 	free(peer);
 }
 
@@ -170,7 +249,7 @@ on_connection(void *cls, struct MHD_Connection *connection,
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 		peer_open(cls, connection, socket_context);
 	else
-		peer_close(cls, *socket_context);
+		peer_close(*socket_context);
 }
 
 /* Targets and queries are handed on as they are. */
@@ -183,36 +262,105 @@ unescape_nothing(void *cls, struct MHD_Connection *connection, char *text)
 }
 
 static struct MHD_Daemon *
-daemon_start(struct http_server *server)
+daemon_start(struct http_door *door, const char *pem)
 {
-	const struct http_options *options = &server->options;
+	/* MHD takes them as pointers that it does not write through. */
+	union {
+		const char *constant;
+		char *plain;
+	} text = { .constant = pem };
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, text.plain },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, text.plain },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (char[]){ TLS_PRIORITIES } },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
+	const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+	    (pem == NULL ? 0u : (unsigned)MHD_USE_TLS);
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0,
-	    NULL, NULL, http_request_handle, server, MHD_OPTION_LISTEN_SOCKET,
-	    options->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-	    options->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-	    (size_t)8192, MHD_OPTION_CONNECTION_TIMEOUT, STALL_S,
+	return MHD_start_daemon(flags, 0, on_accept, door, http_request_handle,
+	    door->server, MHD_OPTION_LISTEN_SOCKET, door->listen_fd,
+	    MHD_OPTION_CONNECTION_LIMIT,
+	    door->server->options.connections_max + SURPLUS_MAX,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
+	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)READ_STEP,
+	    MHD_OPTION_CONNECTION_TIMEOUT, STALL_S,
 	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP,
-	    1, MHD_OPTION_URI_LOG_CALLBACK, http_request_start, server,
+	    1, MHD_OPTION_URI_LOG_CALLBACK, http_request_start, door->server,
 	    MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
-	    MHD_OPTION_NOTIFY_COMPLETED, http_request_finish, server,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-	    MHD_OPTION_END);
+	    MHD_OPTION_NOTIFY_COMPLETED, http_request_finish, door->server,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_ARRAY,
+	    pem == NULL ? plain : tls, MHD_OPTION_END);
 }
 
 static int
-events_add(struct http_server *server, struct event_base *base)
+door_open(struct http_door *door, const char *pem)
 {
+	door->daemon = daemon_start(door, pem);
+	if (door->daemon == NULL)
+		return -EIO;
 	const union MHD_DaemonInfo *info =
-	    MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-
-	server->run_event = event_new(
-	    base, info->epoll_fd, EV_READ | EV_PERSIST, on_run, server);
-	server->tick_event = event_new(base, -1, EV_PERSIST, on_tick, server);
-	if (server->run_event == NULL || server->tick_event == NULL ||
-	    event_add(server->run_event, NULL) != 0)
+	    MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	door->run_event = event_new(door->server->base, info->epoll_fd,
+	    EV_READ | EV_PERSIST, on_run, door);
+	if (door->run_event == NULL || event_add(door->run_event, NULL) != 0)
 		return -ENOMEM;
+	return 0;
+}
+
+/* Takes no more connections; the socket stays open. */
+static void
+door_close(struct http_door *door)
+{
+	if (!door->closed)
+		MHD_quiesce_daemon(door->daemon);
+	door->closed = true;
+}
+
+int
+http_server_listen(
+    struct http_server *server, int listen_fd, unsigned tag, const char *pem)
+{
+	struct http_door *door = calloc(1, sizeof(*door));
+
+	if (door == NULL)
+		return -ENOMEM;
+	*door = (struct http_door){
+		.server = server,
+		.listen_fd = listen_fd,
+		.tag = tag,
+		.tls = pem != NULL,
+	};
+	TAILQ_INSERT_TAIL(&server->doors, door, link);
+	const int r = door_open(door, pem);
+	if (r != 0) {
+		if (door->daemon != NULL)
+			door_close(door);
+		door_free(door);
+	}
+	return r;
+}
+
+int
+http_server_tls_set(struct http_server *server, unsigned tag, const char *pem)
+{
+	struct http_door *door = TAILQ_FIRST(&server->doors), *next;
+
+	for (; door != NULL; door = next) {
+		next = TAILQ_NEXT(door, link);
+		if (door->tag != tag || door->closed || server->draining)
+			continue;
+		/* The new one stands at the tail, where this does not come
+		 * by again before it is done. */
+		const int r =
+		    http_server_listen(server, door->listen_fd, tag, pem);
+		if (r != 0)
+			return r;
+		door_close(door);
+		if (next == NULL)
+			break;
+	}
 	return 0;
 }
 
@@ -225,14 +373,15 @@ http_server_new(struct http_server **serverp, struct event_base *base,
 	if (server == NULL)
 		return -ENOMEM;
 	server->options = *options;
-	TAILQ_INIT(&server->peers);
+	server->base = base;
+	TAILQ_INIT(&server->doors);
+	TAILQ_INIT(&server->idle);
+	TAILQ_INIT(&server->busy);
 	TAILQ_INIT(&server->waiting);
-	server->daemon = daemon_start(server);
-
-	const int r = server->daemon == NULL ? -EIO : events_add(server, base);
-	if (r != 0) {
-		http_server_free(server);
-		return r;
+	server->tick_event = event_new(base, -1, EV_PERSIST, on_tick, server);
+	if (server->tick_event == NULL) {
+		free(server);
+		return -ENOMEM;
 	}
 	*serverp = server;
 	return 0;
@@ -250,18 +399,17 @@ waiting_lose_all(struct http_server *server)
 struct http_server *
 http_server_free(struct http_server *server)
 {
+	struct http_door *door;
+
 	if (server == NULL)
 		return NULL;
-	if (server->daemon != NULL) {
-		/* MHD aborts on connections that are suspended at its end. */
-		waiting_lose_all(server);
-		MHD_run(server->daemon);
-		MHD_stop_daemon(server->daemon);
-	}
-	if (server->run_event != NULL)
-		event_free(server->run_event);
-	if (server->tick_event != NULL)
-		event_free(server->tick_event);
+	/* MHD aborts on connections that are suspended at its end. */
+	waiting_lose_all(server);
+	TAILQ_FOREACH(door, &server->doors, link)
+	MHD_run(door->daemon);
+	while ((door = TAILQ_FIRST(&server->doors)) != NULL)
+		door_free(door);
+	event_free(server->tick_event);
 	free(server);
 	return NULL;
 }
@@ -269,20 +417,28 @@ http_server_free(struct http_server *server)
 void
 http_server_drain(struct http_server *server)
 {
+	struct http_door *door;
 	struct http_peer *peer;
 
 	if (server->draining)
 		return;
 	server->draining = true;
-	MHD_quiesce_daemon(server->daemon);
-	TAILQ_FOREACH(peer, &server->peers, link)
+	TAILQ_FOREACH(door, &server->doors, link)
+	door_close(door);
+	TAILQ_FOREACH(peer, &server->idle, link)
 	if (peer->request == NULL)
 		shutdown(peer->fd, SHUT_RDWR);
-	server_run(server);
+	doors_run(server);
 }
 
 unsigned
 http_server_pending(const struct http_server *server)
 {
 	return server->n_pending;
+}
+
+unsigned
+http_server_connections(const struct http_server *server)
+{
+	return server->n_peers;
 }

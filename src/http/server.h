@@ -3,14 +3,15 @@
 
 /*
  * An HTTP/1.1 server on one event loop: libmicrohttpd's parser, our limits. It
- * takes an inherited listening socket, collects each request to a cap, and
- * hands it over whole; the answer comes now or later, whole or in pieces.
+ * takes inherited listening sockets, collects each request to a cap, and hands
+ * it over whole; the answer comes now or later, whole or in pieces.
  *
  * What it refuses by itself, before the owner hears of it: malformed HTTP,
  * Content-Length with Transfer-Encoding, a doubled Host or framing header,
  * control characters in headers, a target that is no path (400); a head beyond
  * its limit (431); a body beyond the cap (413, at once); a request that takes
- * too long to arrive (closed).
+ * too long to arrive (closed). When it has as many connections as it may, the
+ * one that has been without a request the longest makes room for the next.
  */
 
 #include <stdbool.h>
@@ -39,13 +40,19 @@ struct http_ops {
 	void (*drained)(void *owner, struct http_request *request);
 	/* Nothing was streamed for silence_ms. */
 	void (*silent)(void *owner, struct http_request *request);
+	/* The answer's head is made; 0: the connection is cut instead. May be
+	 * NULL. */
+	void (*answered)(
+	    void *arg, struct http_request *request, unsigned status);
+	/* The request is over, answered or not: its note can be freed. May be
+	 * NULL. */
+	void (*over)(void *arg, struct http_request *request);
 };
 
 struct http_options {
-	int listen_fd; /* bound, listening, non-blocking; borrowed */
 	const struct http_ops *ops;
-	void *arg; /* for head() and request() */
-	size_t body_max;
+	void *arg; /* for head(), request(), answered() and over() */
+	size_t body_max; /* where http_request_body_allow() says no other */
 	unsigned connections_max;
 	unsigned arrival_ms; /* from a request's first line to its last byte */
 	unsigned idle_ms; /* between requests, and for the first line */
@@ -57,6 +64,22 @@ struct http_options {
 int http_server_new(struct http_server **serverp, struct event_base *base,
     const struct http_options *options);
 
+/*
+ * Serves a socket (bound, listening, non-blocking; the server's from here on);
+ * `tag` is what http_request_listener() tells of its requests. `pem`, if there
+ * is one, holds certificate chain and private key: TLS 1.2 or later. -EIO:
+ * libmicrohttpd would not, which is a bad PEM if there is one; -ENOMEM.
+ */
+int http_server_listen(
+    struct http_server *server, int listen_fd, unsigned tag, const char *pem);
+
+/*
+ * New connections to the sockets with this tag get this certificate; those that
+ * are there go on with theirs. -EIO, -ENOMEM: nothing has changed.
+ */
+int
+http_server_tls_set(struct http_server *server, unsigned tag, const char *pem);
+
 /* Cuts every connection; takes NULL. */
 struct http_server *http_server_free(struct http_server *server);
 
@@ -66,6 +89,28 @@ void http_server_drain(struct http_server *server);
 
 /* Requests with head() done whose answer is not out yet. */
 unsigned http_server_pending(const struct http_server *server);
+
+/* Connections that are open now. */
+unsigned http_server_connections(const struct http_server *server);
+
+unsigned http_request_listener(const struct http_request *request);
+bool http_request_is_tls(const struct http_request *request);
+
+/* In head(): the body may be this long, instead of body_max. */
+void http_request_body_allow(struct http_request *request, size_t max);
+
+/* A pointer that goes with the request until over(). */
+void http_request_note_set(struct http_request *request, void *note);
+void *http_request_note(const struct http_request *request);
+
+/*
+ * A header for whatever answer it gets, unless that answer has one of this name
+ * itself. The name lives for ever, the value is copied. At most
+ * HTTP_EXTRAS_MAX; more are left out.
+ */
+#define HTTP_EXTRAS_MAX 6
+void http_request_answer_with(
+    struct http_request *request, const char *name, const char *value);
 
 /* What the client sent: borrowed until the answer is complete. */
 const char *http_request_method(const struct http_request *request);
