@@ -30,7 +30,7 @@ struct bundle {
 };
 
 struct gateway {
-	const struct wire_plan *plan; /* mapped, read-only */
+	const struct wire_plan *plan; /* mapped, read-only: as it started */
 	const struct wire_deployment *deployments;
 	struct bundle *bundles; /* owned; sorted by name */
 	struct pool_deployment *pool_deployments; /* owned */
@@ -39,8 +39,10 @@ struct gateway {
 	struct http_server *http;
 	struct registry *registry; /* registry.c's */
 	struct store *store; /* store.c's */
+	struct metrics *metrics; /* metrics.c's */
 	struct front *front; /* rpc.c's: sessions, streams, asks */
-	struct wire_sessions sessions; /* as configured now */
+	struct wire_plan settings; /* as configured now: hosts, origins … */
+	struct wire_sessions sessions; /* the same */
 	uint64_t next_request; /* starts at random: ids tell runs apart */
 	uint64_t n_requests;
 	uint64_t n_refused; /* by Host, Origin or token */
@@ -67,6 +69,7 @@ struct visit {
 	struct principal *principal; /* anonymous with --no-auth; never NULL */
 	struct endpoint endpoint; /* which server, or the aggregate */
 	struct bundle *bundle;
+	const char *rest; /* of the target, behind the endpoint: "/mcp?…" */
 	struct http_request *request; /* NULL: the client has left */
 	uint64_t id; /* in the log, and X-Request-Id */
 };
@@ -125,8 +128,28 @@ struct json_span rpc_request_id(struct http_request *request);
 /* How a call failed, in mcp's words. */
 struct mcp_failure rpc_failure(const struct pool_outcome *outcome);
 
+/*
+ * logs.c: a console line of a tool, or what the host has to say of a server:
+ * into the log, and kept (SERVER_LOG_MAX) for /admin/servers/NAME/logs.
+ */
+#define SERVER_LOG_MAX 65536
+void server_log(struct server *server, int level, uint64_t request,
+    const char *raw_text, size_t len);
+void server_log_free(struct server *server);
+/* Ends the streams of those who follow. */
+void server_log_drain(struct server *server);
+/* Answers with what is kept, and (follow) with what comes, as NDJSON. */
+void server_log_answer(
+    const struct visit *visit, struct server *server, bool follow);
+
 /* metrics.c */
-void metrics_answer(struct gateway *gateway, struct http_request *request);
+struct metrics;
+int metrics_start(struct gateway *gateway);
+void metrics_stop(struct gateway *gateway);
+/* An HTTP request got this answer (0: the connection was cut). */
+void metrics_answered(struct gateway *gateway, unsigned status, uint64_t us);
+void metrics_answer(struct gateway *gateway, const struct principal *principal,
+    struct http_request *request);
 
 /* "cpu" or "wall" for the time-outs, else NULL. */
 const char *gateway_limit_name(enum pool_end end);

@@ -6,12 +6,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "base/utf8.h"
 #include "gateway/log.h"
 #include "json/out.h"
 
 #define TEXT_MAX 2048 /* of a line; more is cut */
-#define LINE_MAX_BYTES (TEXT_MAX * 6 + 512)
+#define FIELD_MAX 128
+#define LINE_MAX_BYTES (TEXT_MAX * 6 + 10 * FIELD_MAX * 6 + 512)
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
@@ -30,14 +32,9 @@ log_init(bool json, enum log_level least)
 static void
 put_time(struct json_out *out)
 {
-	struct timespec now;
-	struct tm utc;
-	char text[64];
+	char text[LOG_TIME_MAX];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	const size_t n = strftime(text, sizeof(text), "%FT%T", &utc);
-	snprintf(text + n, sizeof(text) - n, ".%03ldZ", now.tv_nsec / 1000000);
+	log_time(text);
 	json_out_text(out, text);
 }
 
@@ -45,9 +42,52 @@ struct line {
 	enum log_level level;
 	uint64_t request;
 	const char *server; /* NULL: the gateway speaks */
+	const struct log_fields *fields; /* NULL: there are none */
 	const char *text;
 	size_t len;
 };
+
+/* How the members of a line are written, in either form. */
+struct field {
+	const char *name;
+	const char *text; /* NULL: the number is meant */
+	uint64_t number;
+};
+
+static void
+put_field(struct json_out *out, const struct field *field)
+{
+	if (field->text == NULL && field->number == 0)
+		return;
+	json_out_text(out, log_state.json ? ",\"" : " ");
+	json_out_text(out, field->name);
+	json_out_text(out, log_state.json ? "\":" : "=");
+	if (field->text == NULL)
+		json_out_uint(out, field->number);
+	else
+		json_out_string(
+		    out, field->text, strnlen(field->text, FIELD_MAX));
+}
+
+static void
+put_fields(struct json_out *out, const struct log_fields *fields)
+{
+	if (fields == NULL)
+		return;
+	const struct field all[] = {
+		{ "principal", fields->principal, 0 },
+		{ "token", NULL, fields->principal_id },
+		{ "tenant", fields->tenant, 0 },
+		{ "server", fields->server, 0 },
+		{ "method", fields->method, 0 },
+		{ "outcome", fields->outcome, 0 },
+		{ "status", NULL, fields->status },
+		{ "us", NULL, fields->us },
+		{ "traceparent", fields->trace, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		put_field(out, &all[i]);
+}
 
 static void
 put_json(struct json_out *out, const struct line *line)
@@ -67,7 +107,9 @@ put_json(struct json_out *out, const struct line *line)
 		json_out_text(out, "\",\"tool_of\":\"");
 		json_out_text(out, line->server);
 	}
-	json_out_text(out, "\",\"text\":");
+	json_out_text(out, "\"");
+	put_fields(out, line->fields);
+	json_out_text(out, ",\"text\":");
 	json_out_string(out, line->text, line->len);
 	json_out_text(out, "}\n");
 }
@@ -94,6 +136,7 @@ put_plain(struct json_out *out, const struct line *line)
 		json_out_text(out, " ");
 		json_out_raw(out, line->text, line->len);
 	}
+	put_fields(out, line->fields);
 	json_out_text(out, "\n");
 }
 
@@ -127,22 +170,62 @@ text_calm(char *text)
 	}
 }
 
+static void
+say(enum log_level level, uint64_t request, const struct log_fields *fields,
+    const char *format, va_list args)
+{
+	char text[TEXT_MAX];
+
+	vsnprintf(text, sizeof(text), format, args);
+	text_calm(text);
+	put_line(&(struct line){ .level = level,
+	    .request = request,
+	    .fields = fields,
+	    .text = text,
+	    .len = strlen(text) });
+}
+
 void
 log_line(enum log_level level, uint64_t request, const char *format, ...)
 {
-	char text[TEXT_MAX];
 	va_list args;
 
 	if (level < log_state.least)
 		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	say(level, request, NULL, format, args);
 	va_end(args);
-	text_calm(text);
-	put_line(&(struct line){ .level = level,
-	    .request = request,
-	    .text = text,
-	    .len = strlen(text) });
+}
+
+void
+log_event(enum log_level level, const struct log_fields *fields,
+    const char *format, ...)
+{
+	va_list args;
+
+	if (level < log_state.least)
+		return;
+	va_start(args, format);
+	say(level, fields->request, fields, format, args);
+	va_end(args);
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+void
+log_time(char text[LOG_TIME_MAX])
+{
+	struct timespec now;
+	struct tm utc;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	const size_t n = strftime(text, LOG_TIME_MAX, "%FT%T", &utc);
+	snprintf(text + n, LOG_TIME_MAX - n, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
 void

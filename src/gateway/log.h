@@ -23,6 +23,28 @@ void log_init(bool json, enum log_level least);
 void log_line(enum log_level level, uint64_t request, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What a line is about, member by member; what is NULL or 0 is left out. */
+struct log_fields {
+	uint64_t request;
+	const char *principal; /* its token's name */
+	uint32_t principal_id;
+	const char *tenant;
+	const char *server;
+	const char *method; /* JSON-RPC */
+	const char *trace; /* raw: traceparent */
+	const char *outcome;
+	unsigned status; /* HTTP */
+	uint64_t us; /* how long it took */
+};
+
+void log_event(enum log_level level, const struct log_fields *fields,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 /* A console line of a tool. */
 void log_tool(enum log_level level, uint64_t request, const char *server,
     const char *raw_text, size_t len);
+
+const char *log_level_name(enum log_level level);
+
+#define LOG_TIME_MAX 64
+void log_time(char text[LOG_TIME_MAX]); /* now: 2026-01-02T03:04:05.678Z */

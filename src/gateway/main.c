@@ -24,11 +24,12 @@
 #include "gateway/gateway.h"
 #include "gateway/log.h"
 #include "gateway/plan.h"
+#include "gateway/route.h"
 #include "gateway/store.h"
 #include "wire/wire.h"
 
 #define BODY_MAX (4u << 20)
-#define CONNECTIONS_MAX 1024
+#define CONNECTIONS_MAX 16384
 #define DRAIN_MS 10000
 #define DRAIN_TICK_MS 20
 
@@ -79,14 +80,6 @@ options_parse(int argc, char **argv, struct inherited *fds)
 }
 
 static int
-servers_compare(const void *a, const void *b)
-{
-	const struct bundle *x = a, *y = b;
-
-	return strcmp(x->name, y->name);
-}
-
-static int
 servers_make(struct gateway *gateway)
 {
 	const uint32_t n = gateway->plan->n_deployments;
@@ -106,7 +99,6 @@ servers_make(struct gateway *gateway)
 			.limits = d->limits,
 		};
 	}
-	qsort(gateway->bundles, n, sizeof(struct bundle), servers_compare);
 	return 0;
 }
 
@@ -120,19 +112,65 @@ on_notice(void *arg, int level, const char *text)
 }
 
 static void
+settings_take(struct gateway *gateway, const struct wire_plan *settings)
+{
+	gateway->settings = *settings;
+	gateway->sessions = settings->sessions;
+	if (gateway->sessions.idle_s == 0)
+		gateway->sessions = (struct wire_sessions)WIRE_SESSIONS_DEFAULT;
+	log_init((settings->flags & WIRE_PLAN_LOG_JSON) != 0,
+	    (settings->flags & WIRE_PLAN_VERBOSE) != 0 ? LOG_DEBUG : LOG_INFO);
+}
+
+static void
+on_settings(struct gateway *gateway, int fd)
+{
+	struct wire_plan settings;
+	struct err err = { 0 };
+
+	if (plan_settings(fd, &settings, &err) != 0) {
+		log_line(LOG_ERROR, 0, "the new settings are not taken: %s",
+		    err.text);
+		return;
+	}
+	settings_take(gateway, &settings);
+	log_line(LOG_DEBUG, 0, "the settings are new");
+}
+
+static void
+on_tls(struct gateway *gateway, int fd)
+{
+	struct err err = { .text = "libmicrohttpd does not take it" };
+	char *pem = plan_pem_read(fd, &err);
+
+	if (pem == NULL ||
+	    http_server_tls_set(gateway->http, LISTENER_TCP, pem) != 0)
+		log_line(LOG_ERROR, 0,
+		    "the new certificate is not used, the "
+		    "last one stays: %s",
+		    err.text);
+	else
+		log_line(LOG_INFO, 0, "new connections get a new certificate");
+	plan_pem_free(pem);
+}
+
+static void
 on_message(void *arg, uint32_t type, int fd)
 {
 	struct gateway *gateway = arg;
 
 	if (type == WIRE_STORE)
 		store_connect(gateway, fd);
+	else if (type == WIRE_SETTINGS)
+		on_settings(gateway, fd);
+	else if (type == WIRE_TLS)
+		on_tls(gateway, fd);
 	else
 		close(fd);
 }
 
 static int
-parts_start(
-    struct gateway *gateway, const struct inherited *fds, struct err *err)
+pool_start(struct gateway *gateway, int supervisor_fd, struct err *err)
 {
 	const struct wire_plan *plan = gateway->plan;
 	const struct pool_options pool = {
@@ -142,6 +180,61 @@ parts_start(
 		.memory_budget = plan->memory_budget,
 		.notice = on_notice,
 	};
+
+	const int r =
+	    pool_new(&gateway->pool, gateway->base, supervisor_fd, &pool);
+	if (r != 0)
+		return err_set(
+		    err, r, "cannot make the pool of cells: %s", strerror(-r));
+	pool_message_set(gateway->pool, on_message, gateway);
+	return 0;
+}
+
+/* The TCP socket, under TLS if there is a certificate, and the admin's. */
+static int
+listen_start(struct gateway *gateway, int listen_fd, struct err *err)
+{
+	const struct wire_plan *plan = gateway->plan;
+	char *pem = NULL;
+
+	if (plan->tls_fd >= 0) {
+		pem = plan_pem_read(plan->tls_fd, err);
+		if (pem == NULL)
+			return -EINVAL;
+	}
+	int r = http_server_listen(gateway->http, listen_fd, LISTENER_TCP, pem);
+	plan_pem_free(pem);
+	if (r == 0 && plan->admin_fd >= 0)
+		r = http_server_listen(
+		    gateway->http, plan->admin_fd, LISTENER_ADMIN, NULL);
+	if (r != 0)
+		return err_set(err, r,
+		    "cannot serve HTTP%s on descriptor "
+		    "%d: %s",
+		    plan->tls_fd >= 0 ? "S" : "", listen_fd, strerror(-r));
+	return 0;
+}
+
+/* What the parts keep; freed in reverse by gateway_stop(). */
+static int
+state_start(struct gateway *gateway, struct err *err)
+{
+	int r = registry_start(gateway);
+
+	if (r == 0)
+		r = store_start(gateway);
+	if (r == 0)
+		r = metrics_start(gateway);
+	if (r == 0)
+		r = front_start(gateway);
+	return r == 0 ? 0 : err_set(err, r, "out of memory");
+}
+
+static int
+parts_start(
+    struct gateway *gateway, const struct inherited *fds, struct err *err)
+{
+	const struct wire_plan *plan = gateway->plan;
 	const struct http_options http = {
 		.ops = &route_ops,
 		.arg = gateway,
@@ -150,36 +243,18 @@ parts_start(
 		GATEWAY_PATIENCE,
 	};
 
-	int r =
-	    pool_new(&gateway->pool, gateway->base, fds->supervisor_fd, &pool);
-	if (r != 0)
-		return err_set(
-		    err, r, "cannot make the pool of cells: %s", strerror(-r));
-	pool_message_set(gateway->pool, on_message, gateway);
-	r = registry_start(gateway);
+	int r = pool_start(gateway, fds->supervisor_fd, err);
 	if (r == 0)
-		r = store_start(gateway);
-	if (r != 0)
-		return err_set(err, r, "no memory for the registry");
-	if (plan->n_deployments > 0 || plan->store_fd < 0)
+		r = state_start(gateway, err);
+	if (r == 0 && plan->n_deployments > 0)
 		r = plan_registry(gateway, err);
+	if (r == 0 &&
+	    http_server_new(&gateway->http, gateway->base, &http) != 0)
+		r = err_set(err, -ENOMEM, "out of memory");
 	if (r != 0)
 		return r;
-	gateway->sessions = plan->sessions;
-	if (gateway->sessions.idle_s == 0)
-		gateway->sessions = (struct wire_sessions)WIRE_SESSIONS_DEFAULT;
-	r = front_start(gateway);
-	if (r != 0)
-		return err_set(err, r, "no memory for sessions");
-	const int listen_fd =
-	    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd;
-	r = http_server_new(&gateway->http, gateway->base, &http);
-	if (r == 0)
-		r = http_server_listen(gateway->http, listen_fd, 0, NULL);
-	if (r != 0)
-		return err_set(err, r, "cannot serve HTTP on descriptor %d: %s",
-		    listen_fd, strerror(-r));
-	return 0;
+	return listen_start(gateway,
+	    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd, err);
 }
 
 static struct event_base *
@@ -206,9 +281,7 @@ gateway_start(
 	    plan_map(fds->plan_fd, &gateway->plan, &gateway->deployments, err);
 	if (r != 0)
 		return r;
-	const uint32_t flags = gateway->plan->flags;
-	log_init((flags & WIRE_PLAN_LOG_JSON) != 0,
-	    (flags & WIRE_PLAN_VERBOSE) != 0 ? LOG_DEBUG : LOG_INFO);
+	settings_take(gateway, gateway->plan);
 	gateway->next_request = (uint64_t)randombytes_random() << 32;
 
 	/* Everything was inherited; from here on strangers are heard. */
@@ -276,9 +349,18 @@ on_terminate(evutil_socket_t signal_number, short what, void *arg)
 	event_add(drain->tick, &tick);
 }
 
+static void
+on_second(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	registry_tick(arg);
+}
+
 static int
 gateway_run(struct gateway *gateway)
 {
+	static const struct timeval second = { 1, 0 };
 	struct drain drain = { .gateway = gateway, .left_ms = DRAIN_MS };
 	struct event *terminate =
 	    evsignal_new(gateway->base, SIGTERM, on_terminate, &drain);
@@ -287,16 +369,20 @@ gateway_run(struct gateway *gateway)
 
 	drain.tick =
 	    event_new(gateway->base, -1, EV_PERSIST, on_drain_tick, &drain);
-	if (terminate == NULL || interrupt == NULL || drain.tick == NULL)
+	struct event *clock =
+	    event_new(gateway->base, -1, EV_PERSIST, on_second, gateway);
+	if (terminate == NULL || interrupt == NULL || drain.tick == NULL ||
+	    clock == NULL)
 		return -ENOMEM;
+	event_add(clock, &second);
 	event_add(terminate, NULL);
 	event_add(interrupt, NULL);
-	log_line(
-	    LOG_INFO, 0, "serving %u servers", gateway->plan->n_deployments);
+	log_line(LOG_INFO, 0, "serving");
 	event_base_dispatch(gateway->base);
 	event_free(terminate);
 	event_free(interrupt);
 	event_free(drain.tick);
+	event_free(clock);
 	return 0;
 }
 
@@ -306,6 +392,7 @@ gateway_stop(struct gateway *gateway)
 	gateway->http = http_server_free(gateway->http);
 	gateway->pool = pool_free(gateway->pool);
 	front_stop(gateway);
+	metrics_stop(gateway);
 	store_stop(gateway);
 	registry_stop(gateway);
 	for (uint32_t i = 0; i < gateway->plan->n_deployments; i++)

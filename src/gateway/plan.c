@@ -68,6 +68,55 @@ plan_map(int plan_fd, const struct wire_plan **planp,
 }
 
 int
+plan_settings(int plan_fd, struct wire_plan *settings, struct err *err)
+{
+	auto_close int fd = plan_fd;
+	const struct wire_deployment *deployments;
+	const struct wire_plan *plan;
+
+	const int r = plan_map(fd, &plan, &deployments, err);
+	if (r != 0)
+		return r;
+	*settings = *plan;
+	munmap((void *)(uintptr_t)plan,
+	    sizeof(*plan) + plan->n_deployments * sizeof(*deployments));
+	return 0;
+}
+
+char *
+plan_pem_read(int tls_fd, struct err *err)
+{
+	auto_close int fd = tls_fd;
+	struct stat stat;
+
+	if (fstat(fd, &stat) != 0 || stat.st_size <= 0 ||
+	    stat.st_size > PLAN_PEM_MAX) {
+		err_set(err, 0,
+		    "certificate and key have no length, or more "
+		    "than %u bytes",
+		    PLAN_PEM_MAX);
+		return NULL;
+	}
+	const size_t len = (size_t)stat.st_size;
+	char *pem = malloc(len + 1);
+	if (pem == NULL || pread(fd, pem, len, 0) != (ssize_t)len) {
+		err_set(err, 0, "certificate and key cannot be read");
+		free(pem);
+		return NULL;
+	}
+	pem[len] = '\0';
+	return pem;
+}
+
+void
+plan_pem_free(char *pem)
+{
+	if (pem != NULL)
+		sodium_memzero(pem, strlen(pem));
+	free(pem);
+}
+
+int
 plan_registry(struct gateway *gateway, struct err *err)
 {
 	const struct wire_plan *plan = gateway->plan;

@@ -73,6 +73,7 @@ server_end(struct gateway *gateway, struct server *server)
 	server->gone = true;
 	if (was_live)
 		server_cut(gateway, server);
+	server_log_drain(server);
 	server_unref(server);
 }
 

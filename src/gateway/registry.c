@@ -104,6 +104,7 @@ struct server *
 server_unref(struct server *server)
 {
 	if (server != NULL && --server->users == 0) {
+		server_log_free(server);
 		registry_tenant_unref(server->tenant);
 		free(server);
 	}
@@ -442,6 +443,14 @@ struct principal *
 registry_principal_at(struct gateway *gateway, size_t i)
 {
 	const struct sorted *set = &gateway->registry->principals;
+
+	return i < set->n ? set->items[i] : NULL;
+}
+
+struct server *
+registry_server_at(struct gateway *gateway, size_t i)
+{
+	const struct sorted *set = &gateway->registry->names;
 
 	return i < set->n ? set->items[i] : NULL;
 }

@@ -59,6 +59,7 @@ struct server {
 	/* upstream.c's, made when the server is first needed; ended when it is
 	 * gone or its launch changed. */
 	struct upstream *upstream;
+	struct server_log *log; /* logs.c's; NULL: nothing was said */
 	uint64_t n_calls;
 	uint64_t n_failures;
 	uint64_t cpu_us;
@@ -106,6 +107,8 @@ void registry_counts_get(
 /* In the order of their ids, for /metrics and top; NULL after the last. */
 struct tenant *registry_tenant_at(struct gateway *gateway, size_t i);
 struct principal *registry_principal_at(struct gateway *gateway, size_t i);
+/* By tenant and name. */
+struct server *registry_server_at(struct gateway *gateway, size_t i);
 
 /* Whoever keeps a pointer beyond the event at hand takes a hold of it. */
 struct principal *principal_ref(struct principal *principal);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The front door. Order matters: who speaks (Host, Origin, token) before what
- * is asked for, and both before a byte of body is read.
+ * The front door. Order matters: probes, then who speaks (Host, Origin, token),
+ * then how much (quota), then what is asked for; all of it before a byte of
+ * body is read. What is not there, not approved and not yours looks the same.
  */
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/auto.h"
-#include "gateway/gateway.h"
 #include "gateway/log.h"
+#include "gateway/route.h"
 #include "http/guard.h"
 #include "json/out.h"
 
@@ -21,12 +23,20 @@
 static const struct http_header json_type = { "Content-Type",
 	"application/json" };
 
+static uint64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 void
 route_refuse(struct gateway *gateway, struct http_request *request,
     unsigned status, const char *format, ...)
 {
-	const struct http_header headers[] = { json_type,
-		{ "WWW-Authenticate", "Bearer" } };
+	const struct arrival *arrival = http_request_note(request);
 	struct json_out out;
 	char sentence[1024];
 	size_t len = 0;
@@ -37,7 +47,8 @@ route_refuse(struct gateway *gateway, struct http_request *request,
 	va_end(args);
 	if (status == 401 || status == 403)
 		gateway->n_refused++;
-	log_line(LOG_DEBUG, 0, "answered %u: %s", status, sentence);
+	log_line(LOG_DEBUG, arrival == NULL ? 0 : arrival->id,
+	    "answered %u: %s", status, sentence);
 
 	json_out_init(&out, 8192);
 	json_out_text(&out, "{\"error\":");
@@ -45,12 +56,11 @@ route_refuse(struct gateway *gateway, struct http_request *request,
 	json_out_text(&out, "}\n");
 	char *body = json_out_steal(&out, &len);
 	json_out_fini(&out);
-	http_reply(request, status, headers, status == 401 ? 2 : 1, body, len);
+	http_reply(request, status, &json_type, 1, body, len);
 }
 
-/* Exactly this path, whatever the query. */
-static bool
-is_path(const char *target, const char *path)
+bool
+route_is_path(const char *target, const char *path)
 {
 	const size_t len = strlen(path);
 
@@ -58,34 +68,58 @@ is_path(const char *target, const char *path)
 	    (target[len] == '\0' || target[len] == '?');
 }
 
-/* "/s/NAME/…" or "/s/NAME": the name; rest is what follows it. */
+/* Takes "/PREFIX/NAME" off the target's front. */
 static bool
-server_path(const char *target, char name[WIRE_NAME_MAX], const char **rest)
+take_name(const char **target, const char *prefix, char name[WIRE_NAME_MAX])
 {
-	if (strncmp(target, "/s/", 3) != 0)
+	const size_t skip = strlen(prefix);
+
+	if (strncmp(*target, prefix, skip) != 0)
 		return false;
-	const size_t len = strcspn(target + 3, "/?");
+	const size_t len = strcspn(*target + skip, "/?");
 	if (len == 0 || len >= WIRE_NAME_MAX)
 		return false;
-	memcpy(name, target + 3, len);
+	memcpy(name, *target + skip, len);
 	name[len] = '\0';
-	*rest = target + 3 + len;
+	*target += skip + len;
 	return true;
 }
 
-static int
-by_name(const void *key, const void *element)
+/*
+ * What a target means to its principal. PLACE_NONE: nothing that it could know
+ * of. The tenant may be said, if it is its own.
+ */
+static void
+place_find(struct arrival *arrival, const char *target)
 {
-	const struct bundle *server = element;
+	const struct tenant *tenant = arrival->principal->tenant;
+	char name[WIRE_NAME_MAX];
 
-	return strcmp(key, server->name);
-}
-
-static struct bundle *
-server_find(const struct gateway *gateway, const char *name)
-{
-	return bsearch(name, gateway->bundles, gateway->plan->n_deployments,
-	    sizeof(struct bundle), by_name);
+	arrival->place = PLACE_NONE;
+	arrival->rest = target;
+	if (route_is_path(target, "/metrics"))
+		arrival->place = PLACE_METRICS;
+	if (strncmp(target, "/admin/", 7) == 0) {
+		arrival->place = PLACE_ADMIN;
+		arrival->rest = target + strlen("/admin");
+	}
+	if (take_name(&target, "/t/", name) &&
+	    strcmp(name, tenant->record.name) != 0)
+		return;
+	if (route_is_path(target, "/mcp")) {
+		arrival->place = PLACE_MCP;
+		arrival->rest = target;
+	} else if (take_name(&target, "/s/", name)) {
+		struct server *server =
+		    registry_server_find(arrival->gateway, tenant, name);
+		if (server == NULL ||
+		    !registry_sees(arrival->principal, server))
+			return;
+		arrival->server = server_ref(server);
+		arrival->place =
+		    route_is_path(target, "/mcp") ? PLACE_MCP : PLACE_RAW;
+		arrival->rest = target;
+	}
 }
 
 /* Who comes with this Authorization; NULL: nobody that we know. */
@@ -98,46 +132,108 @@ principal_find(struct gateway *gateway, const char *raw_authorization)
 	if (http_bearer_hash(raw_authorization, hash))
 		principal = registry_principal_by_hash(gateway, hash);
 	if (principal == NULL &&
-	    (gateway->plan->flags & WIRE_PLAN_NO_AUTH) != 0)
+	    (gateway->settings.flags & WIRE_PLAN_NO_AUTH) != 0)
 		principal = registry_anonymous(gateway);
 	return principal;
 }
 
+/* Pages in a browser reach this machine too: who they say they talk to, and
+ * where they are from. */
 static bool
-guard(struct gateway *gateway, struct http_request *request)
+guard_pages(struct gateway *gateway, struct http_request *request)
 {
-	const struct wire_plan *plan = gateway->plan;
 	const char *host = http_request_header(request, "Host");
 	const char *origin = http_request_header(request, "Origin");
 
-	if (!http_host_is_allowed(host, plan->hosts)) {
+	if (http_request_listener(request) != LISTENER_ADMIN &&
+	    !http_host_is_allowed(host, gateway->settings.hosts)) {
 		route_refuse(gateway, request, 403,
 		    "the Host '%.200s' is not one this server answers to: use "
 		    "localhost or 127.0.0.1, or list it under hosts",
 		    host == NULL ? "" : host);
 		return false;
 	}
-	if (!http_origin_is_allowed(origin, plan->origins)) {
+	if (!http_origin_is_allowed(origin, gateway->settings.origins)) {
 		route_refuse(gateway, request, 403,
 		    "pages from the Origin '%.200s' may not call this server: "
 		    "list it under origins to let them",
 		    origin);
 		return false;
 	}
-	if (principal_find(gateway,
-		http_request_header(request, "Authorization")) == NULL) {
-		route_refuse(gateway, request, 401,
-		    "send the header 'Authorization: Bearer TOKEN' with the "
-		    "token that `cordon serve` printed at its first start");
+	if (origin != NULL)
+		cors_allow(request, origin);
+	return true;
+}
+
+static bool
+guard_token(struct arrival *arrival, struct http_request *request)
+{
+	struct gateway *gateway = arrival->gateway;
+
+	if (!registry_is_ready(gateway)) {
+		http_request_answer_with(request, "Retry-After", "1");
+		route_refuse(gateway, request, 503,
+		    "starting: the store has not yet told who may come in; "
+		    "try again in a second");
 		return false;
 	}
+	struct principal *principal = principal_find(
+	    gateway, http_request_header(request, "Authorization"));
+	if (principal == NULL) {
+		challenge_set(request, NULL);
+		route_refuse(gateway, request, 401,
+		    "send the header 'Authorization: Bearer TOKEN' with a "
+		    "token that is valid: the one that `cordon serve` printed "
+		    "at its first start, or one of `cordon token create`");
+		return false;
+	}
+	arrival->principal = principal_ref(principal);
 	return true;
+}
+
+static bool
+guard_scope(struct arrival *arrival, struct http_request *request)
+{
+	const uint32_t scopes = arrival->principal->record.scopes;
+	const bool administers = arrival->place == PLACE_ADMIN;
+	const uint32_t needed = administers ? WIRE_SCOPE_ADMIN
+	    : arrival->place == PLACE_METRICS
+	    ? WIRE_SCOPE_ADMIN | WIRE_SCOPE_READ
+	    : WIRE_SCOPE_READ;
+	const char *name = administers ? "admin" : "read";
+
+	if ((scopes & needed) != 0)
+		return true;
+	challenge_set(request, name);
+	route_refuse(arrival->gateway, request, 403,
+	    "this needs a token with the scope '%s', which yours has not",
+	    name);
+	return false;
+}
+
+static bool
+guard_quota(struct arrival *arrival, struct http_request *request)
+{
+	struct quota_refusal refusal;
+	char seconds[16];
+
+	if (arrival->place != PLACE_MCP && arrival->place != PLACE_RAW)
+		return true;
+	if (quota_request(arrival->principal, &refusal) == 0)
+		return true;
+	snprintf(seconds, sizeof(seconds), "%u", refusal.retry_s);
+	http_request_answer_with(request, "Retry-After", seconds);
+	route_refuse(arrival->gateway, request, 429,
+	    "the quota %s of this %s is used up: try again in %s s",
+	    refusal.what, refusal.whose, seconds);
+	return false;
 }
 
 static bool
 is_probe(const char *target)
 {
-	return is_path(target, "/healthz") || is_path(target, "/readyz");
+	return route_is_path(target, "/healthz") ||
+	    route_is_path(target, "/readyz");
 }
 
 /* Probes of a load balancer come without token and with any Host. */
@@ -147,65 +243,103 @@ answer_probe(struct gateway *gateway, struct http_request *request)
 	static const struct http_header plain[] = {
 		{ "Content-Type", "text/plain" },
 	};
-	const bool ready = !gateway->draining ||
-	    !is_path(http_request_target(request), "/readyz");
+	const char *why = gateway->draining ? "draining\n"
+	    : !registry_is_ready(gateway)   ? "starting\n"
+					    : "ok\n";
+	const bool well = why[0] == 'o' ||
+	    !route_is_path(http_request_target(request), "/readyz");
 
-	http_reply_static(request, ready ? 200 : 503, plain, 1,
-	    ready ? "ok\n" : "draining\n");
+	http_reply_static(
+	    request, well ? 200 : 503, plain, 1, well ? "ok\n" : why);
 }
 
-/* The names, for whoever asked for one that is not there. */
+/* The names that it may know, for whoever asked for another. */
 static void
-refuse_unknown(struct gateway *gateway, struct http_request *request)
+refuse_unknown(struct arrival *arrival, struct http_request *request)
 {
-	const uint32_t n = gateway->plan->n_deployments;
+	const struct server *server = NULL;
 	char names[512] = "";
+	unsigned n = 0;
 
-	for (uint32_t i = 0; i < n && i < 8; i++) {
+	while ((server = registry_next(
+		    arrival->gateway, arrival->principal, server)) != NULL) {
 		const size_t used = strlen(names);
-		snprintf(names + used, sizeof(names) - used, "%s/s/%s/mcp",
-		    i == 0 ? "" : ", ", gateway->bundles[i].name);
+		if (n++ < 8)
+			snprintf(names + used, sizeof(names) - used,
+			    "%s/s/%s/mcp", n == 1 ? "" : ", ", server->name);
 	}
-	route_refuse(gateway, request, 404,
-	    "nothing is at '%.200s'; a server is reached at /s/NAME/mcp, here "
-	    "%s%s",
+	route_refuse(arrival->gateway, request, 404,
+	    "nothing is at '%.200s'; a server is reached at /s/NAME/mcp, all "
+	    "of them at /mcp; here %s%s",
 	    http_request_target(request), n == 0 ? "there is none yet" : names,
 	    n > 8 ? ", …" : "");
+}
+
+static void
+place_enter(struct arrival *arrival, struct http_request *request)
+{
+	place_find(arrival, http_request_target(request));
+	if (arrival->place == PLACE_NONE) {
+		refuse_unknown(arrival, request);
+		return;
+	}
+	if (!guard_scope(arrival, request) || !guard_quota(arrival, request))
+		return;
+	if (arrival->place == PLACE_METRICS)
+		metrics_answer(arrival->gateway, arrival->principal, request);
+	else if (arrival->place == PLACE_ADMIN)
+		admin_head(arrival, request);
+}
+
+static struct arrival *
+arrival_new(struct gateway *gateway, struct http_request *request)
+{
+	struct arrival *arrival = calloc(1, sizeof(*arrival));
+	char id[17];
+
+	if (arrival == NULL)
+		return NULL;
+	arrival->gateway = gateway;
+	arrival->id = ++gateway->next_request;
+	arrival->began_us = now_us();
+	http_request_note_set(request, arrival);
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)arrival->id);
+	http_request_answer_with(request, "X-Request-Id", id);
+	return arrival;
 }
 
 static void
 on_head(void *arg, struct http_request *request)
 {
 	struct gateway *gateway = arg;
-	const char *target = http_request_target(request), *rest;
-	char name[WIRE_NAME_MAX];
+	const char *target = http_request_target(request);
 
 	gateway->n_requests++;
-	if (is_probe(target))
+	struct arrival *arrival = arrival_new(gateway, request);
+	if (arrival == NULL)
+		route_refuse(gateway, request, 503, "out of memory");
+	else if (is_probe(target))
 		answer_probe(gateway, request);
-	else if (!guard(gateway, request))
+	else if (!guard_pages(gateway, request) ||
+	    cors_answer(gateway, request))
 		return;
-	else if (is_path(target, "/metrics"))
-		metrics_answer(gateway, request);
-	else if (!server_path(target, name, &rest) ||
-	    server_find(gateway, name) == NULL)
-		refuse_unknown(gateway, request);
+	else if (is_resource_metadata(target))
+		resource_metadata_answer(gateway, request);
+	else if (guard_token(arrival, request))
+		place_enter(arrival, request);
 }
 
 static void
 visit_start(const struct visit *visit)
 {
-	const char *rest = "";
-	char name[WIRE_NAME_MAX];
+	const struct arrival *arrival = http_request_note(visit->request);
 
-	if (visit->bundle->surface->is_fetch) {
+	if (visit->bundle->surface->is_fetch)
 		fetch_start(visit);
-		return;
-	}
-	server_path(http_request_target(visit->request), name, &rest);
-	if (!is_path(rest, "/mcp"))
+	else if (arrival->place != PLACE_MCP)
 		route_refuse(visit->gateway, visit->request, 404,
-		    "the server %s is at /s/%s/mcp only", name, name);
+		    "the server %s is at /s/%s/mcp only", visit->bundle->name,
+		    visit->bundle->name);
 	else
 		rpc_start(visit);
 }
@@ -279,35 +413,116 @@ surface_wait(const struct visit *visit)
 	route_refuse(visit->gateway, visit->request, 503, "out of memory");
 }
 
-static void
-on_request(void *arg, struct http_request *request)
+static struct bundle *
+bundle_find(const struct gateway *gateway, const struct server *server)
 {
-	struct gateway *gateway = arg;
-	const char *rest;
-	char name[WIRE_NAME_MAX];
+	return server == NULL ? NULL : &gateway->bundles[server->record.id];
+}
 
-	if (!server_path(http_request_target(request), name, &rest))
-		return; /* cannot be: on_head() answered */
-	struct principal *principal = principal_find(
-	    gateway, http_request_header(request, "Authorization"));
-	if (principal == NULL) {
-		route_refuse(gateway, request, 401, "the token has expired");
-		return;
-	}
+static void
+endpoint_enter(const struct arrival *arrival, struct http_request *request)
+{
+	struct gateway *gateway = arrival->gateway;
 	const struct visit visit = {
 		.gateway = gateway,
-		.principal = principal,
-		.endpoint = { .tenant = principal->tenant,
-		    .server = registry_server_find(
-			gateway, principal->tenant, name) },
-		.bundle = server_find(gateway, name),
+		.principal = arrival->principal,
+		.endpoint = { .tenant = arrival->principal->tenant,
+		    .server = arrival->server },
+		.bundle = bundle_find(gateway, arrival->server),
 		.request = request,
-		.id = ++gateway->next_request,
+		.rest = arrival->rest,
+		.id = arrival->id,
 	};
-	if (visit.bundle->surface != NULL)
+
+	if (visit.bundle == NULL)
+		route_refuse(gateway, request, 404, "nothing is here yet");
+	else if (visit.bundle->surface != NULL)
 		visit_start(&visit);
 	else
 		surface_wait(&visit);
+}
+
+/* The body took its time: much may have changed. */
+static bool
+arrival_stands(struct arrival *arrival, struct http_request *request)
+{
+	const struct principal *principal = arrival->principal;
+
+	if (principal->gone) {
+		challenge_set(request, NULL);
+		route_refuse(arrival->gateway, request, 401,
+		    "the token was revoked, or has expired");
+		return false;
+	}
+	if (arrival->server != NULL &&
+	    !registry_sees(principal, arrival->server)) {
+		refuse_unknown(arrival, request);
+		return false;
+	}
+	return guard_scope(arrival, request);
+}
+
+static void
+on_request(void *arg, struct http_request *request)
+{
+	struct arrival *arrival = http_request_note(request);
+
+	(void)arg;
+	if (!arrival_stands(arrival, request))
+		return;
+	if (arrival->place == PLACE_ADMIN)
+		admin_request(arrival, request);
+	else
+		endpoint_enter(arrival, request);
+}
+
+/* One line a request; what went wrong here is told to everybody. */
+static void
+arrival_log(const struct arrival *arrival, struct http_request *request,
+    unsigned status)
+{
+	const struct principal *principal = arrival->principal;
+	const char *target = http_request_target(request);
+	const struct log_fields fields = {
+		.request = arrival->id,
+		.principal = principal == NULL ? NULL : principal->record.name,
+		.principal_id = principal == NULL ? 0 : principal->record.id,
+		.tenant =
+		    principal == NULL ? NULL : principal->tenant->record.name,
+		.server =
+		    arrival->server == NULL ? NULL : arrival->server->name,
+		.trace = http_request_header(request, "traceparent"),
+		.status = status,
+		.us = now_us() - arrival->began_us,
+	};
+
+	log_event(status >= 500 && status != 503 ? LOG_WARN : LOG_DEBUG,
+	    &fields, "%s %.*s", http_request_method(request),
+	    (int)strcspn(target, "?"), target);
+}
+
+static void
+on_answered(void *arg, struct http_request *request, unsigned status)
+{
+	const struct arrival *arrival = http_request_note(request);
+
+	if (arrival != NULL)
+		metrics_answered(arg, status, now_us() - arrival->began_us);
+	else
+		metrics_answered(arg, status, 0); /* refused by http/ */
+	if (arrival != NULL)
+		arrival_log(arrival, request, status);
+}
+
+static void
+on_over(void *arg, struct http_request *request)
+{
+	struct arrival *arrival = http_request_note(request);
+
+	(void)arg;
+	principal_unref(arrival->principal);
+	server_unref(arrival->server);
+	free(arrival);
 }
 
 static void
@@ -346,4 +561,6 @@ const struct http_ops route_ops = {
 	.gone = on_gone,
 	.drained = on_drained,
 	.silent = on_silent,
+	.answered = on_answered,
+	.over = on_over,
 };

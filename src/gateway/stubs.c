@@ -68,3 +68,16 @@ pool_message_set(struct pool *p, pool_message_fn *fn, void *a)
 	(void)fn;
 	(void)a;
 }
+
+WEAK unsigned
+upstream_links(const struct server *s)
+{
+	(void)s;
+	return 0;
+}
+WEAK void
+upstream_restart(struct gateway *g, struct server *s)
+{
+	(void)g;
+	(void)s;
+}

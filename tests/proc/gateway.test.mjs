@@ -91,7 +91,7 @@ test('a bundle that cannot be loaded says where', async () => {
     assert.equal(error.code, -32603);
     assert.equal(error.data.code, 'load_error');
     if (server === 'broken') assert.match(error.message, /\(index\.js:2:5\)$/);
-    else assert.match(error.message, /surface is broken: name and version must be strings$/);
+    else assert.match(error.message, /is broken: name and version must be strings$/);
   }
   assert.equal((await gateway.call('load_error')).error.code, -32603);
 });
@@ -336,7 +336,7 @@ test('what strangers write cannot speak to a terminal', async () => {
 });
 
 test('unknown places are told what there is', async () => {
-  for (const path of ['/', '/mcp', '/s/', '/s/none/mcp', '/s/%74ools/mcp', '/S/tools/mcp',
+  for (const path of ['/', '/s/', '/s/none/mcp', '/s/%74ools/mcp', '/S/tools/mcp',
     `/s/${'x'.repeat(100)}/mcp`]) {
     const response = await gateway.fetch(path);
     assert.equal(response.status, 404, path);
@@ -355,7 +355,9 @@ test('probes need no token, all else does', async () => {
     for (const authorization of ['', 'Bearer wrong', 'Basic letmein']) {
       const response = await bare(path, { authorization });
       assert.equal(response.status, 401);
-      assert.equal(response.headers.get('www-authenticate'), 'Bearer');
+      assert.equal(response.headers.get('www-authenticate'),
+        `Bearer resource_metadata="http://127.0.0.1:${gateway.port}` +
+        `/.well-known/oauth-protected-resource${path}"`);
       assert.match((await response.json()).error, /Authorization: Bearer TOKEN/);
     }
   }
