@@ -10,34 +10,30 @@
 #include "mcp/serve.h"
 
 static void
-open_result(struct json_out *out, struct json_span id, enum mcp_era era)
+open_result(struct json_out *out, enum mcp_era era)
 {
-	mcp_reply_open(out, id);
 	json_out_text(
 	    out, era == MCP_MODERN ? "{\"resultType\":\"complete\"," : "{");
 }
 
-/* {…}: the tool made the CallToolResult itself. */
+/* {…}: the tool made the result itself. */
 static void
-write_as_is(struct json_out *out, struct json_span id, enum mcp_era era,
-    struct json_span result, bool has_type)
+write_as_is(struct json_out *out, enum mcp_era era, struct json_span result,
+    bool has_type)
 {
 	if (era == MCP_LEGACY || has_type) {
-		mcp_reply_open(out, id);
 		json_out_span(out, result);
-	} else {
-		/* It has a member at least: a comma is right. */
-		open_result(out, id, era);
-		json_out_raw(out, result.at + 1, result.len - 1);
+		return;
 	}
-	mcp_reply_close(out);
+	/* It has a member at least: a comma is right. */
+	open_result(out, era);
+	json_out_raw(out, result.at + 1, result.len - 1);
 }
 
 static void
-write_wrapped(struct json_out *out, struct json_span id, enum mcp_era era,
-    struct json_span result)
+write_wrapped(struct json_out *out, enum mcp_era era, struct json_span result)
 {
-	open_result(out, id, era);
+	open_result(out, era);
 	json_out_text(out, "\"content\":[{\"type\":\"text\",\"text\":");
 	if (json_kind_of(result) == JSON_KIND_STRING)
 		json_out_span(out, result);
@@ -49,12 +45,22 @@ write_wrapped(struct json_out *out, struct json_span id, enum mcp_era era,
 		json_out_span(out, result);
 	}
 	json_out_text(out, "}");
-	mcp_reply_close(out);
+}
+
+bool
+mcp_result_wants_input(struct json_span result)
+{
+	struct json_want members[] = { { .name = "resultType" },
+		{ .name = "inputRequests" }, { .name = "requestState" } };
+
+	return json_members_find(result, members, ARRAY_LEN(members)) == 0 &&
+	    json_string_equals(members[0].value, "input_required") &&
+	    (members[1].value.at != NULL || members[2].value.at != NULL);
 }
 
 int
-mcp_tool_result_write(struct json_out *out, struct json_span id,
-    enum mcp_era era, const char *raw_json, size_t len)
+mcp_tool_result_make(
+    struct json_out *out, enum mcp_era era, const char *raw_json, size_t len)
 {
 	struct json_want members[] = { { .name = "content" },
 		{ .name = "resultType" } };
@@ -62,11 +68,27 @@ mcp_tool_result_write(struct json_out *out, struct json_span id,
 
 	if (json_check(raw_json, len, &result, NULL) != 0)
 		return MCP_E_RESULT;
-	if (json_members_find(result, members, ARRAY_LEN(members)) == 0 &&
-	    json_kind_of(members[0].value) == JSON_KIND_ARRAY)
-		write_as_is(out, id, era, result, members[1].value.at != NULL);
+	const bool is_result =
+	    json_members_find(result, members, ARRAY_LEN(members)) == 0 &&
+	    json_kind_of(members[0].value) == JSON_KIND_ARRAY;
+	if (is_result || mcp_result_wants_input(result))
+		write_as_is(out, era, result, members[1].value.at != NULL);
 	else
-		write_wrapped(out, id, era, result);
+		write_wrapped(out, era, result);
+	return 0;
+}
+
+int
+mcp_tool_result_write(struct json_out *out, struct json_span id,
+    enum mcp_era era, const char *raw_json, size_t len)
+{
+	struct json_span result;
+
+	if (json_check(raw_json, len, &result, NULL) != 0)
+		return MCP_E_RESULT;
+	mcp_reply_open(out, id);
+	mcp_tool_result_make(out, era, raw_json, len);
+	mcp_reply_close(out);
 	return 0;
 }
 
@@ -144,12 +166,12 @@ write_failure(struct json_out *out, const struct mcp_failure *failure,
 }
 
 void
-mcp_tool_failure_write(struct json_out *out, struct json_span id,
-    enum mcp_era era, const struct mcp_failure *failure)
+mcp_tool_failure_make(
+    struct json_out *out, enum mcp_era era, const struct mcp_failure *failure)
 {
 	const struct details details = details_read(failure);
 
-	open_result(out, id, era);
+	open_result(out, era);
 	json_out_text(out, "\"content\":[{\"type\":\"text\",\"text\":\"");
 	json_out_text(out, failure->code);
 	json_out_text(out, ": ");
@@ -159,6 +181,14 @@ mcp_tool_failure_write(struct json_out *out, struct json_span id,
 	    "\"_meta\":{\"cordon/error\":");
 	write_failure(out, failure, &details);
 	json_out_text(out, "}}");
+}
+
+void
+mcp_tool_failure_write(struct json_out *out, struct json_span id,
+    enum mcp_era era, const struct mcp_failure *failure)
+{
+	mcp_reply_open(out, id);
+	mcp_tool_failure_make(out, era, failure);
 	mcp_reply_close(out);
 }
 
@@ -182,6 +212,41 @@ write_place(struct json_out *out, const struct details *details)
 }
 
 static void
+write_error(struct json_out *out, const struct mcp_failure *failure,
+    const struct details *details)
+{
+	write_inside(out, details->members[MESSAGE].value);
+	write_place(out, details);
+	json_out_text(out, "\",\"data\":");
+	write_failure(out, failure, details);
+	json_out_text(out, "}");
+}
+
+void
+mcp_call_failure_make(struct json_out *out, const struct mcp_failure *failure)
+{
+	const struct details details = details_read(failure);
+
+	json_out_text(out, "{\"code\":-32603,\"message\":\"");
+	json_out_text(out, failure->code);
+	json_out_text(out, ": ");
+	write_error(out, failure, &details);
+}
+
+void
+mcp_load_failure_make(
+    struct json_out *out, const char *server, const struct mcp_failure *failure)
+{
+	const struct details details = details_read(failure);
+
+	json_out_text(
+	    out, "{\"code\":-32603,\"message\":\"the bundle of server ");
+	json_out_text(out, server);
+	json_out_text(out, " cannot be loaded: ");
+	write_error(out, failure, &details);
+}
+
+static void
 open_error(struct json_out *out, struct json_span id)
 {
 	json_out_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -189,41 +254,23 @@ open_error(struct json_out *out, struct json_span id)
 		json_out_text(out, "null");
 	else
 		json_out_span(out, id);
-	json_out_text(out, ",\"error\":{\"code\":-32603,\"message\":\"");
-}
-
-static void
-close_error(struct json_out *out, const struct mcp_failure *failure,
-    const struct details *details)
-{
-	write_inside(out, details->members[MESSAGE].value);
-	write_place(out, details);
-	json_out_text(out, "\",\"data\":");
-	write_failure(out, failure, details);
-	json_out_text(out, "}}");
+	json_out_text(out, ",\"error\":");
 }
 
 void
 mcp_call_failure_write(struct json_out *out, struct json_span id,
     const struct mcp_failure *failure)
 {
-	const struct details details = details_read(failure);
-
 	open_error(out, id);
-	json_out_text(out, failure->code);
-	json_out_text(out, ": ");
-	close_error(out, failure, &details);
+	mcp_call_failure_make(out, failure);
+	json_out_text(out, "}");
 }
 
 void
 mcp_load_failure_write(struct json_out *out, struct json_span id,
     const char *server, const struct mcp_failure *failure)
 {
-	const struct details details = details_read(failure);
-
 	open_error(out, id);
-	json_out_text(out, "the bundle of server ");
-	json_out_text(out, server);
-	json_out_text(out, " cannot be loaded: ");
-	close_error(out, failure, &details);
+	mcp_load_failure_make(out, server, failure);
+	json_out_text(out, "}");
 }

@@ -59,3 +59,20 @@ void mcp_call_failure_write(struct json_out *out, struct json_span id,
 /* The same, in the words for a bundle that does not work at all. */
 void mcp_load_failure_write(struct json_out *out, struct json_span id,
     const char *server, const struct mcp_failure *failure);
+
+/*
+ * The same as objects by themselves, without the reply around them: a result,
+ * and {"code", "message", "data"}. A result with what a client is asked for
+ * ("input_required") is kept as it is, too.
+ */
+int mcp_tool_result_make(
+    struct json_out *out, enum mcp_era era, const char *raw_json, size_t len);
+void mcp_tool_failure_make(
+    struct json_out *out, enum mcp_era era, const struct mcp_failure *failure);
+void
+mcp_call_failure_make(struct json_out *out, const struct mcp_failure *failure);
+void mcp_load_failure_make(struct json_out *out, const char *server,
+    const struct mcp_failure *failure);
+
+/* Whether a result is "input_required", with something to it. */
+bool mcp_result_wants_input(struct json_span result);

@@ -70,8 +70,8 @@ mcp_surface_free(struct mcp_surface *surface)
 static int
 bad(struct err *err, const char *what)
 {
-	return err_set(err, MCP_E_SURFACE,
-	    "what the server says of itself is broken: %s", what);
+	return err_set(
+	    err, MCP_E_SURFACE, "the server's surface is broken: %s", what);
 }
 
 /* The text becomes the surface's; the copy is what spans lie in. */
@@ -174,7 +174,7 @@ list_take(struct mcp_surface *surface, enum mcp_list list,
 
 	if (json_kind_of(array) != JSON_KIND_ARRAY)
 		return err_set(err, MCP_E_SURFACE,
-		    "what the server says of itself is broken: %s is no array",
+		    "the server's surface is broken: %s is no array",
 		    lists[list].member);
 	json_iter_init(&iter, array);
 	while (json_iter_element(&iter, &element)) {

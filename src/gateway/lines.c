@@ -1,0 +1,931 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * JSON-RPC lines over a link. The order of a link's life: server/discover finds
+ * out whether the server is modern; any other answer, silence, or its leaving
+ * means initialize. Then calls, under ids and progress tokens of ours: an
+ * answer that names none of them is dropped, and too many of those end the
+ * link. What the server asks or logs by itself belongs to a call only if it is
+ * the only one under way on the link; a link carries one principal's calls
+ * unless the operator shares it, so a wrong guess would be a leak.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "gateway/link.h"
+#include "gateway/log.h"
+
+#define PROBE_MS 5000
+#define GREETING_MS 25000
+#define AGAIN_MS 50
+#define BATCH_MAX 64
+
+static void
+message_open(struct json_out *out, size_t limit)
+{
+	json_out_init(out, limit);
+	json_out_text(out, "{\"jsonrpc\":\"2.0\"");
+}
+
+static void
+request_open(struct json_out *out, uint64_t id, const char *method)
+{
+	message_open(out, BEHIND_TEXT_MAX);
+	json_out_text(out, ",\"id\":");
+	json_out_uint(out, id);
+	json_out_text(out, ",\"method\":\"");
+	json_out_text(out, method);
+	json_out_text(out, "\"");
+}
+
+/* Sends what was written, and gives its memory back. */
+static bool
+message_send(struct link *link, struct json_out *out,
+    struct upstream_call *call, bool first)
+{
+	json_out_text(out, "}");
+	const bool sent = link_write(link, out, call, first);
+	json_out_fini(out);
+	return sent;
+}
+
+static void
+notification_send(
+    struct link *link, const char *method, struct json_span params)
+{
+	struct json_out out;
+
+	message_open(&out, BEHIND_TEXT_MAX);
+	json_out_text(&out, ",\"method\":\"");
+	json_out_text(&out, method);
+	json_out_text(&out, "\"");
+	if (params.at != NULL) {
+		json_out_text(&out, ",\"params\":");
+		json_out_span(&out, params);
+	}
+	message_send(link, &out, NULL, false);
+}
+
+/* _meta of a request that is the host's own, to a modern server. */
+static void
+own_meta_write(struct json_out *out)
+{
+	json_out_text(out,
+	    "\"_meta\":{\"" MCP_META_VERSION "\":\"" MCP_VERSION_MODERN
+	    "\",\"" MCP_META_CAPABILITIES "\":{},\"" MCP_META_CLIENT_INFO
+	    "\":{\"name\":\"cordon\",\"version\":\"" CORDON_VERSION "\"}}");
+}
+
+static void
+probe_send(struct link *link)
+{
+	struct json_out out;
+
+	link->stage = LINK_PROBING;
+	link->greet_id = ++link->last_id;
+	request_open(&out, link->greet_id, "server/discover");
+	json_out_text(&out, ",\"params\":{");
+	own_meta_write(&out);
+	json_out_text(&out, "}");
+	message_send(link, &out, NULL, false);
+	link_timer_set(link, PROBE_MS);
+}
+
+static void
+initialize_send(struct link *link)
+{
+	struct json_out out;
+
+	link->stage = LINK_GREETING;
+	link->era = MCP_LEGACY;
+	link->greet_id = ++link->last_id;
+	request_open(&out, link->greet_id, "initialize");
+	json_out_text(&out, ",\"params\":");
+	behind_initialize_write(&out, link->can);
+	message_send(link, &out, NULL, false);
+	link_timer_set(link, GREETING_MS);
+}
+
+void
+lines_opened(struct link *link)
+{
+	if (link->upstream->verdict == VERDICT_LEGACY)
+		initialize_send(link);
+	else
+		probe_send(link);
+}
+
+bool
+lines_left(struct link *link)
+{
+	if (link->stage != LINK_PROBING)
+		return false;
+	/* Some leave at the first request that is not initialize. */
+	link->upstream->verdict = VERDICT_LEGACY;
+	return true;
+}
+
+/* Modern servers tell of changes only who listens. */
+static void
+listen_send(struct link *link)
+{
+	struct json_out out;
+	const char *comma = "";
+
+	if (link->listen_id != 0) {
+		char cancel[64];
+		snprintf(cancel, sizeof(cancel), "{\"requestId\":%llu}",
+		    (unsigned long long)link->listen_id);
+		notification_send(link, "notifications/cancelled",
+		    (struct json_span){ cancel, strlen(cancel) });
+		link->n_late++;
+	}
+	link->listen_id = ++link->last_id;
+	request_open(&out, link->listen_id, "subscriptions/listen");
+	json_out_text(&out, ",\"params\":{");
+	own_meta_write(&out);
+	json_out_text(&out,
+	    ",\"notifications\":{\"toolsListChanged\":true,"
+	    "\"promptsListChanged\":true,\"resourcesListChanged\":true");
+	if (link->uris != NULL)
+		json_out_text(&out, ",\"resourceSubscriptions\":[");
+	for (const struct uri *uri = link->uris; uri != NULL; uri = uri->next) {
+		json_out_text(&out, comma);
+		json_out_raw(&out, uri->json, uri->len);
+		comma = ",";
+	}
+	json_out_text(&out, link->uris != NULL ? "]}}" : "}}");
+	message_send(link, &out, NULL, false);
+}
+
+/* A legacy request of the host's own, whose answer is of no interest. */
+static void
+subscribe_send(struct link *link, const char *method, struct json_span uri)
+{
+	struct json_out out;
+
+	request_open(&out, ++link->last_id, method);
+	json_out_text(&out, ",\"params\":{\"uri\":");
+	json_out_span(&out, uri);
+	json_out_text(&out, "}");
+	if (message_send(link, &out, NULL, false))
+		link->n_late++;
+}
+
+static void
+clock_start(struct upstream_call *call)
+{
+	const uint64_t wall_ns =
+	    call->upstream->server->record.launch.limits.wall_ns;
+	const struct timeval wall = { (time_t)(wall_ns / 1000000000),
+		(suseconds_t)(wall_ns % 1000000000 / 1000) };
+
+	if (wall_ns > 0)
+		evtimer_add(call->begin, &wall);
+}
+
+static void
+call_unlink(struct upstream_call *call)
+{
+	struct upstream_call **at = &call->link->calls;
+
+	while (*at != call)
+		at = &(*at)->next_on_link;
+	*at = call->next_on_link;
+	call->next_on_link = NULL;
+	call->link->used_ms = behind_now_ms();
+	call->link = NULL;
+	call->id = 0;
+	evtimer_del(call->begin);
+}
+
+static void
+call_refuse(struct upstream_call *call, const char *why)
+{
+	if (call->link != NULL)
+		call_unlink(call);
+	behind_call_error(call, 503, MCP_INTERNAL_ERROR, "%s", why);
+}
+
+static void
+call_send(struct upstream_call *call)
+{
+	struct link *link = call->link;
+	const struct json_span meta = behind_param(call, "_meta");
+	struct json_want token = { .name = "progressToken" };
+	char ours[24];
+	struct json_out out;
+
+	const bool wants_progress =
+	    json_members_find(meta, &token, 1) == 0 && token.value.at != NULL;
+	call->id = ++link->last_id;
+	snprintf(ours, sizeof(ours), "%llu", (unsigned long long)call->id);
+	request_open(&out, call->id, call->method);
+	json_out_text(&out, ",\"params\":");
+	const int r = behind_params_write(
+	    &out, call, link->era, wants_progress ? ours : NULL);
+	if (r != 0)
+		out.status = r;
+	call->sent_ms = link->used_ms = behind_now_ms();
+	if (message_send(link, &out, call, false))
+		clock_start(call);
+	else
+		call_refuse(call,
+		    "the server does not read what it is sent: 16 MiB wait "
+		    "for it; try again later");
+}
+
+static void
+calls_send(struct link *link)
+{
+	struct upstream_call *call = link->calls, *next;
+
+	for (; call != NULL; call = next) {
+		next = call->next_on_link;
+		if (call->id == 0)
+			call_send(call);
+	}
+}
+
+static void
+call_add(struct link *link, struct upstream_call *call)
+{
+	struct upstream_call **at = &link->calls;
+
+	while (*at != NULL)
+		at = &(*at)->next_on_link;
+	*at = call;
+	call->link = link;
+	if (link->stage == LINK_READY)
+		call_send(call);
+}
+
+static bool
+link_is_there(const struct upstream *upstream, const struct link *link)
+{
+	const struct link *at = upstream->links;
+
+	while (at != NULL && at != link)
+		at = at->next;
+	return at != NULL;
+}
+
+static void
+lines_begin(struct upstream_call *call)
+{
+	struct upstream *upstream = call->upstream;
+	struct link *link = call->pinned;
+	char why[256] = "the server ended";
+
+	if (link == NULL)
+		link = link_get(upstream, call->client, why);
+	else if (!link_is_there(upstream, link))
+		link = NULL;
+	if (link == NULL)
+		call_refuse(call, why);
+	else
+		call_add(link, call);
+}
+
+static void
+lines_greet(struct capture *capture)
+{
+	struct upstream *upstream = capture_upstream(capture);
+	struct link *link = capture_link(capture);
+	char why[256] = "the server ended";
+
+	if (link == NULL)
+		link = link_get(upstream, capture_client(capture), why);
+	else if (!link_is_there(upstream, link))
+		link = NULL;
+	if (link == NULL)
+		capture_refuse(capture, "%s", why);
+	else if (link->stage == LINK_READY)
+		capture_greeted(capture, link->era,
+		    (struct json_span){ link->hello, link->hello_len });
+	else
+		link->greets = true;
+}
+
+static void
+cancel_send(struct link *link, uint64_t id, const char *reason)
+{
+	struct json_out out;
+
+	message_open(&out, 8192);
+	json_out_text(&out,
+	    ",\"method\":\"notifications/cancelled\",\"params\":"
+	    "{\"requestId\":");
+	json_out_uint(&out, id);
+	if (reason != NULL) {
+		json_out_text(&out, ",\"reason\":");
+		json_out_string(&out, reason, strnlen(reason, 256));
+	}
+	json_out_text(&out, "}");
+	message_send(link, &out, NULL, true);
+}
+
+static void
+lines_drop(struct upstream_call *call, const char *reason)
+{
+	struct link *link = call->link;
+	const uint64_t id = call->id;
+
+	if (link == NULL)
+		return;
+	call_unlink(call);
+	if (id == 0 || link_unwrite(link, call))
+		return;
+	link->n_late++;
+	cancel_send(link, id, reason);
+}
+
+static void
+lines_expire(struct upstream_call *call)
+{
+	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
+		if (call->asks[i].open) { /* the client's patience counts */
+			clock_start(call);
+			return;
+		}
+	lines_drop(call, "the call took too long");
+	behind_call_error(call, 0, MCP_INTERNAL_ERROR,
+	    "timeout: the server did not answer %s within %llu s (wall_ms)",
+	    call->method,
+	    (unsigned long long)
+		    call->upstream->server->record.launch.limits.wall_ns /
+		1000000000);
+}
+
+static int
+lines_answer(struct upstream_call *call, struct ask *ask, bool is_error,
+    const char *json, size_t len)
+{
+	struct json_out out;
+
+	if (call->link == NULL)
+		return -ENOENT;
+	message_open(&out, BEHIND_TEXT_MAX);
+	json_out_text(&out, ",\"id\":");
+	json_out_text(&out, ask->id);
+	json_out_text(&out, is_error ? ",\"error\":" : ",\"result\":");
+	json_out_raw(&out, json, len);
+	clock_start(call);
+	return message_send(call->link, &out, NULL, false) ? 0 : -ENOMEM;
+}
+
+static void
+lines_pause(struct upstream_call *call, bool paused)
+{
+	/* Others use the link: it is read on, what is paused loses its
+	 * notifications. */
+	(void)call;
+	(void)paused;
+}
+
+const struct kind lines_kind = {
+	.begin = lines_begin,
+	.answer = lines_answer,
+	.drop = lines_drop,
+	.pause = lines_pause,
+	.expire = lines_expire,
+	.greet = lines_greet,
+};
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream *upstream = arg;
+	struct link *link = upstream->again_link;
+	struct client client = { 0 };
+
+	(void)fd;
+	(void)what;
+	if (link == NULL)
+		return;
+	if (upstream->capture != NULL) { /* after the one under way */
+		const struct timeval delay = { 0, AGAIN_MS * 1000 };
+		evtimer_add(upstream->again, &delay);
+		return;
+	}
+	upstream->again_link = NULL;
+	client.principal = link->principal;
+	client.session = link->has_session ? link->session : NULL;
+	client.can = link->can;
+	client.era = link->era;
+	if (capture_start(upstream, &client, link) != 0)
+		log_line(LOG_ERROR, 0, "out of memory");
+}
+
+/* Soon, and once for many reasons. */
+static void
+lists_ask_again(struct link *link)
+{
+	const struct timeval delay = { 0, AGAIN_MS * 1000 };
+	struct upstream *upstream = link->upstream;
+
+	if (upstream->again_link != NULL)
+		return;
+	if (upstream->again == NULL)
+		upstream->again =
+		    evtimer_new(upstream->gateway->base, on_again, upstream);
+	if (upstream->again == NULL ||
+	    evtimer_add(upstream->again, &delay) != 0)
+		return;
+	upstream->again_link = link;
+}
+
+static void
+uris_send(struct link *link)
+{
+	if (link->era == MCP_MODERN) {
+		listen_send(link);
+		return;
+	}
+	for (const struct uri *uri = link->uris; uri != NULL; uri = uri->next)
+		subscribe_send(link, "resources/subscribe",
+		    (struct json_span){ uri->json, uri->len });
+}
+
+static bool
+is_only(const struct link *link)
+{
+	return link->upstream->links == link && link->next == NULL;
+}
+
+static void
+link_ready(struct link *link, enum mcp_era era, struct json_span result)
+{
+	struct upstream *upstream = link->upstream;
+
+	link->hello = malloc(result.len);
+	if (link->hello == NULL) {
+		link_end(link, false, "out of memory");
+		return;
+	}
+	memcpy(link->hello, result.at, result.len);
+	link->hello_len = result.len;
+	link->era = era;
+	link->stage = LINK_READY;
+	link->n_answers++;
+	upstream->verdict = era == MCP_MODERN ? VERDICT_MODERN : VERDICT_LEGACY;
+	if (era == MCP_LEGACY)
+		notification_send(
+		    link, "notifications/initialized", (struct json_span){ 0 });
+	uris_send(link);
+	link_timer_set(
+	    link, (uint64_t)upstream->gateway->sessions.link_idle_s * 1000);
+	/* While there was none, nothing was heard of changes. */
+	if (upstream->surface != NULL && is_only(link))
+		lists_ask_again(link);
+	calls_send(link);
+	if (link->greets && upstream->capture != NULL) {
+		link->greets = false;
+		capture_greeted(upstream->capture, era,
+		    (struct json_span){ link->hello, link->hello_len });
+	}
+}
+
+static void
+greeting_take(
+    struct link *link, struct json_span result, struct json_span error)
+{
+	struct json_want message = { .name = "message" },
+			 version = { .name = "protocolVersion" };
+	char text[160] = "";
+
+	if (link->stage == LINK_PROBING) {
+		if (json_kind_of(result) == JSON_KIND_OBJECT &&
+		    behind_speaks_modern(result))
+			link_ready(link, MCP_MODERN, result);
+		else
+			initialize_send(link);
+		return;
+	}
+	if (json_kind_of(result) != JSON_KIND_OBJECT) {
+		if (json_members_find(error, &message, 1) == 0)
+			json_string_copy(
+			    message.value, text, sizeof(text), NULL);
+		link_end(
+		    link, false, "the server refused initialize: %s", text);
+		return;
+	}
+	if (json_members_find(result, &version, 1) != 0 ||
+	    json_string_copy(version.value, text, sizeof(text), NULL) != 0 ||
+	    !mcp_version_is_legacy(text))
+		link_end(link, false,
+		    "the server answered initialize with the version '%.32s', "
+		    "which this host does not speak",
+		    text);
+	else
+		link_ready(link, MCP_LEGACY, result);
+}
+
+static struct upstream_call *
+call_by_id(const struct link *link, struct json_span id)
+{
+	char digits[24];
+
+	for (struct upstream_call *call = link->calls; call != NULL;
+	     call = call->next_on_link) {
+		const int n = snprintf(digits, sizeof(digits), "%llu",
+		    (unsigned long long)call->id);
+		if (call->id != 0 && id.len == (size_t)n &&
+		    memcmp(id.at, digits, id.len) == 0)
+			return call;
+	}
+	return NULL;
+}
+
+static bool
+id_is(struct json_span id, uint64_t number)
+{
+	char digits[24];
+	const int n = snprintf(
+	    digits, sizeof(digits), "%llu", (unsigned long long)number);
+
+	return number != 0 && id.len == (size_t)n &&
+	    memcmp(id.at, digits, id.len) == 0;
+}
+
+static void
+stray_count(struct link *link, const char *what)
+{
+	if (link->n_late > 0) {
+		link->n_late--;
+		return;
+	}
+	if (link->n_strays++ == 0)
+		log_line(LOG_WARN, 0, "server %s: %s",
+		    link->upstream->server->name, what);
+	if (link->n_strays > LINK_STRAYS_MAX)
+		link_end(link, false,
+		    "the server sent more than %d messages that answer "
+		    "nothing or are none",
+		    LINK_STRAYS_MAX);
+}
+
+static void
+response_take(struct link *link, struct json_span value,
+    const struct mcp_message *message)
+{
+	struct json_want members[] = { { .name = "result" },
+		{ .name = "error" } };
+
+	json_members_find(value, members, ARRAY_LEN(members));
+	if (link->stage != LINK_READY && id_is(message->id, link->greet_id)) {
+		link->greet_id = 0;
+		greeting_take(link, members[0].value, members[1].value);
+		return;
+	}
+	if (id_is(message->id, link->listen_id)) {
+		link->listen_id = 0;
+		return;
+	}
+	struct upstream_call *call = call_by_id(link, message->id);
+	if (call == NULL) {
+		stray_count(link, "it answered what nobody asked");
+		return;
+	}
+	const struct pool_usage usage = {
+		.wall_us = (behind_now_ms() - call->sent_ms) * 1000
+	};
+	const enum mcp_era era = link->era;
+	link->n_answers++;
+	call_unlink(call);
+	behind_call_response(
+	    call, members[0].value, members[1].value, era, &usage);
+}
+
+/* The one client's call under way, whose this must be; NULL: it cannot be
+ * told. */
+static struct upstream_call *
+call_only(const struct link *link)
+{
+	struct upstream_call *only = NULL;
+
+	for (struct upstream_call *call = link->calls; call != NULL;
+	     call = call->next_on_link) {
+		if (call->id == 0 || call->is_capture)
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = call;
+	}
+	return only;
+}
+
+static void
+reply_error(struct link *link, struct json_span id, int code, const char *text)
+{
+	struct json_out out;
+	char digits[16];
+
+	snprintf(digits, sizeof(digits), "%d", code);
+	message_open(&out, 8192);
+	json_out_text(&out, ",\"id\":");
+	json_out_span(&out, id);
+	json_out_text(&out, ",\"error\":{\"code\":");
+	json_out_text(&out, digits);
+	json_out_text(&out, ",\"message\":");
+	json_out_string(&out, text, strlen(text));
+	json_out_text(&out, "}");
+	message_send(link, &out, NULL, false);
+}
+
+static void
+ask_take(struct link *link, const struct mcp_message *message)
+{
+	struct upstream_call *call = call_only(link);
+	struct json_span params = message->params;
+	uint32_t number;
+	int code;
+
+	if (call == NULL) {
+		reply_error(link, message->id, MCP_INVALID_REQUEST,
+		    "it cannot be told which client this is for: not exactly "
+		    "one call is under way");
+		return;
+	}
+	const char *refusal = behind_ask_refusal(call, message->method, &code);
+	if (refusal != NULL) {
+		reply_error(link, message->id, code, refusal);
+		return;
+	}
+	struct ask *ask = behind_ask_open(call, &number);
+	if (ask != NULL)
+		ask->id = strndup(message->id.at, message->id.len);
+	if (ask == NULL || ask->id == NULL) {
+		if (ask != NULL)
+			ask->open = false;
+		reply_error(link, message->id, MCP_INTERNAL_ERROR,
+		    "one call asks at most 16 things at once");
+		return;
+	}
+	if (params.at == NULL)
+		params = (struct json_span){ "{}", 2 };
+	call->wants_wait = true;
+	call->ops->ask(call->arg, number, message->method, params);
+}
+
+static void
+request_take(struct link *link, const struct mcp_message *message)
+{
+	struct json_out out;
+
+	if (!json_string_equals(message->method, "ping")) {
+		ask_take(link, message);
+		return;
+	}
+	message_open(&out, 8192);
+	json_out_text(&out, ",\"id\":");
+	json_out_span(&out, message->id);
+	json_out_text(&out, ",\"result\":{}");
+	message_send(link, &out, NULL, false);
+}
+
+static void
+progress_take(struct link *link, const struct mcp_message *message)
+{
+	struct json_want token = { .name = "progressToken" };
+
+	if (json_members_find(message->params, &token, 1) != 0)
+		return;
+	struct upstream_call *call = call_by_id(link, token.value);
+	if (call == NULL || call->is_capture)
+		return;
+	clock_start(call); /* it is at work */
+	behind_call_note(call, message->method, message->params);
+}
+
+static void
+message_note_take(struct link *link, const struct mcp_message *message)
+{
+	struct upstream_call *call = call_only(link);
+
+	if (call != NULL)
+		behind_call_note(call, message->method, message->params);
+	else if (json_string_equals(message->method, "notifications/message"))
+		front_log(link->upstream->gateway, link->upstream->server,
+		    link->principal, message->params);
+}
+
+/* The server takes an ask back. */
+static void
+cancelled_take(struct link *link, const struct mcp_message *message)
+{
+	struct json_want id = { .name = "requestId" };
+
+	if (json_members_find(message->params, &id, 1) != 0 ||
+	    id.value.at == NULL)
+		return;
+	for (struct upstream_call *call = link->calls; call != NULL;
+	     call = call->next_on_link)
+		for (size_t i = 0; i < BEHIND_ASKS_MAX; i++) {
+			struct ask *ask = &call->asks[i];
+			if (!ask->open || strlen(ask->id) != id.value.len ||
+			    memcmp(ask->id, id.value.at, id.value.len) != 0)
+				continue;
+			free(ask->id);
+			*ask = (struct ask){ 0 };
+		}
+}
+
+static void
+notification_take(struct link *link, const struct mcp_message *message)
+{
+	struct mcp_message whole = *message;
+	unsigned what;
+
+	if (whole.params.at == NULL)
+		whole.params = (struct json_span){ "{}", 2 };
+	if (json_string_equals(whole.method, "notifications/progress")) {
+		progress_take(link, &whole);
+	} else if (json_string_equals(
+		       whole.method, "notifications/cancelled")) {
+		cancelled_take(link, &whole);
+	} else if (behind_change_take(
+		       link->upstream, whole.method, whole.params, &what)) {
+		if (what != 0 && link->upstream->surface != NULL)
+			lists_ask_again(link);
+	} else if (!json_string_equals(whole.method,
+		       "notifications/subscriptions/acknowledged")) {
+		message_note_take(link, &whole);
+	}
+}
+
+static void
+value_take(struct link *link, struct json_span value)
+{
+	struct mcp_message message;
+	struct mcp_error error;
+
+	if (mcp_message_parse(value, &message, &error) != 0)
+		stray_count(link, "it sent a line that is no message");
+	else if (message.kind == MCP_RESPONSE)
+		response_take(link, value, &message);
+	else if (link->stage != LINK_READY)
+		return; /* nothing is due before it has greeted us */
+	else if (message.kind == MCP_REQUEST)
+		request_take(link, &message);
+	else
+		notification_take(link, &message);
+}
+
+bool
+lines_line(void *arg, const char *raw_text, size_t len)
+{
+	struct link *link = arg;
+	struct json_span value, element;
+	struct json_iter iter;
+
+	if (json_check(raw_text, len, &value, NULL) != 0) {
+		stray_count(link, "it sent a line that is no JSON");
+		return !link->is_dead;
+	}
+	if (json_kind_of(value) != JSON_KIND_ARRAY) {
+		value_take(link, value);
+		return !link->is_dead;
+	}
+	json_iter_init(&iter, value);
+	for (size_t n = 0; n < BATCH_MAX && !link->is_dead &&
+	     json_iter_element(&iter, &element);
+	     n++)
+		value_take(link, element);
+	return !link->is_dead;
+}
+
+void
+lines_read(struct link *link)
+{
+	struct upstream_call *call = link->calls;
+
+	while (call != NULL && !link->is_dead) {
+		if (!call->wants_wait) {
+			call = call->next_on_link;
+			continue;
+		}
+		call->wants_wait = false;
+		if (call->ops->wait != NULL)
+			call->ops->wait(call->arg);
+		call = link->calls; /* whoever is left */
+	}
+}
+
+void
+lines_timer(struct link *link)
+{
+	const uint64_t idle_ms =
+	    (uint64_t)link->upstream->gateway->sessions.link_idle_s * 1000;
+	const uint64_t now = behind_now_ms();
+
+	if (link->stage == LINK_PROBING) {
+		link->n_late++;
+		initialize_send(link);
+	} else if (link->stage != LINK_READY) {
+		link_end(link, false,
+		    link->stage == LINK_OPENING
+			? "the server was not reached within 30 s"
+			: "the server did not answer initialize within 25 s");
+	} else if (link->calls == NULL && link->uris == NULL &&
+	    now - link->used_ms >= idle_ms) {
+		link_end(link, false, "it was idle");
+	} else {
+		link_timer_set(link, idle_ms);
+	}
+}
+
+void
+lines_notify(struct upstream *upstream, const struct client *client,
+    const char *method, struct json_span params)
+{
+	struct link *link = link_find(upstream, client);
+
+	if (link != NULL && link->stage == LINK_READY &&
+	    link->era == MCP_LEGACY)
+		notification_send(link, method, params);
+}
+
+static struct uri **
+uri_find(struct link *link, struct json_span uri)
+{
+	struct uri **at = &link->uris;
+
+	while (*at != NULL &&
+	    ((*at)->len != uri.len ||
+		memcmp((*at)->json, uri.at, uri.len) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
+static bool
+uri_add(struct link *link, struct json_span uri)
+{
+	if (*uri_find(link, uri) != NULL || link->n_uris == LINK_URIS_MAX)
+		return false;
+	struct uri *copy = malloc(sizeof(*copy) + uri.len);
+	if (copy == NULL)
+		return false;
+	*copy = (struct uri){ .next = link->uris, .len = uri.len };
+	memcpy(copy->json, uri.at, uri.len);
+	link->uris = copy;
+	link->n_uris++;
+	return true;
+}
+
+static bool
+uri_remove(struct link *link, struct json_span uri)
+{
+	struct uri **at = uri_find(link, uri), *found = *at;
+
+	if (found == NULL)
+		return false;
+	*at = found->next;
+	link->n_uris--;
+	free(found);
+	return true;
+}
+
+void
+lines_subscribe(struct upstream *upstream, const struct client *client,
+    struct json_span uri, bool wanted)
+{
+	char why[256];
+	struct link *link = wanted ? link_get(upstream, client, why)
+				   : link_find(upstream, client);
+
+	if (link == NULL ||
+	    !(wanted ? uri_add(link, uri) : uri_remove(link, uri)))
+		return;
+	if (link->stage != LINK_READY)
+		return; /* all are told once it is */
+	if (link->era == MCP_MODERN)
+		listen_send(link);
+	else
+		subscribe_send(link,
+		    wanted ? "resources/subscribe" : "resources/unsubscribe",
+		    uri);
+}
+
+void
+lines_session_end(struct upstream *upstream, const uint8_t session[16])
+{
+	struct link *link = upstream->links, *next;
+
+	for (; link != NULL; link = next) {
+		next = link->next;
+		if (link->has_session &&
+		    memcmp(link->session, session, sizeof(link->session)) == 0)
+			link_end(link, false, "its session is over");
+	}
+}
+
+void
+lines_end(struct upstream *upstream, const char *reason)
+{
+	while (upstream->links != NULL)
+		link_end(upstream->links, false, "%s", reason);
+}

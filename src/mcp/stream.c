@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "mcp/stream.h"
+
+void
+mcp_lines_init(struct mcp_lines *lines, size_t limit)
+{
+	json_out_init(&lines->rest, limit);
+}
+
+void
+mcp_lines_fini(struct mcp_lines *lines)
+{
+	json_out_fini(&lines->rest);
+}
+
+static int
+status_of(const struct json_out *out)
+{
+	const int status = json_out_status(out);
+
+	return status == JSON_E_TOO_LONG ? MCP_E_MESSAGE_TOO_LONG : status;
+}
+
+static int
+line_tell(const char *raw_text, size_t len, mcp_stream_fn *fn, void *arg)
+{
+	if (len > 0 && raw_text[len - 1] == '\r')
+		len--;
+	return len == 0 || fn(arg, raw_text, len) ? 0 : MCP_E_STOPPED;
+}
+
+/* The end of a line, whose beginning may be kept already. */
+static int
+line_end(struct mcp_lines *lines, const char *raw_text, size_t len,
+    mcp_stream_fn *fn, void *arg)
+{
+	if (lines->rest.len == 0)
+		return len > lines->rest.limit
+		    ? MCP_E_MESSAGE_TOO_LONG
+		    : line_tell(raw_text, len, fn, arg);
+	json_out_raw(&lines->rest, raw_text, len);
+	int r = status_of(&lines->rest);
+	if (r == 0)
+		r = line_tell(lines->rest.bytes, lines->rest.len, fn, arg);
+	json_out_reset(&lines->rest);
+	/* One long line is no reason to keep its memory for ever. */
+	if (lines->rest.capacity > 65536)
+		json_out_fini(&lines->rest);
+	return r;
+}
+
+int
+mcp_lines_feed(struct mcp_lines *lines, const char *raw_bytes, size_t len,
+    mcp_stream_fn *fn, void *arg)
+{
+	const char *at = raw_bytes, *end = raw_bytes + len;
+
+	while (at < end) {
+		const char *feed = memchr(at, '\n', (size_t)(end - at));
+		if (feed == NULL) {
+			json_out_raw(&lines->rest, at, (size_t)(end - at));
+			return status_of(&lines->rest);
+		}
+		const int r = line_end(lines, at, (size_t)(feed - at), fn, arg);
+		if (r != 0)
+			return r;
+		at = feed + 1;
+	}
+	return 0;
+}
+
+void
+mcp_events_init(struct mcp_events *events, size_t limit)
+{
+	*events = (struct mcp_events){ 0 };
+	json_out_init(&events->line, limit);
+	json_out_init(&events->data, limit);
+}
+
+void
+mcp_events_fini(struct mcp_events *events)
+{
+	json_out_fini(&events->line);
+	json_out_fini(&events->data);
+}
+
+static int
+event_end(struct mcp_events *events, mcp_stream_fn *fn, void *arg)
+{
+	bool goes_on = true;
+
+	/* The line feed behind the last line of data is not part of it. */
+	if (events->has_data && events->data.len > 1)
+		goes_on = fn(arg, events->data.bytes, events->data.len - 1);
+	json_out_reset(&events->data);
+	events->has_data = false;
+	return goes_on ? 0 : MCP_E_STOPPED;
+}
+
+static int
+event_line(struct mcp_events *events, const char *line, size_t len,
+    mcp_stream_fn *fn, void *arg)
+{
+	static const char field[] = "data";
+	const size_t field_len = sizeof(field) - 1;
+
+	if (len == 0)
+		return event_end(events, fn, arg);
+	if (len < field_len || memcmp(line, field, field_len) != 0 ||
+	    (len > field_len && line[field_len] != ':'))
+		return 0;
+	const char *value = line + field_len, *end = line + len;
+	value += value < end;
+	value += value < end && *value == ' ';
+	json_out_raw(&events->data, value, (size_t)(end - value));
+	json_out_text(&events->data, "\n");
+	events->has_data = true;
+	return status_of(&events->data);
+}
+
+static int
+kept_line_end(struct mcp_events *events, mcp_stream_fn *fn, void *arg)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	const char *line = events->line.bytes;
+	size_t len = events->line.len;
+
+	if (!events->begun && len >= 3 && memcmp(line, mark, 3) == 0) {
+		line += 3;
+		len -= 3;
+	}
+	events->begun = true;
+	const int r = event_line(events, line, len, fn, arg);
+	json_out_reset(&events->line);
+	return r;
+}
+
+static size_t
+line_length(const char *at, const char *end)
+{
+	size_t n = 0;
+
+	while (at + n < end && at[n] != '\n' && at[n] != '\r')
+		n++;
+	return n;
+}
+
+int
+mcp_events_feed(struct mcp_events *events, const char *raw_bytes, size_t len,
+    mcp_stream_fn *fn, void *arg)
+{
+	const char *at = raw_bytes, *end = raw_bytes + len;
+
+	while (at < end) {
+		if (events->after_cr && *at == '\n') {
+			events->after_cr = false;
+			at++;
+			continue;
+		}
+		events->after_cr = false;
+		const size_t n = line_length(at, end);
+		json_out_raw(&events->line, at, n);
+		int r = status_of(&events->line);
+		at += n;
+		if (r == 0 && at < end) {
+			events->after_cr = *at++ == '\r';
+			r = kept_line_end(events, fn, arg);
+		}
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
