@@ -9,11 +9,12 @@ export const uncurryThis = bind.bind(call);
 export const {
   apply, construct, getPrototypeOf, ownKeys, getOwnPropertyDescriptor,
 } = Reflect;
-export const { defineProperty, freeze, keys: objectKeys } = Object;
+export const { defineProperty, freeze, hasOwn, keys: objectKeys } = Object;
 export const { isArray } = Array;
 export const { stringify: jsonStringify, parse: jsonParse } = JSON;
-export const { max, min, floor, trunc } = Math;
+export const { abs, max, min, floor, round, trunc } = Math;
 export const dateNow = Date.now;
+export const { isFinite, isInteger } = Number;
 
 export const NativeError = Error;
 export const NativePromise = Promise;

@@ -47,31 +47,40 @@ export function answerError(call, error) {
     answerFailure(call, codeOf(error), explain(error));
 }
 
-function answerInvalid(call, message) {
+/** The answer is that there is none that could be told. */
+export function answerInvalid(call, message) {
   answerFailure(call, 'invalid_result',
       jsonStringify({ __proto__: null, message }));
+}
+
+/** A value's JSON; undefined where the answer is that it has none. */
+export function jsonOf(call, value) {
+  try {
+    if (typeof value !== 'function' && typeof value !== 'symbol')
+      return jsonStringify(value) ?? 'null';
+    answerInvalid(call, `the result is not JSON: it is a ${typeof value}`);
+  } catch (error) {
+    answerUnserialisable(call, value, error);
+  }
+  return undefined;
+}
+
+/** The answer is this JSON. */
+export function answerText(call, text) {
+  if (!isOpen(call))
+    return; // a toJSON() of the result can do anything
+  call.answered = true;
+  call.sink.result(text);
+  close(call);
 }
 
 /** The answer is a value, as JSON. */
 export function answerValue(call, value) {
   if (!isOpen(call))
     return;
-  let text;
-  try {
-    if (typeof value === 'function' || typeof value === 'symbol') {
-      answerInvalid(call, `the result is not JSON: it is a ${typeof value}`);
-      return;
-    }
-    text = jsonStringify(value);
-  } catch (error) {
-    answerUnserialisable(call, value, error);
-    return;
-  }
-  if (!isOpen(call))
-    return; // a toJSON() of the result can do anything
-  call.answered = true;
-  call.sink.result(text === undefined ? 'null' : text);
-  close(call);
+  const text = jsonOf(call, value);
+  if (text !== undefined)
+    answerText(call, text);
 }
 
 function answerUnserialisable(call, value, error) {

@@ -10,19 +10,21 @@ import { resetConsole } from '../web/console.js';
 import { resetPerformance } from '../web/performance.js';
 import { reportError, reportRejection } from '../web/report.js';
 import { resetTimers, tick } from '../web/timers.js';
+import { answer, resetAsks } from './asks.js';
 import { answerError, endCalls, newCall } from './call.js';
 import { explain } from './explain.js';
 import { pickEntry } from './pick.js';
 import { callFetch } from './serve.js';
 import { setSources } from './sources.js';
 import { describe } from './surface.js';
-import { callTool } from './tools.js';
+import { callDeclared } from './tools.js';
 import { warm } from './warm.js';
 
 const REQUEST = 1;
 
 function begin() {
   endCalls();
+  resetAsks();
   resetTimers();
   resetConsole();
   resetPerformance();
@@ -35,7 +37,7 @@ function start(kind, json, body) {
     if (kind === REQUEST)
       callFetch(call, jsonParse(json), body);
     else
-      callTool(call, jsonParse(json));
+      callDeclared(call, jsonParse(json));
   } catch (error) {
     answerError(call, error);
   }
@@ -65,7 +67,7 @@ const asyncHooks = { AsyncLocalStorage, AsyncResource, executionAsyncId,
 
 export const entry = {
   __proto__: null,
-  pickEntry, describe, warm, begin, call: start, tick: safeTick,
+  pickEntry, describe, warm, begin, call: start, answer, tick: safeTick,
   explain, setSources, unhandled,
   builtins: {
     __proto__: null,

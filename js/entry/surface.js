@@ -2,7 +2,10 @@
 // Finds which form of tool a bundle is, keeps its handlers, and tells what it
 // advertises.
 
-import { jsonStringify, stringSlice } from '../primordials.js';
+import { jsonParse, jsonStringify, stringSlice } from '../primordials.js';
+import { compileSchema } from '../schema/compile.js';
+import { sampleOf } from './sample.js';
+import { parseTemplate } from './template.js';
 
 const NAME = /^[A-Za-z0-9_.\/-]{1,128}$/;
 
@@ -29,9 +32,16 @@ const KINDS = {
     arguments: 'list' } },
   resources: { one: 'resource', key: 'uri', handler: 'read', members: {
     ...COMMON, name: 'text', mimeType: 'text', annotations: 'object' } },
+  resourceTemplates: { one: 'resource template', key: 'uriTemplate',
+    handler: 'read', members: { ...COMMON, name: 'text', mimeType: 'text',
+      annotations: 'object' } },
 };
+const PLURALS = Object.keys(KINDS);
 
-/** `{kind, name, tools, prompts, resources}` or `{kind, self, handler}`. */
+/**
+ * `{kind, name, tools, prompts, resources, resourceTemplates}`, tables by name
+ * or URI of `{fn, self, …}`; or `{kind, self, fn}`.
+ */
 export let surface = null;
 
 function member(owner, name, check, where) {
@@ -58,12 +68,72 @@ function entriesOf(declared, kind, key) {
   return Object.entries(declared);
 }
 
+/** Checks and values to warm them with, of the first schemas. */
+export const samples = [];
+const SAMPLES_MAX = 8;
+
+/** A schema's check; undefined where there is nothing to check. */
+function checkOf(json, name, where) {
+  if (json === undefined || json === '{"type":"object"}')
+    return undefined;
+  try {
+    const schema = jsonParse(json);
+    const check = compileSchema(schema);
+    if (samples.length < SAMPLES_MAX)
+      samples.push([check, sampleOf(schema)]);
+    return check;
+  } catch (error) {
+    throw new TypeError(`${where}: "${name}": ${error.message}`);
+  }
+}
+
+/** Handlers of completion, by argument or variable. */
+function completersOf(one, names, where) {
+  if (one.complete === undefined)
+    return undefined;
+  if (!isObject(one.complete))
+    throw new TypeError(`${where}: "complete" must be an object of functions`);
+  const completers = { __proto__: null };
+  for (const [name, fn] of Object.entries(one.complete)) {
+    if (typeof fn !== 'function' || !names.includes(name)) {
+      throw new TypeError(`${where}: "complete": ${jsonStringify(name)} ${
+        typeof fn === 'function' ? 'is none of its arguments' :
+          'must be a function'}`);
+    }
+    completers[name] = fn;
+  }
+  return completers;
+}
+
+/** What a call needs of a declaration, besides its handler. */
+const PREPARE = {
+  tools: (one, name, pairs, where) => ({
+    input: checkOf(pairs.inputSchema, 'inputSchema', where),
+    output: checkOf(pairs.outputSchema, 'outputSchema', where),
+  }),
+  prompts: (one, name, pairs, where) => ({
+    complete: completersOf(one,
+        (one.arguments ?? []).map((argument) => argument?.name), where),
+  }),
+  resources: (one) => ({ mimeType: one.mimeType }),
+  resourceTemplates(one, name, pairs, where) {
+    let template;
+    try {
+      template = parseTemplate(name);
+    } catch (error) {
+      throw new TypeError(`${where}: ${error.message}`);
+    }
+    return { template, mimeType: one.mimeType,
+      complete: completersOf(one, template.names, where) };
+  },
+};
+
 function declareOne(kind, name, one, table) {
   const { key, handler, members } = KINDS[kind];
   const label = `${KINDS[kind].one} ${jsonStringify(`${name}`)}`;
   if (!isText(name) || name === '' || (key === 'name' && !NAME.test(name))) {
-    throw new TypeError(`${label}: the ${key} must be ${key === 'uri' ?
-      'a URI' : '1 to 128 of the characters A-Z a-z 0-9 _ . / -'}`);
+    throw new TypeError(`${label}: the ${key} must be ${key === 'name' ?
+      '1 to 128 of the characters A-Z a-z 0-9 _ . / -' : 'a URI'}`);
   }
   if (!isObject(one))
     throw new TypeError(`${label}: must be an object`);
@@ -72,19 +142,23 @@ function declareOne(kind, name, one, table) {
     throw new TypeError(`${label}: "${handler}" must be a function`);
   if (table[name] !== undefined)
     throw new TypeError(`${label} is declared twice`);
-  table[name] = { __proto__: null, fn, self: one };
-  const pairs = [[key, jsonStringify(name)]];
+  const pairs = { __proto__: null, [key]: jsonStringify(name) };
   for (const [name, check] of Object.entries(members))
-    pairs.push([name, member(one, name, check, label)]);
-  return object(complete(kind, name, pairs));
+    pairs[name] = member(one, name, check, label);
+  table[name] = { __proto__: null, fn, self: one,
+    ...PREPARE[kind](one, name, pairs, label) };
+  complete(kind, name, pairs);
+  return object(Object.entries(pairs));
 }
 
 /** What MCP requires and a short declaration leaves out. */
 function complete(kind, name, pairs) {
-  const defaults = kind === 'tools' ?
-    { description: '""', inputSchema: '{"type":"object"}' } :
-    kind === 'resources' ? { name: jsonStringify(name) } : {};
-  return pairs.map(([key, json]) => [key, json ?? defaults[key]]);
+  if (kind === 'tools') {
+    pairs.description ??= '""';
+    pairs.inputSchema ??= '{"type":"object"}';
+  } else if (kind !== 'prompts') {
+    pairs.name ??= jsonStringify(name);
+  }
 }
 
 function declareAll(kind, declared) {
@@ -94,22 +168,24 @@ function declareAll(kind, declared) {
   return [table, `[${texts.join(',')}]`];
 }
 
-function describeTools(declared, stem) {
-  const name = member(declared, 'name', 'text', 'the server') ??
-      jsonStringify(stem);
-  const [tools, toolsJson] = declareAll('tools', declared.tools);
-  const [prompts, promptsJson] = declareAll('prompts', declared.prompts);
-  const [resources, resourcesJson] =
-      declareAll('resources', declared.resources);
-  surface = { __proto__: null, kind: 'tools', name: JSON.parse(name),
-    tools, prompts, resources };
-  return object([['kind', '"tools"'], ['name', name],
-    ['version', member(declared, 'version', 'text', 'the server') ??
-        '"0.0.0"'],
-    ['title', member(declared, 'title', 'text', 'the server')],
-    ['instructions', member(declared, 'instructions', 'text', 'the server')],
-    ['tools', toolsJson], ['prompts', promptsJson],
-    ['resources', resourcesJson]]);
+const completes = (table) =>
+  Object.values(table).some((one) => one.complete !== undefined);
+
+function describeDeclared(declared, stem) {
+  const text = (name) => member(declared, name, 'text', 'the server');
+  const name = text('name') ?? jsonStringify(stem);
+  const pairs = [['kind', '"tools"'], ['name', name],
+    ['version', text('version') ?? '"0.0.0"'], ['title', text('title')],
+    ['instructions', text('instructions')]];
+  surface = { __proto__: null, kind: 'tools', name: JSON.parse(name) };
+  for (const kind of PLURALS) {
+    const [table, json] = declareAll(kind, declared[kind]);
+    surface[kind] = table;
+    pairs.push([kind, json]);
+  }
+  if (completes(surface.prompts) || completes(surface.resourceTemplates))
+    pairs.push(['completions', 'true']);
+  return object(pairs);
 }
 
 /** A tool name made of a file's name. */
@@ -121,7 +197,7 @@ function describeBare(run, namespace, stem) {
   const given = {};
   for (const key of Object.keys(KINDS.tools.members))
     given[key] = namespace?.[key];
-  return describeTools({ name, version: namespace?.version,
+  return describeDeclared({ name, version: namespace?.version,
     tools: { [name]: { ...given, run } } }, stem);
 }
 
@@ -143,8 +219,9 @@ export function describe(namespace, globalRun, stem = 'tool') {
       fn: fetcher.fetch };
     return '{"kind":"fetch"}';
   }
-  if (isObject(exported) && exported.tools !== undefined)
-    return describeTools(exported, stem);
+  if (isObject(exported) &&
+      PLURALS.some((kind) => exported[kind] !== undefined))
+    return describeDeclared(exported, stem);
   const run = [exported, exported?.run, namespace?.run, globalRun]
     .find((value) => typeof value === 'function');
   if (run !== undefined) {
@@ -153,6 +230,7 @@ export function describe(namespace, globalRun, stem = 'tool') {
     isObject(exported) ? exported : namespace, stem);
   }
   throw new TypeError('this is not a tool: it must `export default` an ' +
-      'object with "tools" or with a fetch() method, or a function, or ' +
-      'define `function run(input)`');
+      'object with "tools" (or prompts, resources, resourceTemplates) or ' +
+      'with a fetch() method, or a function, or define ' +
+      '`function run(input)`');
 }

@@ -1,107 +1,119 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of declared tools, prompts and resources.
+// Calls of what was declared: tools, prompts, resources, completions.
 
-import { AbortController } from '../web/abort.js';
-import { format } from '../web/inspect.js';
-import { native } from '../native.js';
+import { NativeError, apply, objectKeys } from '../primordials.js';
+import { answerError, answerValue, whenSettled } from './call.js';
+import { Context } from './context.js';
 import {
-  NativeError, apply, isArray, jsonStringify, objectKeys,
-} from '../primordials.js';
-import { answerError, answerValue, waitUntil, whenSettled } from './call.js';
+  answerChecked, asCompletion, asPrompt, asResource, listOf, quote,
+  refuseInput,
+} from './shape.js';
 import { surface } from './surface.js';
+import { matchTemplate } from './template.js';
 
-const LEVELS = { __proto__: null, debug: 0, log: 1, info: 1, notice: 1,
-  warn: 2, warning: 2, error: 3, critical: 3, alert: 3, emergency: 3 };
-
-/** What a handler gets besides its input. */
-export class ToolContext {
-  #call;
-  #controller = null;
-  env = {};
-
-  constructor(call) {
-    this.#call = call;
-  }
-
-  get name() { return surface.name; }
-
-  get signal() {
-    return (this.#controller ??= new AbortController()).signal;
-  }
-
-  log(level, ...args) {
-    const known = LEVELS[level];
-    native.log(known ?? 1, format(known === undefined ?
-      [level, ...args] : args));
-  }
-
-  waitUntil(promise) {
-    waitUntil(this.#call, promise);
-  }
+function unknown(kind, name, table) {
+  return new NativeError(`there is no ${kind} ${quote(name)}; ${
+    listOf(table)}`);
 }
 
-function asPrompt(value) {
-  if (typeof value !== 'string')
-    return isArray(value) ? { messages: value } : value;
-  return { messages: [{ role: 'user',
-    content: { type: 'text', text: value } }] };
+/** Runs a handler; a value that it returns is answered before return. */
+function run(call, { fn, self }, args, onValue) {
+  whenSettled(call, apply(fn, self, args), onValue);
 }
 
-function asResource(value, uri) {
-  if (native.isUint8Array(value))
-    return { contents: [{ uri, blob: value.toBase64() }] };
-  return typeof value === 'string' ? { contents: [{ uri, text: value }] } :
-    value;
+function runTool(call, tool, name, input, about) {
+  const { input: check, output } = tool;
+  const fault = check === undefined ? undefined :
+    check(input === undefined ? {} : input);
+  if (fault !== undefined) {
+    refuseInput(call, name, fault);
+    return;
+  }
+  run(call, tool, [input, new Context(call, about)],
+      output === undefined ? answerValue :
+        (call, value) => answerChecked(call, value, output));
 }
-
-/** By member of the request: its table, how a value becomes the result. */
-const KINDS = {
-  __proto__: null,
-  tool: ['tools', (value) => value],
-  prompt: ['prompts', asPrompt],
-  resource: ['resources', asResource],
-};
 
 function only(table) {
   const names = objectKeys(table);
   return names.length === 1 ? names[0] : undefined;
 }
 
-function unknown(kind, name, table) {
-  const names = objectKeys(table);
-  let list = '';
-  for (let i = 0; i < names.length && i < 20; i++)
-    list += `${i === 0 ? '' : ', '}${names[i]}`;
-  return new NativeError(`there is no ${kind} ${jsonStringify(name) ??
-    'without a name'}; there ${names.length === 0 ? 'is none' :
-    `is: ${list}`}`);
+function callTool(call, { tool: named, input, ctx }) {
+  const name = named ?? only(surface.tools);
+  const tool = typeof name === 'string' ? surface.tools[name] : undefined;
+  if (tool === undefined)
+    throw unknown('tool', name, surface.tools);
+  runTool(call, tool, name, input, ctx);
 }
 
-function select(request) {
-  const kind = request.prompt !== undefined ? 'prompt' :
-    request.resource !== undefined ? 'resource' : 'tool';
-  const [plural, shape] = KINDS[kind];
-  const table = surface[plural];
-  const name = request[kind] ?? only(table);
+function callPrompt(call, { prompt: name, input, ctx }) {
+  const prompt = typeof name === 'string' ? surface.prompts[name] : undefined;
+  if (prompt === undefined)
+    throw unknown('prompt', name, surface.prompts);
+  run(call, prompt, [input ?? {}, new Context(call, ctx)],
+      (call, value) => answerValue(call, asPrompt(value)));
+}
+
+function callResource(call, { resource: uri, ctx }) {
+  const answer = (mimeType) => (call, value) =>
+    answerValue(call, asResource(value, uri, mimeType));
+  const exact = typeof uri === 'string' ? surface.resources[uri] : undefined;
+  if (exact !== undefined) {
+    run(call, exact, [uri, new Context(call, ctx)], answer(exact.mimeType));
+    return;
+  }
+  const names = typeof uri === 'string' ?
+    objectKeys(surface.resourceTemplates) : [];
+  for (let i = 0; i < names.length; i++) {
+    const found = surface.resourceTemplates[names[i]];
+    const variables = matchTemplate(found.template, uri);
+    if (variables !== undefined) {
+      run(call, found, [uri, variables, new Context(call, ctx)],
+          answer(found.mimeType));
+      return;
+    }
+  }
+  throw unknown('resource', uri, surface.resources);
+}
+
+/** By the type of a reference: where it looks, and for what. */
+const REFERENCES = {
+  __proto__: null,
+  'ref/prompt': ['prompts', 'name', 'prompt'],
+  'ref/resource': ['resourceTemplates', 'uri', 'resource template'],
+};
+
+function callComplete(call, { complete: { ref, argument, context }, ctx }) {
+  const kind = REFERENCES[ref?.type];
+  if (kind === undefined)
+    throw new NativeError(`there is no reference ${quote(ref?.type)}`);
+  const table = surface[kind[0]];
+  const name = ref[kind[1]];
   const found = typeof name === 'string' ? table[name] : undefined;
   if (found === undefined)
-    throw unknown(kind, name, table);
-  return { __proto__: null, found, name, kind, shape };
-}
-
-/** Runs one handler; a value that it returns is answered before return. */
-export function runHandler(call, { found, name, kind, shape }, input) {
-  const context = new ToolContext(call);
-  const value = apply(found.fn, found.self,
-      [kind === 'resource' ? name : input, context]);
-  whenSettled(call, value, kind === 'tool' ? answerValue :
-    (call, settled) => answerValue(call, shape(settled, name)));
+    throw unknown(kind[2], name, table);
+  const fn = found.complete?.[argument?.name];
+  if (fn === undefined) {
+    answerValue(call, asCompletion(undefined));
+    return;
+  }
+  run(call, { __proto__: null, fn, self: found.self.complete },
+      [argument.value, context?.arguments ?? {}, new Context(call, ctx)],
+      (call, value) => answerValue(call, asCompletion(value)));
 }
 
 /** Starts a call. */
-export function callTool(call, request) {
+export function callDeclared(call, request) {
   try {
-    runHandler(call, select(request), request.input);
+    if (request.prompt !== undefined)
+      callPrompt(call, request);
+    else if (request.resource !== undefined)
+      callResource(call, request);
+    else if (request.complete !== undefined)
+      callComplete(call, request);
+    else
+      callTool(call, request);
   } catch (error) {
     answerError(call, error);
   }

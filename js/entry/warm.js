@@ -6,8 +6,8 @@ import { NativePromise, jsonParse, jsonStringify } from '../primordials.js';
 import { format } from '../web/inspect.js';
 import { newCall } from './call.js';
 import { callFetch } from './serve.js';
-import { surface } from './surface.js';
-import { callTool, runHandler } from './tools.js';
+import { samples, surface } from './surface.js';
+import { callDeclared } from './tools.js';
 
 const TOOL = 'cordon-warm-up'; // no server has a tool of this name
 const LEGACY = '2025-11-25';
@@ -15,6 +15,8 @@ const MODERN = '2026-07-28';
 const INFO = { name: 'cordon', version: '0' };
 /** Code settles (feedback, regular expressions) after some calls, not one. */
 const ROUNDS = 3;
+/** Of checking one sample: a schema may be made to take long. */
+const STEPS_MAX = 1000;
 const PATHS = ['/mcp', '/'];
 const NEGOTIATED = /"protocolVersion"\s*:\s*"([\d-]{10})"/;
 
@@ -93,22 +95,34 @@ async function warmFetch() {
 }
 
 /** In place of a tool's handler: what comes in goes out. */
-const own = { __proto__: null, kind: 'tool', name: TOOL,
-  found: { __proto__: null, self: undefined, fn: (input) => input } };
-const ownAsync = { __proto__: null, kind: 'tool', name: TOOL,
-  found: { __proto__: null, self: undefined, fn: async (input) => input } };
+const own = { __proto__: null, self: undefined, fn: (input) => input };
+const ownAsync = { __proto__: null, self: undefined,
+  fn: async (input) => input };
+
+function warmChecks() {
+  for (let i = 0; i < samples.length; i++)
+    samples[i][0](samples[i][1], STEPS_MAX);
+}
 
 function warmTools() {
   const sink = { result() {}, fail() {}, done() {} };
   const request = jsonParse(
-      '{"tool":"cordon-warm-up","input":{"text":"","list":[1,2.5,null]}}');
-  runHandler(newCall(sink), own, request.input);
+      '{"tool":"cordon-warm-up","input":{"text":"","list":[1,2.5,null]},' +
+      '"ctx":{"meta":{},"can":{},"version":"2025-11-25"}}');
+  const callOf = (tool) => {
+    surface.tools[TOOL] = tool;
+    callDeclared(newCall(sink), request);
+    delete surface.tools[TOOL];
+  };
+  callOf(own);
+  warmChecks();
   if (isWarm)
     return;
   for (let i = 0; i < ROUNDS; i++) {
-    runHandler(newCall(sink), own, request.input);
-    runHandler(newCall(sink), ownAsync, request.input);
-    callTool(newCall(sink), request);
+    callOf(own);
+    callOf(ownAsync);
+    callDeclared(newCall(sink), request);
+    warmChecks();
     format(['%s', '', { warm: true }]);
   }
   isWarm = true;

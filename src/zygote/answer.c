@@ -21,7 +21,13 @@ static struct {
 	bool done;
 	bool logs_cut;
 	uint64_t log_bytes; /* still allowed */
+	uint64_t note_bytes; /* still allowed */
 	uint64_t body_bytes; /* still allowed */
+	uint32_t asks[ANSWER_ASKS_MAX]; /* the numbers of the open ones */
+	uint32_t n_asks;
+	uint32_t n_answers; /* that were read */
+	bool notes_cut;
+	bool waits;
 	uint64_t start_wall_us;
 	uint64_t start_cpu_us;
 	struct wire_limits limits;
@@ -43,6 +49,7 @@ answer_begin(int fd, const struct wire_limits *limits)
 	answer.fd = fd;
 	answer.limits = *limits;
 	answer.log_bytes = limits->log_bytes;
+	answer.note_bytes = limits->log_bytes;
 	answer.body_bytes = limits->result_bytes;
 	answer.start_wall_us = clock_us(CLOCK_MONOTONIC);
 	/* The process's own clock stands still between two ticks while a CPU
@@ -76,7 +83,8 @@ frame_send(uint32_t type, int code, const void *bytes, size_t len)
 
 	if (answer.fd < 0)
 		return;
-	if (type != WIRE_FRAME_LOG && type != WIRE_FRAME_CHUNK) {
+	if (type == WIRE_FRAME_RESULT || type == WIRE_FRAME_FAIL ||
+	    type == WIRE_FRAME_END) {
 		struct rusage usage;
 		getrusage(RUSAGE_SELF, &usage);
 		frame.usage = (struct wire_usage){
@@ -117,6 +125,64 @@ answer_log(int level, const char *text, size_t len)
 	}
 	answer.log_bytes -= cost;
 	frame_send(WIRE_FRAME_LOG, level, text, len);
+}
+
+void
+answer_note(const char *json, size_t len)
+{
+	static const char cut[] = "the limit of this call's notifications is "
+				  "reached; what follows is dropped";
+	const size_t cost = len + WIRE_LOG_LINE_COST;
+
+	if (answer.fd < 0 || answer.complete || answer.notes_cut)
+		return;
+	if (cost > answer.note_bytes) {
+		answer.notes_cut = true;
+		answer_log(2, cut, sizeof(cut) - 1);
+		return;
+	}
+	answer.note_bytes -= cost;
+	frame_send(WIRE_FRAME_NOTE, 0, json, len);
+}
+
+bool
+answer_ask(uint32_t ask, const char *json, size_t len)
+{
+	if (answer.fd < 0 || answer.complete ||
+	    answer.n_asks == ANSWER_ASKS_MAX ||
+	    len > answer.limits.result_bytes)
+		return false;
+	answer.asks[answer.n_asks++] = ask;
+	frame_send(WIRE_FRAME_ASK, (int)ask, json, len);
+	return true;
+}
+
+bool
+answer_ask_close(uint32_t ask)
+{
+	for (uint32_t i = 0; i < answer.n_asks; i++) {
+		if (answer.asks[i] != ask)
+			continue;
+		answer.asks[i] = answer.asks[--answer.n_asks];
+		answer.n_answers++;
+		answer.waits = false;
+		return true;
+	}
+	return false;
+}
+
+bool
+answer_asks_open(void)
+{
+	return answer.n_asks > 0 && !answer.complete;
+}
+
+void
+answer_wait(void)
+{
+	if (!answer.waits)
+		frame_send(WIRE_FRAME_WAIT, (int)answer.n_answers, NULL, 0);
+	answer.waits = true;
 }
 
 static void

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * The answer to the one call that a cell serves: frames on its one descriptor.
- * Sizes are checked here, before bytes leave; the caller checks them again.
- * While muted (a warm-up) everything is swallowed.
+ * The answer to the one call that a cell serves, and what it says and asks
+ * before: frames on its one descriptor. Sizes are checked here, before bytes
+ * leave; the caller checks them again. While muted (a warm-up) everything is
+ * swallowed.
  */
 
 #include <stdbool.h>
@@ -29,6 +30,21 @@ void answer_head(const char *json, size_t len);
 void answer_chunk(const uint8_t *bytes, size_t len);
 void answer_end(void);
 void answer_done(void);
+
+/* A notification, {"method", "params"}; beyond the log limit it is dropped. */
+void answer_note(const char *json, size_t len);
+
+#define ANSWER_ASKS_MAX 16u /* open at once */
+
+/* Asks the client, under a number that no open ask has. False: 16 are open,
+ * it is longer than a result may be, or the call is answered. */
+bool answer_ask(uint32_t ask, const char *json, size_t len);
+/* An answer came: whether anybody asked. */
+bool answer_ask_close(uint32_t ask);
+bool answer_asks_open(void);
+/* Nothing is left to do until an answer comes: said once for each. */
+void answer_wait(void);
+
 /* Ready for another call (a policy with reuse). */
 void answer_idle(void);
 

@@ -6,6 +6,7 @@
  * (0), and about twenty system calls that compute.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,49 +22,94 @@
 #define CALL_FIRST 65536 /* a call that fits is read in one piece */
 #define CALL_GRACE_NS 30000000u /* from SIGXCPU to SIGKILL, in CPU time */
 
-/* A call: its frames as they arrived, in one buffer. */
-struct call {
-	uint8_t *bytes; /* the cell's for its life: never freed */
-	size_t capacity;
-	size_t len;
-};
-
+/* What the caller said: its frames as they arrived, in one buffer, which is
+ * the cell's for its life. */
 static uint8_t first_bytes[CALL_FIRST];
+static struct {
+	uint8_t *bytes;
+	size_t capacity;
+	size_t at; /* what lies before was taken */
+	size_t len;
+} inbox = { .bytes = first_bytes, .capacity = sizeof(first_bytes) };
+
+/* Room for so many bytes from inbox.at on. */
+static void
+inbox_reserve(size_t want)
+{
+	if (want <= inbox.capacity - inbox.at)
+		return;
+	uint8_t *bytes = inbox.bytes;
+	if (want > inbox.capacity) {
+		bytes = malloc(want);
+		if (bytes == NULL)
+			_exit(0);
+		inbox.capacity = want;
+	}
+	memmove(bytes, inbox.bytes + inbox.at, inbox.len - inbox.at);
+	if (bytes != inbox.bytes && inbox.bytes != first_bytes)
+		free(inbox.bytes);
+	inbox.bytes = bytes;
+	inbox.len -= inbox.at;
+	inbox.at = 0;
+}
 
 /* Reads until `want` bytes are there; the caller's leaving is the end. */
 static void
-call_fill(struct call *call, size_t want)
+inbox_fill(size_t want)
 {
-	if (want > call->capacity) {
-		uint8_t *bytes = malloc(want);
-		if (bytes == NULL)
-			_exit(0);
-		memcpy(bytes, call->bytes, call->len);
-		call->bytes = bytes;
-		call->capacity = want;
-	}
-	while (call->len < want) {
-		const ssize_t n = recv(CALL_FD, call->bytes + call->len,
-		    call->capacity - call->len, 0);
+	inbox_reserve(want);
+	while (inbox.len - inbox.at < want) {
+		const ssize_t n = recv(CALL_FD, inbox.bytes + inbox.len,
+		    inbox.capacity - inbox.len, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			_exit(0);
-		call->len += (size_t)n;
+		inbox.len += (size_t)n;
 	}
 }
 
+/* The frame that lies `offset` behind what was taken, all of it. */
 static struct wire_frame
-frame_at(struct call *call, size_t at)
+inbox_frame(size_t offset)
 {
 	struct wire_frame frame;
 
-	call_fill(call, at + sizeof(frame));
-	memcpy(&frame, call->bytes + at, sizeof(frame));
+	inbox_fill(offset + sizeof(frame));
+	memcpy(&frame, inbox.bytes + inbox.at + offset, sizeof(frame));
 	if (frame.len > WIRE_FRAME_MAX)
 		_exit(0);
-	call_fill(call, at + sizeof(frame) + frame.len);
+	inbox_fill(offset + sizeof(frame) + frame.len);
 	return frame;
+}
+
+static void
+inbox_drop(size_t len)
+{
+	inbox.at += len;
+	if (inbox.at == inbox.len)
+		inbox.at = inbox.len = 0;
+}
+
+/* The answer that is there, or comes before the next timer (-1: there is
+ * none). An answer that nobody asked for is passed over. */
+static void
+answer_await(int wait_ms)
+{
+	struct pollfd fd = { .fd = CALL_FD, .events = POLLIN };
+
+	if (wait_ms < 0)
+		answer_wait();
+	if (inbox.at == inbox.len && poll(&fd, 1, wait_ms) <= 0)
+		return;
+	const struct wire_frame frame = inbox_frame(0);
+	if (frame.type != WIRE_FRAME_ANSWER)
+		_exit(0);
+	if (answer_ask_close((uint32_t)frame.code))
+		engine_answer((uint32_t)frame.code,
+		    (const char *)inbox.bytes + inbox.at + sizeof(frame),
+		    frame.len);
+	inbox_drop(sizeof(frame) + frame.len);
 }
 
 /* The loop of one call, until nothing is left of it. */
@@ -74,6 +120,10 @@ call_finish(void)
 		const int wait_ms = engine_turn();
 		if (answer_is_done() || engine_is_stopped())
 			break;
+		if (answer_asks_open()) {
+			answer_await(wait_ms);
+			continue;
+		}
 		if (wait_ms > 0)
 			answer_sleep(wait_ms);
 		if (wait_ms >= 0)
@@ -91,24 +141,39 @@ call_finish(void)
 	}
 }
 
+/* The next call; answers to the one before may have come too late for it. */
+static struct wire_frame
+call_await(void)
+{
+	for (;;) {
+		const struct wire_frame frame = inbox_frame(0);
+		if (frame.type != WIRE_FRAME_ANSWER)
+			return frame;
+		inbox_drop(sizeof(frame) + frame.len);
+	}
+}
+
 static void
 call_serve(const struct wire_limits *limits)
 {
-	struct call call = { first_bytes, sizeof(first_bytes), 0 };
-	const struct wire_frame head = frame_at(&call, 0);
+	const struct wire_frame head = call_await();
 	const size_t body_at = sizeof(head) + head.len;
 	struct wire_frame body = { 0 };
+	size_t len = body_at;
 
-	if (head.type == WIRE_FRAME_CALL_REQUEST)
-		body = frame_at(&call, body_at);
-	else if (head.type != WIRE_FRAME_CALL_TOOL)
+	if (head.type == WIRE_FRAME_CALL_REQUEST) {
+		body = inbox_frame(body_at);
+		len += sizeof(body) + body.len;
+	} else if (head.type != WIRE_FRAME_CALL_TOOL) {
 		_exit(0);
+	}
 
 	answer_begin(CALL_FD, limits);
-	const uint8_t *bytes = call.bytes;
+	const uint8_t *bytes = inbox.bytes + inbox.at;
 	engine_call(head.type == WIRE_FRAME_CALL_REQUEST,
 	    (const char *)bytes + sizeof(head), head.len,
 	    body.len > 0 ? bytes + body_at + sizeof(body) : NULL, body.len);
+	inbox_drop(len);
 	call_finish();
 }
 

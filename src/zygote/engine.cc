@@ -701,6 +701,22 @@ engine_call(int kind, const char *json, size_t json_len, const uint8_t *body,
 		(void)engine.call.Get(isolate)->Call(context, entry, 3, args);
 }
 
+void
+engine_answer(uint32_t ask, const char *json, size_t len)
+{
+	Scope scope;
+	v8::TryCatch caught(engine.isolate);
+	v8::Local<v8::String> json_text;
+	v8::Local<v8::Value> args[2] = { v8::Integer::NewFromUnsigned(
+	    engine.isolate, ask) };
+
+	if (engine.stop_code != 0 ||
+	    !natives_string(engine.isolate, json, len).ToLocal(&json_text))
+		return;
+	args[1] = json_text;
+	(void)entry_call(scope.context(), "answer", 2, args);
+}
+
 int
 engine_turn(void)
 {

@@ -65,6 +65,10 @@ void engine_populate(void);
 void engine_call(int kind, const char *json, size_t json_len,
     const uint8_t *body, size_t body_len);
 
+/* The answer to an ask of the call came: {"result"} or {"error"}. What waits
+ * for it runs in the next turn. */
+void engine_answer(uint32_t ask, const char *json, size_t len);
+
 /*
  * One turn of the loop: microtasks, V8's own tasks, at most one due timer.
  * Milliseconds until the next timer; 0: call again; -1: nothing is left that

@@ -201,6 +201,22 @@ native_done(const Args &)
 }
 
 void
+native_note(const Args &args)
+{
+	Utf8 json(args.GetIsolate(), args[0]);
+	answer_note(json.data(), json.size());
+}
+
+void
+native_ask(const Args &args)
+{
+	Utf8 json(args.GetIsolate(), args[1]);
+	args.GetReturnValue().Set(args[0]->IsUint32() &&
+	    answer_ask(
+		args[0].As<v8::Uint32>()->Value(), json.data(), json.size()));
+}
+
+void
 native_random(const Args &args)
 {
 	Bytes bytes = bytes_of(args[0]);
@@ -548,6 +564,8 @@ const struct {
 	{ "chunk", native_chunk },
 	{ "end", native_end },
 	{ "done", native_done },
+	{ "note", native_note },
+	{ "ask", native_ask },
 	{ "random", native_random },
 	{ "now", native_now },
 	{ "utf8Encode", native_utf8_encode },

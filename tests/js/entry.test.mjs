@@ -63,6 +63,7 @@ test('describes a declarative server, members and defaults', async () => {
       annotations: { readOnlyHint: true } },
     { name: 'a.b/c', description: '', inputSchema: { type: 'object' } }],
     prompts: [{ name: 'hi', arguments: [{ name: 'who' }] }],
+    resourceTemplates: [],
     resources: [{ uri: 'memo://a', name: 'memo://a',
       mimeType: 'text/plain' }] });
 });

@@ -69,6 +69,13 @@ function newNative(realm, out) {
       out.events.push(['chunk', Buffer.from(new Uint8Array(bytes))]),
     end: () => out.events.push(['end']),
     done: () => { out.events.push(['done']); out.wake?.(); },
+    note: (json) => { out.notes.push(JSON.parse(json)); },
+    ask: (number, json) => {
+      if (json.length > out.askMax)
+        return false;
+      out.asks.push({ number, ...JSON.parse(json) });
+      return true;
+    },
     random: (bytes) => { randomFillSync(bytes); },
     now: () => Math.round((performance.now() - start) * 10) / 10,
     utf8Encode: (text) => inside(Buffer.from(text.toWellFormed())),
@@ -111,13 +118,14 @@ function clone(value, transfer) {
   return copy;
 }
 
-/** A fresh cell: `{context, entry, logs, events, run(code)}`. */
+/** A fresh cell: `{context, entry, logs, events, notes, asks, run(code)}`. */
 export function newCell() {
   const context = vm.createContext({}, {
     codeGeneration: { strings: false, wasm: true },
   });
   const realm = vm.runInContext('({ Uint8Array, Array, TypeError })', context);
-  const out = { logs: [], events: [], wake: null };
+  const out = { logs: [], events: [], notes: [], asks: [], askMax: 1 << 20,
+    wake: null };
   const bootstrap = compiled.runInContext(context);
   const native = newNative(realm, out);
   const entry = bootstrap(native);
@@ -129,8 +137,11 @@ export function newCell() {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Plays the glue's loop until the call is done. */
-export async function finish(cell, limit = 5000) {
+/**
+ * Plays the glue's loop until the call is done. `client`, if there is one,
+ * answers what was asked: `{result}`, `{error}` or nothing.
+ */
+export async function finish(cell, { limit = 5000, client } = {}) {
   const end = performance.now() + limit;
   const isDone = () => cell.events.some(([what]) => what === 'done');
   let idle = 0;
@@ -138,6 +149,10 @@ export async function finish(cell, limit = 5000) {
     if (performance.now() > end)
       throw new Error(`the call does not end: ${JSON.stringify(cell.events)}`);
     await turn();
+    while (client !== undefined && cell.asks.length > 0) {
+      const asked = cell.asks.shift();
+      cell.entry.answer(asked.number, JSON.stringify(client(asked)));
+    }
     const wait = cell.entry.tick();
     await turn();
     if (wait < 0 && ++idle > 20 && !isDone()) {
@@ -170,12 +185,12 @@ export async function evaluate(cell, code, filename = 'tool.js') {
 }
 
 /** Evaluates a tool and makes one call; returns what the glue would see. */
-export async function callTool(code, request, cell = newCell()) {
+export async function callTool(code, request, cell = newCell(), client) {
   const namespace = await evaluate(cell, code);
   cell.surface = JSON.parse(cell.entry.describe(namespace, undefined, 'tool'));
   cell.entry.begin();
   cell.entry.call(0, JSON.stringify(request));
-  return finish(cell);
+  return finish(cell, { client });
 }
 
 /** Sends a request to a bundle; returns `{status, headers, body, events}`. */
