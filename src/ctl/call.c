@@ -218,6 +218,32 @@ call_log(void *arg, int level, const char *raw_text, size_t len)
 	run->call->log(run->call->arg, level, raw_text, len);
 }
 
+/* A notification, as a line of the log: its method and what it says. */
+static void
+call_note(void *arg, const char *raw_json, size_t len)
+{
+	struct json_want wants[] = { { "method" }, { "params" } };
+	struct run *run = arg;
+	struct json_span note;
+	struct json_out line;
+	char method[128];
+
+	if (json_check(raw_json, len, &note, NULL) != 0 ||
+	    json_members_find(note, wants, ARRAY_LEN(wants)) != 0 ||
+	    json_kind_of(wants[0].value) != JSON_KIND_STRING ||
+	    json_string_copy(wants[0].value, method, sizeof(method), NULL) != 0)
+		return;
+	json_out_init(&line, sizeof(method) + len + 1);
+	json_out_text(&line, method);
+	if (wants[1].value.at != NULL) {
+		json_out_text(&line, " ");
+		json_out_span(&line, wants[1].value);
+	}
+	if (json_out_status(&line) == 0)
+		call_log(run, 1, line.bytes, line.len);
+	json_out_fini(&line);
+}
+
 static void
 call_head(void *arg, const char *raw_json, size_t len)
 {
@@ -235,6 +261,21 @@ call_chunk(void *arg, const uint8_t *raw_bytes, size_t len)
 	json_out_raw(&run->body, (const char *)raw_bytes, len);
 }
 
+/* A declared tool's result; one that says isError is no success. */
+static void
+tool_take(struct run *run, const struct pool_outcome *outcome)
+{
+	struct json_want wants[] = { { "isError" }, { "content" } };
+
+	ctl_answer_take(&run->answer, outcome, false);
+	const struct json_span result = { run->answer.json,
+		run->answer.json_len };
+	if (run->answer.exit_code == CTL_EXIT_OK && result.at != NULL &&
+	    json_members_find(result, wants, ARRAY_LEN(wants)) == 0 &&
+	    json_value_is_true(wants[0].value))
+		tool_failed(run, wants[1].value);
+}
+
 static void
 call_done(void *arg, const struct pool_outcome *outcome)
 {
@@ -242,7 +283,7 @@ call_done(void *arg, const struct pool_outcome *outcome)
 
 	run->answer.usage = outcome->usage;
 	if (!run->is_fetch || outcome->end != POOL_OK)
-		ctl_answer_take(&run->answer, outcome, false);
+		tool_take(run, outcome);
 	else if (run->call->tool != NULL)
 		rpc_take(run);
 	else
@@ -254,6 +295,7 @@ static const struct pool_call_ops call_ops = {
 	.head = call_head,
 	.chunk = call_chunk,
 	.log = call_log,
+	.note = call_note, /* nobody can be asked */
 	.done = call_done,
 };
 
@@ -280,12 +322,12 @@ tool_start(struct run *run, struct json_span name)
 {
 	struct json_out json, none = { 0 };
 
-	json_out_init(&json, run->call->input.len + name.len + 64);
+	json_out_init(&json, run->call->input.len + name.len + 96);
 	json_out_text(&json, "{\"tool\":");
 	json_out_span(&json, name);
 	json_out_text(&json, ",\"input\":");
 	json_out_span(&json, run->call->input);
-	json_out_text(&json, "}");
+	json_out_text(&json, ",\"ctx\":{\"progress\":true}}");
 	call_start(run, POOL_TOOL, &json, &none);
 	json_out_fini(&json);
 }
