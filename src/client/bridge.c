@@ -327,7 +327,6 @@ turn(struct bridge *bridge)
 		{ .fd = task->in_fd, .events = CURL_WAIT_POLLIN },
 	};
 	const bool reads = !bridge->input_ended && bridge->barrier == NULL;
-	const int wait_ms = waiting_start(bridge);
 	int running;
 
 	curl_multi_perform(bridge->multi, &running);
@@ -336,7 +335,9 @@ turn(struct bridge *bridge)
 		continue;
 	if (is_over(bridge))
 		return false;
-	curl_multi_perform(bridge->multi, &running);
+	/* No transfer may end between the look at those that have and the
+	 * wait: nothing would wake it. What was added now ends the wait. */
+	const int wait_ms = waiting_start(bridge);
 	curl_multi_poll(bridge->multi, fds, reads ? 2 : 1, wait_ms, NULL);
 	if (fds[0].revents != 0)
 		return true;

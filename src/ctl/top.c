@@ -20,7 +20,6 @@ static const struct ctl_column server_columns[] = {
 	{ "CALLS", "calls", NULL },
 	{ "FAILED", "failures", NULL },
 	{ "CPU", "cpu_us", ctl_cell_us },
-	{ "CELLS", "cells", NULL },
 	{ "LINKS", "links", NULL },
 };
 

@@ -284,9 +284,23 @@ struct lines {
 };
 
 static void
+text_print(struct json_span value, const char *after)
+{
+	auto_free char *text = malloc(value.len + 1);
+	size_t len = 0;
+
+	if (text != NULL && json_kind_of(value) == JSON_KIND_STRING &&
+	    json_string_copy(value, text, value.len + 1, &len) == 0)
+		ctl_line_print(stdout, text, len);
+	fputs(after, stdout);
+}
+
+/* An empty line keeps the connection; "missed" counts lines that are not
+ * there. */
+static void
 log_print(const struct ctl_admin *admin, const char *raw_line, size_t len)
 {
-	struct json_span line, text;
+	struct json_span line;
 
 	if (len == 0 || json_check(raw_line, len, &line, NULL) != 0)
 		return;
@@ -294,17 +308,16 @@ log_print(const struct ctl_admin *admin, const char *raw_line, size_t len)
 		ctl_json_line_print(stdout, line.at, line.len);
 		return;
 	}
-	auto_free char *copy = malloc(len + 1);
-	size_t copied = 0;
-	text = ctl_member(line, "text");
-	ctl_cell_time(stdout, ctl_member(line, "time"));
-	fputs("  ", stdout);
-	if (copy != NULL && json_kind_of(text) == JSON_KIND_STRING &&
-	    json_string_copy(text, copy, len + 1, &copied) == 0)
-		ctl_line_print(stdout, copy, copied);
-	else
-		ctl_line_print(stdout, line.at, line.len);
-	fputc('\n', stdout);
+	const struct json_span missed = ctl_member(line, "missed");
+	if (missed.at != NULL) {
+		fputs("(missed: ", stdout);
+		ctl_line_print(stdout, missed.at, missed.len);
+		fputs(" lines that came too fast)\n", stdout);
+		return;
+	}
+	text_print(ctl_member(line, "time"), "  ");
+	text_print(ctl_member(line, "level"), "  ");
+	text_print(ctl_member(line, "text"), "\n");
 }
 
 static bool
