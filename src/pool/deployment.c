@@ -67,6 +67,7 @@ cells_release(struct slot *slot)
 bool
 slot_renew(struct slot *slot)
 {
+	cells_release(slot);
 	if (!TAILQ_EMPTY(&slot->cells) && pool_now_ms() < slot->stale_until_ms)
 		return false;
 	slot_close(slot);
@@ -84,7 +85,6 @@ slot_make_stale(struct slot *slot)
 	case SLOT_READY:
 		slot->is_stale = true;
 		slot->stale_until_ms = pool_now_ms() + STALE_MS;
-		cells_release(slot);
 		break;
 	case SLOT_OPENING:
 	case SLOT_LOADING:

@@ -340,7 +340,10 @@ say_cell(struct slot *slot, const struct wire_message *message, int *fd)
 		return;
 	}
 	cell_add(slot, message->id, fd_steal(fd));
-	slot_serve(slot);
+	if (slot->is_stale)
+		slot_renew(slot);
+	else
+		slot_serve(slot);
 }
 
 static void

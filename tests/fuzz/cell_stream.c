@@ -2,11 +2,13 @@
 
 /*
  * A cell's stream, from a cell that obeys nothing. The first byte chooses the
- * kind of the call, whether cells are used again, and where the bytes are cut
- * in two writes. Whatever comes: the call ends exactly once, within its
- * limits, and the pool serves the next one.
+ * kind of the call, whether cells are used again, whether its asks are answered
+ * at once, and the second where the bytes are cut in two writes. Whatever
+ * comes: the call ends exactly once, within its limits, and the pool serves
+ * the next one.
  */
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@
 
 #define RESULT_MAX 4096u
 #define LOG_MAX 512u
+#define ASKS_MAX 16
 #define BYTES_MAX 32768u /* fits a socket's buffer, pieces and all */
 
 static struct {
@@ -36,8 +39,10 @@ static struct {
 
 static struct told {
 	int n_done, n_heads;
-	size_t body_len, log_len;
-	bool is_tool;
+	size_t body_len, log_len, note_len;
+	int n_open;
+	bool is_tool, answers;
+	struct pool_call *call;
 } told;
 
 static void
@@ -67,6 +72,37 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 	CHECK(told.n_done == 0 && level >= 0 && level <= 3);
 	told.log_len += len;
 	CHECK(told.log_len <= LOG_MAX + 128);
+}
+
+static void
+on_note(void *arg, const char *raw_json, size_t len)
+{
+	(void)arg;
+	(void)raw_json;
+	CHECK(told.n_done == 0 && told.is_tool);
+	told.note_len += len;
+	CHECK(told.note_len <= LOG_MAX);
+}
+
+static void
+on_ask(void *arg, uint32_t ask, const char *raw_json, size_t len)
+{
+	(void)arg;
+	(void)raw_json;
+	CHECK(told.n_done == 0 && told.is_tool && len <= RESULT_MAX);
+	CHECK(told.n_open++ < ASKS_MAX);
+	if (!told.answers)
+		return;
+	CHECK(pool_call_answer(told.call, ask, "{}", 2) == 0);
+	CHECK(pool_call_answer(told.call, ask, "{}", 2) == -ENOENT);
+	told.n_open--;
+}
+
+static void
+on_wait(void *arg)
+{
+	(void)arg;
+	CHECK(told.n_done == 0 && told.n_open > 0);
 }
 
 static void
@@ -167,14 +203,16 @@ call_run(uint32_t deployment, const uint8_t *bytes, size_t len, size_t cut)
 	static const struct pool_call_ops ops = { .head = on_head,
 		.chunk = on_chunk,
 		.log = on_log,
+		.note = on_note,
+		.ask = on_ask,
+		.wait = on_wait,
 		.done = on_done };
 	const uint8_t body[] = "body";
-	struct pool_call *call;
 	int pair[2];
 
 	CHECK(pool_call_start(host.pool, deployment,
 		  told.is_tool ? POOL_TOOL : POOL_REQUEST, "{}", 2, body,
-		  sizeof(body), &ops, NULL, &call) == 0);
+		  sizeof(body), &ops, NULL, &told.call) == 0);
 	pump();
 	if (host.control_fds[deployment] < 0)
 		template_give(deployment);
@@ -203,7 +241,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (host.pool == NULL)
 		host_start();
 	const uint32_t deployment = bytes[0] >> 1 & 1;
-	told = (struct told){ .is_tool = bytes[0] & 1 };
+	told = (struct told){ .is_tool = bytes[0] & 1,
+		.answers = (bytes[0] & 4) != 0 };
 	call_run(deployment, bytes + 2, len - 2, bytes[1] % (len - 1));
 	CHECK(told.n_done == 1);
 	CHECK(pool_calls_pending(host.pool) == 0);

@@ -245,6 +245,23 @@ fake_call_read(int cell_fd, enum pool_kind kind)
 		frame_read(cell_fd, WIRE_FRAME_BODY);
 }
 
+void
+fake_answer_read(int cell_fd, uint32_t ask, const char *text)
+{
+	struct wire_frame frame;
+	char bytes[256];
+
+	assert_int_equal(
+	    recv(cell_fd, &frame, sizeof(frame), MSG_DONTWAIT), sizeof(frame));
+	assert_int_equal(frame.type, WIRE_FRAME_ANSWER);
+	assert_int_equal((uint32_t)frame.code, ask);
+	assert_int_equal(frame.len, strlen(text));
+	assert_in_range(frame.len, 1, sizeof(bytes));
+	assert_int_equal(
+	    recv(cell_fd, bytes, frame.len, MSG_DONTWAIT), (ssize_t)frame.len);
+	assert_memory_equal(bytes, text, frame.len);
+}
+
 bool
 fake_is_hung_up(int cell_fd)
 {
@@ -297,6 +314,43 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 }
 
 static void
+on_note(void *arg, const char *raw_json, size_t len)
+{
+	struct told *told = arg;
+
+	(void)raw_json;
+	told->n_notes++;
+	told->note_bytes += len;
+	if (told->cancel_in_note)
+		pool_call_cancel(told->call);
+}
+
+static void
+on_ask(void *arg, uint32_t ask, const char *raw_json, size_t len)
+{
+	struct told *told = arg;
+
+	(void)raw_json;
+	(void)len;
+	told->n_asks++;
+	told->last_ask = ask;
+	if (told->answer_in_ask)
+		assert_int_equal(pool_call_answer(told->call, ask, "{}", 2), 0);
+	if (told->cancel_in_ask)
+		pool_call_cancel(told->call);
+}
+
+static void
+on_wait(void *arg)
+{
+	struct told *told = arg;
+
+	told->n_waits++;
+	if (told->cancel_in_wait)
+		pool_call_cancel(told->call);
+}
+
+static void
 on_done(void *arg, const struct pool_outcome *outcome)
 {
 	struct told *told = arg;
@@ -310,7 +364,15 @@ on_done(void *arg, const struct pool_outcome *outcome)
 		    (int)outcome->text_len, outcome->text);
 }
 
-static const struct pool_call_ops ops = {
+static const struct pool_call_ops ops = { .head = on_head,
+	.chunk = on_chunk,
+	.log = on_log,
+	.note = on_note,
+	.ask = on_ask,
+	.wait = on_wait,
+	.done = on_done };
+
+static const struct pool_call_ops ops_without_asks = {
 	.head = on_head, .chunk = on_chunk, .log = on_log, .done = on_done
 };
 
@@ -321,7 +383,8 @@ fake_call(struct fake *fake, struct told *told, uint32_t deployment,
 	told->fake = fake;
 	assert_int_equal(pool_call_start(fake->pool, deployment, kind, "{}", 2,
 			     (const uint8_t *)"body", kind == POOL_TOOL ? 0 : 4,
-			     &ops, told, &told->call),
+			     told->asks_nobody ? &ops_without_asks : &ops, told,
+			     &told->call),
 	    0);
 	assert_int_equal(told->n_done, 0);
 }

@@ -29,13 +29,16 @@ struct told {
 	struct fake *fake;
 	struct pool_call *call; /* NULL once it is done */
 	int n_done;
-	int n_heads, n_logs;
-	size_t chunk_bytes, log_bytes;
+	int n_heads, n_logs, n_notes, n_asks, n_waits;
+	size_t chunk_bytes, log_bytes, note_bytes;
+	uint32_t last_ask;
 	enum pool_end end;
 	struct pool_usage usage;
 	char text[1024]; /* of the outcome; "" for none */
 	bool cancel_in_head, cancel_in_chunk, cancel_in_log;
 	bool pause_in_head, pause_in_chunk;
+	bool answer_in_ask, cancel_in_ask, cancel_in_note, cancel_in_wait;
+	bool asks_nobody; /* its caller has no callbacks for that */
 };
 
 /* Limits a test may change before fake_start(). */
@@ -78,6 +81,8 @@ fake_frame(int cell_fd, uint32_t type, int code, const void *bytes, size_t len);
 	fake_frame(cell_fd, type, code, text, strlen(text))
 /* The call is expected, and read. */
 void fake_call_read(int cell_fd, enum pool_kind kind);
+/* An answer to this ask is expected, with this text, and read. */
+void fake_answer_read(int cell_fd, uint32_t ask, const char *text);
 /* Whether the pool has let go of the stream. */
 bool fake_is_hung_up(int cell_fd);
 
