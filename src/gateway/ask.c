@@ -167,6 +167,7 @@ ask_drop_all(struct call *call, const char *reason)
 		ask_withdraw(ask, reason);
 		ask_free(ask);
 	}
+	count(call);
 }
 
 /* Why no more may be asked; NULL: it may. */
@@ -244,7 +245,8 @@ state_write(
 
 	if (key == NULL)
 		return -EAGAIN;
-	state->expires = front_unix_s() + call->front->gateway->sessions.ask_s;
+	state->expires =
+	    front_unix_ms() / 1000 + call->front->gateway->sessions.ask_s;
 	digest(call, state->digest);
 	front_binding(call->client.principal, &call->endpoint, &binding);
 	return seal_state_write(key, &binding, state, out);
@@ -626,7 +628,7 @@ state_objection(
 	if (sodium_memcmp(right, state->digest, sizeof(right)) != 0)
 		return "requestState is of another request: repeat the same "
 		       "one, with the same arguments";
-	if (state->expires <= front_unix_s())
+	if (state->expires <= front_unix_ms() / 1000)
 		return "requestState has expired: make the request anew";
 	if (state->kind != SEAL_PARKED)
 		return NULL;

@@ -162,6 +162,7 @@ call_cancel(struct call *call, const char *reason)
 	call->upstream = NULL;
 	if (upstream != NULL)
 		upstream_call_cancel(upstream, reason);
+	call->is_parked = false;
 	ask_drop_all(call, reason);
 	relay_leave(call, NULL, "cancelled");
 	call_free(call);

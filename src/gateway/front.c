@@ -374,7 +374,7 @@ front_start(struct gateway *gateway)
 	if (front == NULL)
 		return -ENOMEM;
 	front->gateway = gateway;
-	front->started = front_unix_s();
+	front->started = front_unix_ms();
 	TAILQ_INIT(&front->lives);
 	TAILQ_INIT(&front->exchanges);
 	TAILQ_INIT(&front->calls);

@@ -98,7 +98,7 @@ struct front {
 	struct gateway *gateway;
 	struct event *tick; /* once a second */
 	struct event *flush; /* tells of changed lists */
-	uint64_t started; /* seconds since 1970 */
+	uint64_t started; /* milliseconds since 1970 */
 	struct session *sessions[FRONT_BUCKETS];
 	struct session_group *groups[FRONT_GROUPS];
 	uint32_t n_sessions;
@@ -114,7 +114,7 @@ struct front {
 };
 
 uint64_t front_now_ms(void); /* monotonic */
-uint64_t front_unix_s(void);
+uint64_t front_unix_ms(void);
 const uint8_t *front_key(const struct front *front); /* NULL: not yet */
 void front_binding(const struct principal *principal,
     const struct endpoint *endpoint, struct seal_binding *binding);

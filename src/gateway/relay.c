@@ -360,7 +360,8 @@ on_done(void *arg, const struct upstream_answer *answer)
 	call->upstream = NULL;
 	relay_leave(call, &answer->usage, outcome);
 	ask_drop_all(call, "the request was answered");
-	if (call->missing != 0 && strcmp(outcome, "ok") != 0 && !asks)
+	if (call->missing != 0 && call->client.era == MCP_MODERN &&
+	    strcmp(outcome, "ok") != 0 && !asks)
 		ask_refuse_missing(call, call->missing);
 	else if (asks)
 		ask_result(call, answer->value);

@@ -29,7 +29,7 @@ struct seal_binding {
 
 struct seal_session {
 	uint8_t id[SEAL_ID_BYTES];
-	uint64_t issued; /* seconds since 1970 */
+	uint64_t issued; /* milliseconds since 1970 */
 	uint32_t can; /* MCP_CAN_… */
 	uint8_t version; /* mcp_version_number() */
 };

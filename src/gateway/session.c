@@ -28,9 +28,12 @@ front_now_ms(void)
 }
 
 uint64_t
-front_unix_s(void)
+front_unix_ms(void)
 {
-	return (uint64_t)time(NULL);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 const uint8_t *
@@ -174,7 +177,7 @@ record_new(struct front *front, const struct visit *visit,
 	memcpy(session->id, sealed->id, SEAL_ID_BYTES);
 	session->can = sealed->can;
 	session->version = sealed->version;
-	session->ends = sealed->issued + limits->life_s;
+	session->ends = sealed->issued / 1000 + limits->life_s;
 	session->principal_group = own;
 	session->tenant_group = all;
 	session->next = *bucket(front, session->id);
@@ -203,7 +206,7 @@ session_new(const struct visit *visit, uint32_t can, int version,
 	const uint8_t *key = front_key(front);
 	struct seal_binding binding;
 	struct seal_session sealed = {
-		.issued = front_unix_s(),
+		.issued = front_unix_ms(),
 		.can = can,
 		.version = (uint8_t)version,
 	};
@@ -224,11 +227,11 @@ static bool
 is_from_before(const struct front *front, const struct seal_session *sealed)
 {
 	const struct wire_sessions *limits = &front->gateway->sessions;
-	const uint64_t now = front_unix_s();
+	const uint64_t now = front_unix_ms();
 
-	return sealed->issued <= front->started &&
-	    now < front->started + limits->idle_s &&
-	    now < sealed->issued + limits->life_s &&
+	return sealed->issued < front->started &&
+	    now < front->started + limits->idle_s * UINT64_C(1000) &&
+	    now < sealed->issued + limits->life_s * UINT64_C(1000) &&
 	    !registry_session_is_ended(front->gateway, sealed->id);
 }
 
@@ -246,7 +249,7 @@ session_admit(
 	    seal_session_admit(key, &binding, raw_text, &sealed) != 0)
 		return SESSION_E_UNKNOWN;
 	struct session *session = find(front, sealed.id);
-	if (session != NULL && session->ends <= front_unix_s()) {
+	if (session != NULL && session->ends <= front_unix_ms() / 1000) {
 		session_end(front, session);
 		return SESSION_E_UNKNOWN;
 	}
