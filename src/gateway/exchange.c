@@ -25,8 +25,8 @@ send_json(const struct exchange *exchange, unsigned status, unsigned retry_s,
     char *json, size_t len)
 {
 	const struct visit *visit = &exchange->visit;
-	struct http_header headers[5];
-	char id[17], retry[16];
+	struct http_header headers[4];
+	char retry[16];
 	size_t n = 0;
 
 	if (json == NULL) {
@@ -34,11 +34,9 @@ send_json(const struct exchange *exchange, unsigned status, unsigned retry_s,
 		    "the answer was too large, or memory ran out");
 		return;
 	}
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)visit->id);
 	snprintf(retry, sizeof(retry), "%u", retry_s);
 	headers[n++] =
 	    (struct http_header){ "Content-Type", "application/json" };
-	headers[n++] = (struct http_header){ "X-Request-Id", id };
 	headers[n++] = (struct http_header){ "Cache-Control", "no-store" };
 	if (exchange->session_text[0] != '\0')
 		headers[n++] = (struct http_header){ "Mcp-Session-Id",

@@ -9,7 +9,6 @@
  */
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,15 +165,12 @@ prime(struct stream *stream)
 static void
 begin(const struct visit *visit)
 {
-	char id[17];
-	const struct http_header headers[] = {
+	static const struct http_header headers[] = {
 		{ "Content-Type", "text/event-stream" },
 		{ "Cache-Control", "no-store" },
 		{ "X-Accel-Buffering", "no" },
-		{ "X-Request-Id", id },
 	};
 
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)visit->id);
 	http_stream_begin(visit->request, 200, headers, ARRAY_LEN(headers));
 }
 

@@ -607,10 +607,10 @@ answer_counts(struct http_request *request)
 	front_counts_get(&gateway, &counts);
 	const int len = snprintf(body, 300,
 	    "{\"sessions\":%u,\"streams\":%u,\"calls\":%u,\"asking\":%u,"
-	    "\"kept\":%zu,\"running\":%u,\"users\":%u,\"malloc\":%zu}",
+	    "\"kept\":%zu,\"running\":%u,\"users\":%u}",
 	    counts.sessions, counts.streams, counts.calls, counts.asking,
-	    counts.kept_bytes, principals[0].meter.running, principals[0].users,
-	    (size_t)0);
+	    counts.kept_bytes, principals[0].meter.running,
+	    principals[0].users);
 	http_reply(request, 200, NULL, 0, body, (size_t)len);
 }
 
@@ -738,15 +738,15 @@ main(int argc, char **argv)
 	    getsockname(listen_fd, (struct sockaddr *)&address, &len) != 0 ||
 	    front_start(&gateway) != 0)
 		return 1;
-	const struct http_options options = { .listen_fd = listen_fd,
-		.ops = &ops,
+	const struct http_options options = { .ops = &ops,
 		.arg = &gateway,
 		.body_max = 4u << 20,
 		.connections_max = 1024,
 		.arrival_ms = 30000,
 		.idle_ms = 60000,
 		.silence_ms = 15000 };
-	if (http_server_new(&gateway.http, gateway.base, &options) != 0)
+	if (http_server_new(&gateway.http, gateway.base, &options) != 0 ||
+	    http_server_listen(gateway.http, listen_fd, 0, NULL) != 0)
 		return 1;
 	struct event *input =
 	    event_new(gateway.base, 0, EV_READ | EV_PERSIST, on_stdin, NULL);
