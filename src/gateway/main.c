@@ -42,7 +42,9 @@
 struct inherited {
 	int plan_fd;
 	int supervisor_fd;
-	int listen_fd; /* -1: the plan names it */
+	int listen_fd; /* -1: the plan names it, and the next two */
+	int admin_fd;
+	int tls_fd;
 };
 
 static bool
@@ -64,6 +66,8 @@ options_parse(int argc, char **argv, struct inherited *fds)
 		{ "plan", required_argument, NULL, 'p' },
 		{ "supervisor", required_argument, NULL, 's' },
 		{ "listen", required_argument, NULL, 'l' },
+		{ "admin", required_argument, NULL, 'a' },
+		{ "tls", required_argument, NULL, 't' },
 		{ 0 },
 	};
 	int c;
@@ -72,6 +76,8 @@ options_parse(int argc, char **argv, struct inherited *fds)
 		int *fd = c == 'p' ? &fds->plan_fd
 		    : c == 's'     ? &fds->supervisor_fd
 		    : c == 'l'     ? &fds->listen_fd
+		    : c == 'a'     ? &fds->admin_fd
+		    : c == 't'     ? &fds->tls_fd
 				   : NULL;
 		if (fd == NULL || !fd_parse(optarg, fd))
 			return false;
@@ -192,26 +198,27 @@ pool_start(struct gateway *gateway, int supervisor_fd, struct err *err)
 
 /* The TCP socket, under TLS if there is a certificate, and the admin's. */
 static int
-listen_start(struct gateway *gateway, int listen_fd, struct err *err)
+listen_start(
+    struct gateway *gateway, const struct inherited *fds, struct err *err)
 {
-	const struct wire_plan *plan = gateway->plan;
 	char *pem = NULL;
 
-	if (plan->tls_fd >= 0) {
-		pem = plan_pem_read(plan->tls_fd, err);
+	if (fds->tls_fd >= 0) {
+		pem = plan_pem_read(fds->tls_fd, err);
 		if (pem == NULL)
 			return -EINVAL;
 	}
-	int r = http_server_listen(gateway->http, listen_fd, LISTENER_TCP, pem);
+	int r = http_server_listen(
+	    gateway->http, fds->listen_fd, LISTENER_TCP, pem);
 	plan_pem_free(pem);
-	if (r == 0 && plan->admin_fd >= 0)
+	if (r == 0 && fds->admin_fd >= 0)
 		r = http_server_listen(
-		    gateway->http, plan->admin_fd, LISTENER_ADMIN, NULL);
+		    gateway->http, fds->admin_fd, LISTENER_ADMIN, NULL);
 	if (r != 0)
 		return err_set(err, r,
 		    "cannot serve HTTP%s on descriptor "
 		    "%d: %s",
-		    plan->tls_fd >= 0 ? "S" : "", listen_fd, strerror(-r));
+		    fds->tls_fd >= 0 ? "S" : "", fds->listen_fd, strerror(-r));
 	return 0;
 }
 
@@ -253,8 +260,10 @@ parts_start(
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r != 0)
 		return r;
-	return listen_start(gateway,
-	    fds->listen_fd >= 0 ? fds->listen_fd : plan->listen_fd, err);
+	const struct inherited planned = { .listen_fd = plan->listen_fd,
+		.admin_fd = plan->admin_fd,
+		.tls_fd = plan->tls_fd };
+	return listen_start(gateway, fds->listen_fd >= 0 ? fds : &planned, err);
 }
 
 static struct event_base *
@@ -405,7 +414,7 @@ gateway_stop(struct gateway *gateway)
 int
 main(int argc, char **argv)
 {
-	struct inherited fds = { -1, -1, -1 };
+	struct inherited fds = { -1, -1, -1, -1, -1 };
 	struct gateway gateway = { 0 };
 	struct err err = { 0 };
 
@@ -414,7 +423,8 @@ main(int argc, char **argv)
 	if (!options_parse(argc, argv, &fds)) {
 		fprintf(stderr,
 		    "usage: cordon-gateway --plan FD --supervisor FD "
-		    "[--listen FD] (the supervisor starts it)\n");
+		    "[--listen FD [--admin FD] [--tls FD]] (the supervisor "
+		    "starts it)\n");
 		return 2;
 	}
 	if (gateway_start(&gateway, &fds, &err) != 0 ||

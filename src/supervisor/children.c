@@ -197,11 +197,17 @@ int
 gateway_start(struct supervisor *supervisor, struct err *err)
 {
 	/* The heritage is numbered from 3 in the order of fds[]. */
-	const int has_admin = supervisor->plan.admin_fd >= 3;
-	const char *const argv[] = { "cordon-gateway", "--plan", "3",
-		"--supervisor", "4", "--listen", "5",
-		has_admin ? "--admin" : NULL, "6", NULL };
-	int exe = -1, pair[2];
+	const char *argv[12] = { "cordon-gateway", "--plan", "3",
+		"--supervisor", "4", "--listen", "5" };
+	int fds[5] = { supervisor->plan_fd, -1, supervisor->plan.listen_fd };
+	int exe = -1, pair[2], n_words = 7;
+	uint32_t n_fds = 3;
+	const struct {
+		const char *word;
+		int fd;
+	} more[] = { { "--admin", supervisor->plan.admin_fd },
+		{ "--tls", supervisor->tls_fd } };
+	static const char *const numbers[] = { "6", "7" };
 
 	int code = sibling_open(supervisor, "cordon-gateway", &exe, err);
 	auto_close int exe_fd = exe;
@@ -210,13 +216,19 @@ gateway_start(struct supervisor *supervisor, struct err *err)
 	if ((code = wire_pair(SOCK_SEQPACKET, pair)) != 0)
 		return err_set(err, code, "socketpair: %s", strerror(-code));
 
-	const int fds[] = { supervisor->plan_fd, pair[1],
-		supervisor->plan.listen_fd, supervisor->plan.admin_fd };
+	fds[1] = pair[1];
+	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+		if (more[i].fd < 3)
+			continue;
+		argv[n_words++] = more[i].word;
+		argv[n_words++] = numbers[n_fds - 3];
+		fds[n_fds++] = more[i].fd;
+	}
 	const struct box_spawn spawn = { .domain = "gateway",
 		.exe_fd = exe_fd,
 		.argv = argv,
 		.fds = fds,
-		.n_fds = has_admin ? 4 : 3 };
+		.n_fds = n_fds };
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
 	return child_spawn(&supervisor->gateway, &spawn, pair, err);
 }
