@@ -1,13 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+/*
+ * The admin API, below /admin. Who asks is looked up here, by the hash of the
+ * token; what is asked is parsed here, strictly; what is done is in the audit
+ * before it is answered.
+ */
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire/registry.h"
-
-struct store;
+#include "json/json.h"
+#include "json/out.h"
+#include "store/store.h"
 
 /* Answers one admin request over the link: always exactly one REPLY. */
 void admin_answer(struct store *store, uint32_t id,
     const struct wire_admin *admin, const char *raw_body, size_t len);
+
+struct request {
+	struct store *store;
+	struct wire_token token; /* who asks; id 0: not known */
+	struct wire_tenant tenant; /* whose things are meant */
+	bool all_tenants; /* lists: nothing else was said, and it may */
+	char name[WIRE_NAME_MAX]; /* the variable part of the path */
+	uint64_t after; /* audit */
+	uint64_t limit;
+	struct json_span body; /* an object; {} where there was none */
+	struct json_out out; /* the answer */
+	struct err err; /* the sentence, where it is refused */
+	/* For the audit: what was acted upon. */
+	char subject[WIRE_NAME_MAX];
+	uint8_t digest[DB_DIGEST]; /* zeros: none */
+	/* Told to gateway and supervisor when it is durable. */
+	enum {
+		CHANGED_NOTHING,
+		CHANGED_TENANT,
+		CHANGED_TOKEN,
+		CHANGED_SERVER
+	} changed;
+	union {
+		struct wire_tenant changed_tenant;
+		struct wire_token changed_token;
+		struct db_server changed_server;
+	};
+};
+
+/* A handler writes the answer, or the sentence; returns the HTTP status. A
+ * negative errno: the database failed. */
+typedef int admin_fn(struct request *request);
+
+#define ADMIN_ROUTE(method, path, handler, action) admin_fn handler;
+#include "store/admin.def"
+#undef ADMIN_ROUTE
+
+/* Sets the sentence; returns the status. */
+int refuse(struct request *request, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- pieces of answers ------------------------------------------------------
+ */
+
+void put_string(struct json_out *out, const char *before, const char *text);
+void put_uint(struct json_out *out, const char *before, uint64_t number);
+void put_hex(
+    struct json_out *out, const char *before, const uint8_t digest[DB_DIGEST]);
+/* ,"quota":{…}: what is limited. */
+void put_quota(struct json_out *out, const struct wire_quota *quota);
+
+/* ---- pieces of bodies -------------------------------------------------------
+ */
+
+struct member {
+	const char *name;
+	enum json_kind kind;
+	bool needed;
+	struct json_span value; /* out; empty: it is not there */
+};
+
+/* Takes an object apart; what stands in it must be on the list. 0, or a status
+ * with a sentence that names the place (a JSON pointer: at + "/" + name). */
+int body_members(struct request *request, struct json_span object,
+    const char *at, struct member *members, size_t n);
+
+/* An integer within bounds; *number is left alone where there is none. */
+int body_uint(struct request *request, const struct member *member,
+    const char *at, uint64_t least, uint64_t most, uint64_t *number);
+/* A text that fits; left alone where there is none. */
+int body_text(struct request *request, const struct member *member,
+    const char *at, char *text, size_t size);
+/* A name of a server, a tenant. */
+int body_name(struct request *request, const struct member *member,
+    char name[WIRE_NAME_MAX]);
+int body_quota(struct request *request, const struct member *member,
+    struct wire_quota *quota);

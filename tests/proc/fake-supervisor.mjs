@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A real store in its box (tests/unit/store/launch.c plays the supervisor), and
+// the gateway's end of its stream: frames of src/wire/registry.h.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build, patience } from '../lib/paths.mjs';
+
+export const TYPE = {
+  KEY: 1, TENANT: 2, TOKEN: 3, SERVER: 4, ENDED: 5, SNAPSHOT: 6, REPLY: 7,
+  ADMIN: 8, AUDIT: 9, SURFACE: 10,
+};
+
+const HEAD = 40;
+const states = ['quarantined', 'approved', 'changed', 'denied'];
+
+export const hashOf = (token) => createHash('sha256').update(token).digest();
+
+const textAt = (bytes, at, size) =>
+  bytes.toString('latin1', at, at + size).replace(/\0.*$/s, '');
+
+const parsers = {
+  [TYPE.TENANT]: (b) => ({ id: b.readUInt32LE(0), gone: b.readUInt32LE(4),
+    name: textAt(b, 8, 64), requests: b.readUInt32LE(72) }),
+  [TYPE.TOKEN]: (b) => ({ id: b.readUInt32LE(0), gone: b.readUInt32LE(4),
+    tenant: b.readUInt32LE(8), scopes: b.readUInt32LE(12),
+    expires: Number(b.readBigUInt64LE(16)), hash: b.subarray(24, 56),
+    name: textAt(b, 56, 64), servers: textAt(b, 120, 1024) }),
+  [TYPE.SERVER]: (b) => ({ id: b.readUInt32LE(0), gone: b.readUInt32LE(4),
+    tenant: b.readUInt32LE(8), state: states[b.readUInt32LE(12)],
+    name: textAt(b, 172, 64), tenantName: textAt(b, 236, 64) }),
+  [TYPE.ENDED]: (b) => ({ session: b.toString('hex', 0, 16),
+    until: Number(b.readBigUInt64LE(16)) }),
+};
+
+export function frame(type, body = Buffer.alloc(0), { id = 0, len } = {}) {
+  const head = Buffer.alloc(HEAD);
+  head.writeUInt32LE(type, 0);
+  head.writeUInt32LE(len ?? body.length, 4);
+  head.writeUInt32LE(id, 12);
+  return Buffer.concat([head, body]);
+}
+
+export function adminBody(token, method, path, body, request = 'req-1') {
+  const fixed = Buffer.alloc(572);
+  (Buffer.isBuffer(token) ? token : hashOf(token)).copy(fixed);
+  fixed.write(method, 32, 8, 'latin1');
+  fixed.write(path, 40, 512, 'latin1');
+  fixed.write(request, 552, 20, 'latin1');
+  return Buffer.concat([fixed, Buffer.from(body)]);
+}
+
+export function auditBody(action, detail, { principal = 1, tenant = 1 } = {}) {
+  const fixed = Buffer.alloc(60);
+  fixed.writeUInt32LE(principal, 0);
+  fixed.writeUInt32LE(tenant, 4);
+  fixed.write('req-2', 8, 20, 'latin1');
+  fixed.write(action, 28, 32, 'latin1');
+  return Buffer.concat([fixed, Buffer.from(detail)]);
+}
+
+export class Store {
+  // folder: kept where it is given, so that another store can take it over.
+  static async start(t, folder) {
+    const store = new Store();
+    store.folder = folder ?? mkdtempSync(join(tmpdir(), 'cordon-store-'));
+    store.log = '';
+    store.messages = [];
+    store.frames = [];
+    store.waiters = new Set();
+    store.replies = new Map();
+    store.nextId = 1;
+    store.helper = spawn(join(build, 'tests/unit/store/launch-store'),
+      [join(build, 'cordon-store'), store.folder],
+      { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+    store.helper.stdin.on('error', () => {});
+    store.helper.stderr.setEncoding('utf8')
+      .on('data', (text) => { store.log += text; });
+    createInterface({ input: store.helper.stdout }).on('line', (line) => {
+      store.messages.push(JSON.parse(line));
+      store.wake();
+    });
+    store.ended = new Promise((done) => store.helper.on('close', done));
+    store.stream = store.helper.stdio[3];
+    store.stream.on('error', () => {});
+    store.closed = new Promise((done) => store.stream.on('close', done));
+    store.pending = Buffer.alloc(0);
+    store.stream.on('data', (bytes) => store.take(bytes));
+    t.after(async () => {
+      await store.stop();
+      if (!folder) rmSync(store.folder, { recursive: true, force: true });
+    });
+    await store.until('a snapshot', () => store.frames.some(
+      ({ type }) => type === TYPE.SNAPSHOT) || store.exit);
+    return store;
+  }
+
+  get pid() { return this.messages[0].pid; }
+
+  get exit() { return this.messages.find((m) => 'exit' in m); }
+
+  wake() { for (const wake of this.waiters) wake(); }
+
+  take(bytes) {
+    this.pending = Buffer.concat([this.pending, bytes]);
+    while (this.pending.length >= HEAD) {
+      const len = this.pending.readUInt32LE(4);
+      if (this.pending.length < HEAD + len) break;
+      const type = this.pending.readUInt32LE(0);
+      const code = this.pending.readInt32LE(8);
+      const id = this.pending.readUInt32LE(12);
+      const body = Buffer.from(this.pending.subarray(HEAD, HEAD + len));
+      this.pending = this.pending.subarray(HEAD + len);
+      if (type === TYPE.REPLY) {
+        this.replies.get(id)?.({ status: code,
+          json: len > 0 ? JSON.parse(body) : null });
+        this.replies.delete(id);
+      } else {
+        this.frames.push({ type, body, ...parsers[type]?.(body) });
+      }
+    }
+    this.wake();
+  }
+
+  // Waits for what the store says, not for a time.
+  async until(what, condition, withinMs = 20_000) {
+    const end = Date.now() + withinMs * patience;
+    for (;;) {
+      const found = condition();
+      if (found) return found;
+      if (Date.now() > end) throw new Error(`no ${what}: ${this.log}`);
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, 200);
+        const wake = () => { clearTimeout(timer); this.waiters.delete(wake); resolve(); };
+        this.waiters.add(wake);
+      });
+    }
+  }
+
+  send(...args) { this.stream.write(frame(...args)); }
+
+  // An admin request; { status, json }, or null where the store ended first.
+  ask(method, path, body = '', token = 'letmein') {
+    const id = this.nextId++;
+    const text = typeof body === 'string' || Buffer.isBuffer(body)
+      ? body : JSON.stringify(body);
+    const answer = new Promise((done) => {
+      this.replies.set(id, done);
+      this.closed.then(() => done(null));
+    });
+    this.send(TYPE.ADMIN, adminBody(token, method, path, text), { id });
+    return answer;
+  }
+
+  audit(action, detail = '{}', who) {
+    this.send(TYPE.AUDIT, auditBody(action, detail, who));
+  }
+
+  operator(line) { this.helper.stdin.write(`${line}\n`); }
+
+  // All of the operator's servers; what COMMITTED says.
+  async commit(...lines) {
+    const before = this.messages.length;
+    for (const line of lines) this.operator(line);
+    this.operator('commit');
+    const committed = await this.until('COMMITTED', () =>
+      this.messages.slice(before).find((m) => m.type === 'COMMITTED'));
+    await this.settle();
+    return committed;
+  }
+
+  // What was told before is here: the stream keeps its order.
+  settle() { return this.ask('GET', '/tenants'); }
+
+  told(what, condition) {
+    return this.until(what, () => this.messages.find(condition));
+  }
+
+  // The newest record of each server, by name, that has not gone.
+  servers() {
+    const known = new Map();
+    for (const one of this.frames)
+      if (one.type === TYPE.SERVER) known.set(one.id, one);
+    return Object.fromEntries([...known.values()].filter((one) => !one.gone)
+      .map((one) => [`${one.tenantName}/${one.name}`, one.state]));
+  }
+
+  // What the supervisor would run now.
+  deployed() {
+    const known = new Map();
+    for (const message of this.messages) {
+      if (message.type?.startsWith('DEPLOY')) known.set(message.id, message.name);
+      if (message.type === 'UNDEPLOY') known.delete(message.id);
+    }
+    return [...known.values()].sort();
+  }
+
+  kill(signal = 'SIGKILL') { process.kill(this.pid, signal); }
+
+  async stop() {
+    this.helper.stdin.end();
+    this.stream.destroy();
+    await this.ended;
+    return this.exit;
+  }
+}
+
+export const tool = (name, text = 'function run() { return 1 }', more = {}) =>
+  ({ name, kind: 'isolate', files: [{ path: 'tool.js', text }], ...more });
