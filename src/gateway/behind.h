@@ -7,8 +7,10 @@
  * out is its kind's matter.
  *
  *     upstream.c  the calls and surfaces of all servers
+ *     behind.c    the parts of MCP that all kinds have in common
  *     capture.c   asks a server what it offers, page by page
- *     isolate.c   worker.c   lines.c   link.c
+ *     isolate.c   worker.c
+ *     lines.c     with greeting.c (how a link begins), link.c (its bytes)
  */
 
 #include <event2/event.h>
@@ -117,7 +119,7 @@ struct kind {
 
 extern const struct kind isolate_kind, worker_kind, lines_kind;
 
-/* upstream.c */
+/* upstream.c, behind.c */
 struct upstream *upstream_make(struct gateway *gateway, struct server *server);
 int behind_call_start(struct upstream *upstream, const struct kind *kind,
     const struct client *client, const struct upstream_request *request,
@@ -167,6 +169,8 @@ upstream_surface_set(struct upstream *upstream, struct mcp_surface *surface);
 void upstream_surface_failed(
     struct upstream *upstream, const struct upstream_answer *failure);
 uint64_t behind_now_ms(void);
+/* {"code", "message"} */
+void behind_error_write(struct json_out *out, int code, const char *text);
 
 /* capture.c */
 int capture_start(

@@ -103,3 +103,18 @@ void lines_read(struct link *link); /* all that was at hand */
 /* The server left: true if it is to be asked again in other words. */
 bool lines_left(struct link *link);
 void lines_timer(struct link *link);
+
+/* greeting.c, for lines.c */
+void lines_message_open(struct json_out *out, size_t limit);
+void lines_request_open(struct json_out *out, uint64_t id, const char *method);
+/* Closes the message and sends it; its memory is given back. */
+bool lines_message_send(struct link *link, struct json_out *out,
+    struct upstream_call *call, bool first);
+/* The answer that the link's stage waits for. */
+void lines_greeting_take(
+    struct link *link, struct json_span result, struct json_span error);
+/* Soon, and once for many reasons. */
+void lines_lists_ask_again(struct link *link);
+
+/* lines.c, for greeting.c: sends what waited for the link to be ready. */
+void lines_calls_send(struct link *link);

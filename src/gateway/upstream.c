@@ -10,26 +10,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/auto.h"
 #include "gateway/behind.h"
 #include "gateway/log.h"
-#include "json/edit.h"
-
-#define META_MAX (4u << 20)
 
 /* This process's servers that were ever needed. */
 static struct upstream *upstreams;
-
-uint64_t
-behind_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct upstream *
 upstream_make(struct gateway *gateway, struct server *server)
@@ -138,20 +125,6 @@ behind_call_result(struct upstream_call *call, struct json_span value,
 	behind_call_end(call, &answer);
 }
 
-/* {"code", "message"} */
-static void
-error_write(struct json_out *out, int code, const char *text)
-{
-	char digits[16];
-
-	snprintf(digits, sizeof(digits), "%d", code);
-	json_out_text(out, "{\"code\":");
-	json_out_text(out, digits);
-	json_out_text(out, ",\"message\":");
-	json_out_string(out, text, strlen(text));
-	json_out_text(out, "}");
-}
-
 void
 behind_call_error(struct upstream_call *call, unsigned status, int code,
     const char *format, ...)
@@ -170,270 +143,11 @@ behind_call_error(struct upstream_call *call, unsigned status, int code,
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	json_out_init(&out, 4096);
-	error_write(&out, code, text);
+	behind_error_write(&out, code, text);
 	if (json_out_status(&out) == 0)
 		answer.value = (struct json_span){ out.bytes, out.len };
 	behind_call_end(call, &answer);
 	json_out_fini(&out);
-}
-
-/* The status that a modern client is owed beside this code. */
-static unsigned
-error_status(const struct upstream_call *call, struct json_span code)
-{
-	static const char *const bad[] = { "-32020", "-32021", "-32022" };
-	struct json_span wanted = { "-32601", 6 };
-
-	if (call->client->era != MCP_MODERN)
-		return 0;
-	if (code.len == wanted.len && memcmp(code.at, wanted.at, 6) == 0)
-		return 404;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		if (code.len == 6 && memcmp(code.at, bad[i], 6) == 0)
-			return 400;
-	return 0;
-}
-
-void
-behind_call_response(struct upstream_call *call, struct json_span result,
-    struct json_span error, enum mcp_era era, const struct pool_usage *usage)
-{
-	struct json_want members[] = { { .name = "code" },
-		{ .name = "message" } };
-	struct upstream_answer answer = {
-		.end = UPSTREAM_ERROR, .value = error, .era = era
-	};
-
-	if (json_kind_of(result) == JSON_KIND_OBJECT) {
-		behind_call_result(call, result, era, usage);
-		return;
-	}
-	if (json_members_find(error, members, ARRAY_LEN(members)) != 0 ||
-	    !json_value_is_integer(members[0].value) ||
-	    json_kind_of(members[1].value) != JSON_KIND_STRING) {
-		behind_call_error(call, 0, MCP_INTERNAL_ERROR,
-		    "the server's answer is broken: result must be an object, "
-		    "or error one with code and message");
-		return;
-	}
-	answer.status = error_status(call, members[0].value);
-	if (usage != NULL)
-		answer.usage = *usage;
-	behind_call_end(call, &answer);
-}
-
-void
-behind_initialize_write(struct json_out *out, uint32_t can)
-{
-	json_out_text(out,
-	    "{\"protocolVersion\":\"" MCP_VERSION_LEGACY
-	    "\",\"capabilities\":");
-	behind_capabilities_write(out, can);
-	json_out_text(out,
-	    ",\"clientInfo\":{\"name\":\"cordon\",\"version\":\"" CORDON_VERSION
-	    "\"}}");
-}
-
-bool
-behind_speaks_modern(struct json_span result)
-{
-	struct json_want want = { .name = "supportedVersions" };
-	struct json_span version;
-	struct json_iter iter;
-
-	if (json_members_find(result, &want, 1) != 0 ||
-	    json_kind_of(want.value) != JSON_KIND_ARRAY)
-		return false;
-	json_iter_init(&iter, want.value);
-	while (json_iter_element(&iter, &version))
-		if (json_string_equals(version, MCP_VERSION_MODERN))
-			return true;
-	return false;
-}
-
-static const struct {
-	const char *method;
-	unsigned what;
-} changes[] = {
-	{ "notifications/tools/list_changed", UPSTREAM_TOOLS },
-	{ "notifications/prompts/list_changed", UPSTREAM_PROMPTS },
-	{ "notifications/resources/list_changed", UPSTREAM_RESOURCES },
-};
-
-bool
-behind_change_take(struct upstream *upstream, struct json_span method,
-    struct json_span params, unsigned *what)
-{
-	struct json_want uri = { .name = "uri" };
-
-	*what = 0;
-	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
-		if (json_string_equals(method, changes[i].method))
-			*what = changes[i].what;
-	if (*what != 0)
-		return true;
-	if (!json_string_equals(method, "notifications/resources/updated"))
-		return false;
-	if (json_members_find(params, &uri, 1) == 0 &&
-	    json_kind_of(uri.value) == JSON_KIND_STRING)
-		front_resource_updated(
-		    upstream->gateway, upstream->server, uri.value, params);
-	return true;
-}
-
-void
-behind_call_note(struct upstream_call *call, struct json_span method,
-    struct json_span params)
-{
-	if (call->ops->note == NULL || call->paused)
-		return;
-	if (call->n_notes++ < BEHIND_NOTES_MAX)
-		call->ops->note(call->arg, method, params);
-	else if (call->n_notes == BEHIND_NOTES_MAX + 1)
-		log_line(LOG_WARN, call->request,
-		    "server %s: more than %d notifications of one call; the "
-		    "rest is dropped",
-		    call->upstream->server->name, BEHIND_NOTES_MAX);
-}
-
-static const struct may {
-	const char *method;
-	uint32_t can;
-} mays[] = {
-	{ "elicitation/create", MCP_CAN_ELICIT | MCP_CAN_ELICIT_URL },
-	{ "sampling/createMessage", MCP_CAN_SAMPLE },
-	{ "roots/list", MCP_CAN_ROOTS },
-};
-
-const char *
-behind_ask_refusal(
-    const struct upstream_call *call, struct json_span method, int *code)
-{
-	*code = MCP_METHOD_NOT_FOUND;
-	if (call->ops->ask == NULL)
-		return "this call cannot ask anything";
-	for (size_t i = 0; i < ARRAY_LEN(mays); i++) {
-		if (!json_string_equals(method, mays[i].method))
-			continue;
-		return (call->client->can & mays[i].can) != 0
-		    ? NULL
-		    : "the client did not declare the capability for this";
-	}
-	return "Method not found: a client is asked elicitation/create, "
-	       "sampling/createMessage or roots/list";
-}
-
-struct ask *
-behind_ask_open(struct upstream_call *call, uint32_t *number)
-{
-	for (uint32_t i = 0; i < BEHIND_ASKS_MAX; i++) {
-		if (call->asks[i].open)
-			continue;
-		call->asks[i] = (struct ask){ .open = true };
-		*number = i;
-		return &call->asks[i];
-	}
-	return NULL;
-}
-
-struct json_span
-behind_param(const struct upstream_call *call, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	return json_members_find(call->params, &want, 1) == 0
-	    ? want.value
-	    : (struct json_span){ 0 };
-}
-
-void
-behind_capabilities_write(struct json_out *out, uint32_t can)
-{
-	const char *comma = "";
-
-	json_out_text(out, "{");
-	if ((can & (MCP_CAN_ELICIT | MCP_CAN_ELICIT_URL)) != 0) {
-		json_out_text(out, "\"elicitation\":{");
-		if ((can & MCP_CAN_ELICIT) != 0)
-			json_out_text(out, "\"form\":{}");
-		if ((can & MCP_CAN_ELICIT_URL) != 0)
-			json_out_text(out,
-			    (can & MCP_CAN_ELICIT) != 0 ? ",\"url\":{}"
-							: "\"url\":{}");
-		json_out_text(out, "}");
-		comma = ",";
-	}
-	if ((can & (MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS)) != 0) {
-		json_out_text(out, comma);
-		json_out_text(out,
-		    (can & MCP_CAN_SAMPLE_TOOLS) != 0
-			? "\"sampling\":{\"tools\":{}}"
-			: "\"sampling\":{}");
-		comma = ",";
-	}
-	if ((can & MCP_CAN_ROOTS) != 0) {
-		json_out_text(out, comma);
-		json_out_text(out, "\"roots\":{\"listChanged\":true}");
-	}
-	json_out_text(out, "}");
-}
-
-/* _meta: what speaks of the hop is ours, all else the client's. */
-static int
-meta_write(struct json_out *out, const struct upstream_call *call,
-    enum mcp_era era, const char *token)
-{
-	static const char version[] = "\"" MCP_VERSION_MODERN "\"";
-	const struct client *client = call->client;
-	struct json_out own;
-	struct json_edit edits[] = {
-		{ "progressToken",
-		    { token, token == NULL ? 0 : strlen(token) } },
-		{ MCP_META_VERSION, { 0 } },
-		{ MCP_META_CAPABILITIES, { 0 } },
-		{ MCP_META_CLIENT_INFO, { 0 } },
-	};
-
-	json_out_init(&own, META_MAX);
-	if (era == MCP_MODERN) {
-		edits[1].value =
-		    (struct json_span){ version, sizeof(version) - 1 };
-		if (client->capabilities.at == NULL)
-			json_out_text(&own, "{}");
-		else
-			json_out_span(&own, client->capabilities);
-		edits[2].value = (struct json_span){ own.bytes, own.len };
-		edits[3].value = client->info;
-	}
-	struct json_span meta = behind_param(call, "_meta");
-	if (json_kind_of(meta) != JSON_KIND_OBJECT)
-		meta = (struct json_span){ 0 };
-	int r = json_out_status(&own);
-	if (r == 0)
-		r = json_edit_write(out, meta, edits, ARRAY_LEN(edits));
-	json_out_fini(&own);
-	return r;
-}
-
-int
-behind_params_write(struct json_out *out, const struct upstream_call *call,
-    enum mcp_era era, const char *token)
-{
-	struct json_out meta;
-
-	json_out_init(&meta, META_MAX);
-	int r = meta_write(&meta, call, era, token);
-	if (r == 0)
-		r = json_out_status(&meta);
-	if (r == 0) {
-		const bool is_empty = meta.len == 2;
-		const struct json_edit edit = { "_meta",
-			{ is_empty ? NULL : meta.bytes,
-			    is_empty ? 0 : meta.len } };
-		r = json_edit_write(out, call->params, &edit, 1);
-	}
-	json_out_fini(&meta);
-	return r;
 }
 
 static void on_surface_for_call(void *arg, const struct mcp_surface *surface,
@@ -773,7 +487,7 @@ waits_refuse(struct upstream *upstream, const char *why)
 	struct json_out out;
 
 	json_out_init(&out, 4096);
-	error_write(&out, MCP_INTERNAL_ERROR, why);
+	behind_error_write(&out, MCP_INTERNAL_ERROR, why);
 	const struct upstream_answer failure = { .end = UPSTREAM_ERROR,
 		.value = { out.bytes, out.len },
 		.status = 503 };
