@@ -10,6 +10,9 @@
  *   hold N                       N calls that stay: each says it is there
  *   settle MS                    lets the pool do what it has to do
  *   stats                        the pool's own count
+ *
+ * Whatever a call asks its client is answered with the text of --answer, at
+ * once or --answer-after so many milliseconds.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -47,6 +50,7 @@ struct text {
 struct lane {
 	struct event *timer; /* the pause before the next call */
 	uint64_t started_ns;
+	struct pool_call *call; /* NULL: over */
 	char answer[BENCH_ANSWER_MAX + 1]; /* of a request: its body so far */
 	size_t answer_len;
 };
@@ -60,7 +64,9 @@ static struct bench {
 	struct event_base *base;
 	struct pool *pool;
 	enum pool_kind kind;
-	struct text json, body;
+	struct text json, body, answer;
+	uint32_t answer_after_ms;
+	uint32_t n_asks, n_notes, n_waits;
 	const char *expect;
 
 	struct lane lanes[BENCH_LANES_MAX];
@@ -128,6 +134,65 @@ on_chunk(void *arg, const uint8_t *raw_bytes, size_t len)
 	lane->answer[lane->answer_len] = '\0';
 }
 
+/* An ask, and the call that asked. */
+struct asked {
+	struct event *timer;
+	struct lane *lane;
+	uint64_t started_ns; /* the lane's, then */
+	uint32_t ask;
+};
+
+static void
+on_answer(evutil_socket_t fd, short what, void *arg)
+{
+	struct asked *asked = arg;
+	struct lane *lane = asked->lane;
+
+	(void)fd;
+	(void)what;
+	if (lane->call != NULL && lane->started_ns == asked->started_ns)
+		(void)pool_call_answer(lane->call, asked->ask,
+		    (const char *)bench.answer.bytes, bench.answer.len);
+	event_free(asked->timer);
+	free(asked);
+}
+
+static void
+on_ask(void *arg, uint32_t ask, const char *raw_json, size_t len)
+{
+	const struct timeval after = { .tv_sec = bench.answer_after_ms / 1000,
+		.tv_usec = (suseconds_t)(bench.answer_after_ms % 1000) * 1000 };
+	struct asked *asked = calloc(1, sizeof(*asked));
+	struct lane *lane = arg;
+
+	(void)raw_json;
+	(void)len;
+	bench.n_asks++;
+	if (asked == NULL)
+		die("out of memory");
+	*asked = (struct asked){
+		.lane = lane, .started_ns = lane->started_ns, .ask = ask
+	};
+	asked->timer = event_new(bench.base, -1, 0, on_answer, asked);
+	event_add(asked->timer, &after);
+}
+
+static void
+on_note(void *arg, const char *raw_json, size_t len)
+{
+	(void)arg;
+	(void)raw_json;
+	(void)len;
+	bench.n_notes++;
+}
+
+static void
+on_wait(void *arg)
+{
+	(void)arg;
+	bench.n_waits++;
+}
+
 static void
 outcome_check(struct lane *lane, const struct pool_outcome *outcome)
 {
@@ -148,14 +213,15 @@ static void on_done(void *arg, const struct pool_outcome *outcome);
 static const struct pool_call_ops call_ops = {
 	.head = on_head,
 	.chunk = on_chunk,
+	.note = on_note,
+	.ask = on_ask,
+	.wait = on_wait,
 	.done = on_done,
 };
 
 static void
 lane_start(struct lane *lane)
 {
-	struct pool_call *call;
-
 	bench.n_started++;
 	bench.n_open++;
 	lane->answer_len = 0;
@@ -163,7 +229,7 @@ lane_start(struct lane *lane)
 	const int code =
 	    pool_call_start(bench.pool, bench.next++ % bench.n_deployments,
 		bench.kind, (const char *)bench.json.bytes, bench.json.len,
-		bench.body.bytes, bench.body.len, &call_ops, lane, &call);
+		bench.body.bytes, bench.body.len, &call_ops, lane, &lane->call);
 	if (code != 0)
 		die("pool_call_start: %s", strerror(-code));
 }
@@ -203,6 +269,7 @@ on_done(void *arg, const struct pool_outcome *outcome)
 	const uint64_t took = now_ns() - lane->started_ns;
 
 	bench.n_open--;
+	lane->call = NULL;
 	if (bench.n_samples < BENCH_SAMPLES_MAX)
 		bench.samples_ns[bench.n_samples++] = took;
 	bench.cpu_us += outcome->usage.cpu_us;
@@ -269,6 +336,7 @@ phase_reset(uint32_t wanted, double seconds, uint64_t pause_us)
 	bench.n_samples = bench.n_started = bench.n_failed = 0;
 	bench.n_wanted = wanted;
 	bench.cpu_us = 0;
+	bench.n_asks = bench.n_notes = bench.n_waits = 0;
 	bench.pause_us = pause_us;
 	bench.failure[0] = '\0';
 	bench.end_ns = now_ns() + (uint64_t)(seconds * 1e9);
@@ -283,10 +351,12 @@ phase_report(uint64_t began_ns)
 	qsort(bench.samples_ns, calls, sizeof(bench.samples_ns[0]), compare_ns);
 	printf("{\"calls\":%u,\"failed\":%u,\"failure\":\"%s\","
 	       "\"p50\":%.6f,\"p99\":%.6f,\"min\":%.6f,"
-	       "\"perSecond\":%.1f,\"cellCpuMs\":%.6f}\n",
+	       "\"perSecond\":%.1f,\"cellCpuMs\":%.6f,"
+	       "\"asks\":%u,\"notes\":%u,\"waits\":%u}\n",
 	    calls, bench.n_failed, bench.failure, sample_ms(0.5),
 	    sample_ms(0.99), sample_ms(0), (double)calls / seconds,
-	    (double)bench.cpu_us / 1000.0 / (double)calls);
+	    (double)bench.cpu_us / 1000.0 / (double)calls, bench.n_asks,
+	    bench.n_notes, bench.n_waits);
 }
 
 static void
@@ -597,6 +667,10 @@ options_read(int argc, char **argv)
 		{ "pool-max", required_argument, NULL, 'p' },
 		{ "cells-max", required_argument, NULL, 'c' },
 		{ "memory-mib", required_argument, NULL, 'm' },
+		{ "wall-ms", required_argument, NULL, 'w' },
+		{ "reuse", required_argument, NULL, 'u' },
+		{ "answer", required_argument, NULL, 'a' },
+		{ "answer-after", required_argument, NULL, 'd' },
 		{ 0 },
 	};
 
@@ -627,6 +701,18 @@ options_read(int argc, char **argv)
 		case 'm':
 			bench.limits.memory_bytes = (uint64_t)number(optarg)
 			    << 20;
+			break;
+		case 'w':
+			bench.limits.wall_ns = number(optarg) * 1000000ull;
+			break;
+		case 'u':
+			bench.limits.reuse_calls = number(optarg);
+			break;
+		case 'a':
+			bench.answer = file_read(optarg);
+			break;
+		case 'd':
+			bench.answer_after_ms = number(optarg);
 			break;
 		default:
 			exit(2);
