@@ -77,7 +77,7 @@ export class Store {
     store.nextId = 1;
     store.helper = spawn(join(build, 'tests/unit/store/launch-store'),
       [join(build, 'cordon-store'), store.folder],
-      { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+      { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
     store.helper.stdin.on('error', () => {});
     store.helper.stderr.setEncoding('utf8')
       .on('data', (text) => { store.log += text; });
@@ -86,11 +86,7 @@ export class Store {
       store.wake();
     });
     store.ended = new Promise((done) => store.helper.on('close', done));
-    store.stream = store.helper.stdio[3];
-    store.stream.on('error', () => {});
-    store.closed = new Promise((done) => store.stream.on('close', done));
-    store.pending = Buffer.alloc(0);
-    store.stream.on('data', (bytes) => store.take(bytes));
+    store.takeOver(3);
     t.after(async () => {
       await store.stop();
       if (!folder) rmSync(store.folder, { recursive: true, force: true });
@@ -104,18 +100,40 @@ export class Store {
 
   get exit() { return this.messages.find((m) => 'exit' in m); }
 
+  // The stream on this descriptor of the helper is the gateway's.
+  takeOver(fd) {
+    const stream = this.helper.stdio[fd];
+    let pending = Buffer.alloc(0);
+    this.stream = stream;
+    this.closed = new Promise((done) => stream.on('close', done));
+    stream.on('error', () => {});
+    stream.on('data', (bytes) => {
+      pending = this.take(Buffer.concat([pending, bytes]));
+    });
+  }
+
+  // The next gateway: its own stream, a snapshot of its own.
+  async relink() {
+    this.frames = [];
+    this.takeOver(4);
+    this.operator('link');
+    await this.until('a snapshot', () => this.frames.some(
+      ({ type }) => type === TYPE.SNAPSHOT));
+  }
+
   wake() { for (const wake of this.waiters) wake(); }
 
+  // Whole frames; what is left of the bytes.
   take(bytes) {
-    this.pending = Buffer.concat([this.pending, bytes]);
-    while (this.pending.length >= HEAD) {
-      const len = this.pending.readUInt32LE(4);
-      if (this.pending.length < HEAD + len) break;
-      const type = this.pending.readUInt32LE(0);
-      const code = this.pending.readInt32LE(8);
-      const id = this.pending.readUInt32LE(12);
-      const body = Buffer.from(this.pending.subarray(HEAD, HEAD + len));
-      this.pending = this.pending.subarray(HEAD + len);
+    let at = 0;
+    while (bytes.length - at >= HEAD) {
+      const len = bytes.readUInt32LE(at + 4);
+      if (bytes.length - at < HEAD + len) break;
+      const type = bytes.readUInt32LE(at);
+      const code = bytes.readInt32LE(at + 8);
+      const id = bytes.readUInt32LE(at + 12);
+      const body = Buffer.from(bytes.subarray(at + HEAD, at + HEAD + len));
+      at += HEAD + len;
       if (type === TYPE.REPLY) {
         this.replies.get(id)?.({ status: code,
           json: len > 0 ? JSON.parse(body) : null });
@@ -125,6 +143,7 @@ export class Store {
       }
     }
     this.wake();
+    return bytes.subarray(at);
   }
 
   // Waits for what the store says, not for a time.
@@ -204,7 +223,7 @@ export class Store {
 
   async stop() {
     this.helper.stdin.end();
-    this.stream.destroy();
+    for (const fd of [3, 4]) this.helper.stdio[fd].destroy();
     await this.ended;
     return this.exit;
   }

@@ -2,11 +2,11 @@
 
 /*
  * launch-store STORE FOLDER: a real store in its box, under a supervisor that
- * this plays. Descriptor 3 becomes the gateway's end. What the store says to
+ * this plays. Descriptor 3 becomes the gateway's end, 4 that of the next one. What the store says to
  * the supervisor is a line of JSON each on stdout; what the operator says is a
  * line on stdin:
  *
- *     bundle NAME FILE    socket NAME PATH    raw TYPE LEN    commit
+ *     bundle NAME FILE    socket NAME PATH    commit    link
  *
  * The end of stdin is the supervisor's end.
  */
@@ -170,6 +170,14 @@ socket_send(int fd, const char *name, const char *path)
 	    "send");
 }
 
+static void
+link_send(int fd, int gateway_fd)
+{
+	wire_send(fd, &(struct wire_message){ .type = WIRE_STORE }, &gateway_fd,
+	    1, NULL);
+	close(gateway_fd);
+}
+
 /* 0: there is no more. */
 static int
 operator_hear(int fd)
@@ -185,6 +193,8 @@ operator_hear(int fd)
 	else if (strcmp(line, "commit\n") == 0)
 		wire_send(fd, &(struct wire_message){ .type = WIRE_COMMIT },
 		    NULL, 0, NULL);
+	else if (strcmp(line, "link\n") == 0)
+		link_send(fd, 4);
 	else
 		must(0, line);
 	return 1;
@@ -215,7 +225,7 @@ main(int argc, char **argv)
 	const char *const store_argv[] = { "cordon-store", "--plan", "3",
 		"--supervisor", "4", NULL };
 	struct err err = { "" };
-	int pair[2], pidfd, gateway_fd = 3, status = 0;
+	int pair[2], pidfd, status = 0;
 	pid_t pid;
 
 	must(argc == 3, "usage");
@@ -240,9 +250,7 @@ main(int argc, char **argv)
 	printf("{\"pid\":%d}\n", pid);
 	fflush(stdout);
 	signal(SIGPIPE, SIG_IGN);
-	wire_send(pair[0], &(struct wire_message){ .type = WIRE_STORE },
-	    &gateway_fd, 1, NULL);
-	close(gateway_fd);
+	link_send(pair[0], 3);
 
 	struct pollfd polled[] = { { pair[0], POLLIN, 0 }, { 0, POLLIN, 0 } };
 	while (poll(polled, 2, -1) > 0) {
