@@ -118,8 +118,12 @@ token_read(struct ctl_token *token, int fd, struct err *err)
 	memcpy(token->text, text, (size_t)n);
 	token->text[n] = '\0';
 	sodium_memzero(text, sizeof(text));
+	uint8_t inner[CTL_TOKEN_HASH];
+
 	crypto_hash_sha256(
-	    token->hash, (const unsigned char *)token->text, (size_t)n);
+	    inner, (const unsigned char *)token->text, (size_t)n);
+	crypto_hash_sha256(token->hash, inner, sizeof(inner));
+	sodium_memzero(inner, sizeof(inner));
 	return 0;
 }
 

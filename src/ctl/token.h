@@ -18,7 +18,7 @@
 struct ctl_token {
 	char path[PATH_MAX];
 	char text[CTL_TOKEN_MAX]; /* wiped by ctl_token_fini() */
-	uint8_t hash[CTL_TOKEN_HASH];
+	uint8_t hash[CTL_TOKEN_HASH]; /* as wire/registry.h has it */
 	bool is_new;
 };
 

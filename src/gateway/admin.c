@@ -131,8 +131,9 @@ store_forward(const struct arrival *arrival, const struct visit *visit)
 	size_t len;
 	const uint8_t *body = http_request_body(request, &len);
 
-	memcpy(admin.token_hash, arrival->principal->record.hash,
-	    sizeof(admin.token_hash));
+	/* Not of the replica: that one does not open the store. */
+	http_bearer_hash(
+	    http_request_header(request, "Authorization"), admin.token_hash);
 	snprintf(admin.request, sizeof(admin.request), "%016llx",
 	    (unsigned long long)arrival->id);
 	snprintf(admin.path, sizeof(admin.path), "%s", arrival->rest);

@@ -264,8 +264,11 @@ registry_stop(struct gateway *gateway)
 struct principal *
 registry_principal_by_hash(struct gateway *gateway, const uint8_t hash[32])
 {
+	uint8_t outer[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(outer, hash, crypto_hash_sha256_BYTES);
 	struct principal *principal =
-	    sorted_find(&gateway->registry->tokens, hash);
+	    sorted_find(&gateway->registry->tokens, outer);
 
 	if (principal == NULL)
 		return NULL;

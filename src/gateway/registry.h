@@ -118,7 +118,7 @@ struct server *server_unref(struct server *server); /* NULL */
 
 /*
  * Who this token is; NULL for one that is not known, gone or expired. The hash
- * is SHA-256 of the token.
+ * is SHA-256 of the token (the replica has the hash of that).
  */
 struct principal *
 registry_principal_by_hash(struct gateway *gateway, const uint8_t hash[32]);

@@ -199,9 +199,10 @@ static int
 authenticate(struct request *request, const struct wire_admin *admin)
 {
 	struct wire_token token;
+	uint8_t outer[DB_DIGEST];
 
-	const int code =
-	    db_token_find(request->store->db, admin->token_hash, &token);
+	crypto_hash_sha256(outer, admin->token_hash, sizeof(admin->token_hash));
+	const int code = db_token_find(request->store->db, outer, &token);
 	if (code < 0)
 		return code;
 	if (code == DB_E_NONE ||

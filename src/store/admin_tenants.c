@@ -448,7 +448,8 @@ token_make(struct wire_token *token, char text[96])
 	strcpy(text, TOKEN_PREFIX);
 	sodium_bin2base64(text + at, 96 - at, secret, sizeof(secret),
 	    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	crypto_hash_sha256(token->hash, (const uint8_t *)text, strlen(text));
+	crypto_hash_sha256(secret, (const uint8_t *)text, strlen(text));
+	crypto_hash_sha256(token->hash, secret, sizeof(secret));
 	sodium_memzero(secret, sizeof(secret));
 }
 

@@ -54,7 +54,7 @@ struct wire_plan {
 	uint64_t memory_budget; /* bytes for resident templates, 0: no end */
 	uint32_t cells_max; /* live cells, all deployments together */
 	uint32_t flags; /* WIRE_PLAN_… */
-	uint8_t token_hash[32]; /* SHA-256 of the bearer token */
+	uint8_t token_hash[32]; /* of the bearer token: wire/registry.h */
 	char hosts[512]; /* Host values to accept besides loopback, by comma */
 	char origins[512]; /* Origin values to accept, by comma */
 	/* `cordon serve` only; -1 where there is none. */

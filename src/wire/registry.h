@@ -61,13 +61,19 @@ struct wire_tenant {
 
 #define WIRE_SERVERS_TEXT 1024
 
+/*
+ * `hash` tells a token, but is of no use to whoever only has it: it is SHA-256
+ * of SHA-256 of the token. An admin request says the inner one, which comes
+ * with the token alone; so a gateway that was taken over cannot administer with
+ * what it knows of tokens that it never saw.
+ */
 struct wire_token {
 	uint32_t id; /* the principal: in sessions, quotas, audit */
 	uint32_t gone;
 	uint32_t tenant;
 	uint32_t scopes; /* WIRE_SCOPE_… */
 	uint64_t expires; /* seconds since 1970; 0: never */
-	uint8_t hash[32]; /* SHA-256 of the token */
+	uint8_t hash[32];
 	char name[WIRE_NAME_MAX];
 	char servers[WIRE_SERVERS_TEXT]; /* names by comma; "": all */
 	struct wire_quota quota;
@@ -102,7 +108,8 @@ struct wire_ended {
 };
 
 struct wire_admin {
-	uint8_t token_hash[32]; /* the store looks at the right itself */
+	uint8_t token_hash[32]; /* SHA-256 of the token: the store looks at the
+				 * right itself */
 	char method[8];
 	char path[512]; /* below /admin, with its query */
 	char request[20]; /* X-Request-Id, for the audit */

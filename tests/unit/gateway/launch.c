@@ -59,6 +59,8 @@ plan_make(uint32_t flags, int listen_fd, char **names, uint32_t n)
 		.hosts = "tools.example, exact.example:8443",
 		.origins = "https://console.example" };
 	crypto_hash_sha256(plan->token_hash, (const uint8_t *)"letmein", 7);
+	crypto_hash_sha256(
+	    plan->token_hash, plan->token_hash, sizeof(plan->token_hash));
 	struct wire_deployment *deployments = (void *)(plan + 1);
 	for (uint32_t i = 0; i < n; i++) {
 		deployments[i] = (struct wire_deployment){ .bundle_fd = -1,
