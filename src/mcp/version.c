@@ -104,8 +104,23 @@ base64_decode(const char *text, size_t len, char *out, size_t *out_len)
 	return true;
 }
 
-bool
-mcp_header_says(const char *raw_header, struct json_span string)
+/* White space after a value is none of it (RFC 9110 5.5). */
+static bool
+header_trim(const char *raw_header, char trimmed[HEADER_MAX])
+{
+	size_t len = strlen(raw_header);
+
+	while (len > 0 && strchr(" \t", raw_header[len - 1]) != NULL)
+		len--;
+	if (len >= HEADER_MAX)
+		return false;
+	memcpy(trimmed, raw_header, len);
+	trimmed[len] = '\0';
+	return true;
+}
+
+static bool
+says(const char *raw_header, struct json_span string)
 {
 	static const char open[] = "=?base64?", close[] = "?=";
 	const size_t len = strlen(raw_header), frame = 11;
@@ -121,6 +136,15 @@ mcp_header_says(const char *raw_header, struct json_span string)
 	decoded[decoded_len] = '\0';
 	return strlen(decoded) == decoded_len &&
 	    json_string_equals(string, decoded);
+}
+
+bool
+mcp_header_says(const char *raw_header, struct json_span string)
+{
+	char trimmed[HEADER_MAX];
+
+	return says(raw_header, string) ||
+	    (header_trim(raw_header, trimmed) && says(trimmed, string));
 }
 
 static int

@@ -36,6 +36,8 @@ static const struct row rows[] = {
 	    { "2026-07-28", "tools/call", "=?base64?w6k=?=" }, MCP_MODERN, 0 },
 	{ REQUEST("resources/read", "\"uri\":\"x:y\"," META),
 	    { "2026-07-28", "resources/read", "x:y" }, MCP_MODERN, 0 },
+	{ REQUEST("resources/read", "\"uri\":\"x:y\"," META),
+	    { "2026-07-28", "resources/read", "x:y \t" }, MCP_MODERN, 0 },
 	/* Members of _meta that are missing. */
 	{ REQUEST("tools/list", ""), { "2026-07-28", "tools/list", NULL },
 	    MCP_MODERN, MCP_INVALID_PARAMS },
