@@ -224,19 +224,20 @@ exchange_pause(struct exchange *exchange, bool paused)
 	}
 }
 
-void
-exchange_sweep(struct front *front, uint64_t now_ms)
+/* A modern client that hangs up has cancelled; a legacy one has only left. */
+static void
+exchange_leave(struct exchange *exchange)
 {
-	struct exchange *exchange;
-
-	TAILQ_FOREACH(exchange, &front->exchanges, link)
-	if (exchange->stream == NULL &&
-	    now_ms - exchange->since_ms >= FRONT_SILENCE_MS &&
-	    exchange_stream(exchange))
-		stream_silent(exchange->stream);
+	if (!exchange->is_modern)
+		return;
+	exchange->starting = true;
+	for (size_t i = 0; i < exchange->n_items; i++)
+		if (exchange->items[i].call != NULL)
+			call_cancel(exchange->items[i].call,
+			    "the client closed the stream");
+	exchange_begun(exchange);
 }
 
-/* A modern client that hangs up has cancelled; a legacy one has only left. */
 static void
 exchange_gone(struct visit *visit)
 {
@@ -245,15 +246,27 @@ exchange_gone(struct visit *visit)
 	if (exchange->stream != NULL)
 		stream_leave(exchange->stream);
 	visit->request = NULL;
-	if (!exchange->is_modern)
-		return;
-	exchange->starting = true;
-	for (size_t i = 0; i < exchange->n_items; i++)
-		if (exchange->items[i].call != NULL)
-			call_cancel(exchange->items[i].call,
-			    "the client closed the stream");
-	exchange->starting = false;
-	exchange_settle(exchange);
+	exchange_leave(exchange);
+}
+
+/* One whose stream was cut hears nothing of it; one that is silent for long
+ * becomes a stream. */
+void
+exchange_sweep(struct front *front, uint64_t now_ms)
+{
+	struct exchange *exchange, *next;
+
+	for (exchange = TAILQ_FIRST(&front->exchanges); exchange != NULL;
+	     exchange = next) {
+		next = TAILQ_NEXT(exchange, link);
+		if (exchange->stream != NULL) {
+			if (exchange->stream->visit == NULL)
+				exchange_leave(exchange);
+		} else if (now_ms - exchange->since_ms >= FRONT_SILENCE_MS &&
+		    exchange_stream(exchange)) {
+			stream_silent(exchange->stream);
+		}
+	}
 }
 
 static void

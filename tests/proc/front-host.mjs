@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../lib/paths.mjs';
 
@@ -87,6 +88,12 @@ export class Front {
   async restart(options) {
     await this.stop();
     return Front.start(options);
+  }
+
+  // Bytes of it that are resident.
+  memory() {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+)/m.exec(status)[1]) * 1024;
   }
 
   http(path, options = {}) {

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { patience } from '../lib/paths.mjs';
 import { Front, LEGACY, events } from './front-host.mjs';
 
 let front;
@@ -500,6 +501,22 @@ test('idle sessions end, busy ones do not; there are never too many', async () =
   await host.http('/gone');
   assert.equal(await stream.next(), null);
   assert.equal((await host.counts()).sessions, 0);
+  await host.stop();
+});
+
+test('10,000 sessions that nobody came back to', async () => {
+  const host = await Front.start({ perPrincipal: 30_000 });
+  const many = async (n) => {
+    for (let i = 0; i < n; i += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => host.open()));
+    }
+  };
+  await many(1000);
+  const before = host.memory();
+  await many(10_000);
+  assert.equal((await host.counts()).sessions, 11_000);
+  const each = (host.memory() - before) / 10_000;
+  assert.ok(each <= 200 * patience, `${each} bytes each`);
   await host.stop();
 });
 
