@@ -100,7 +100,7 @@ ask_note(struct pool_call *call, const uint8_t *raw_bytes, size_t len)
 }
 
 void
-ask_take(struct cell *cell, uint32_t claimed_ask, const uint8_t *raw_bytes,
+pool_ask_take(struct cell *cell, uint32_t claimed_ask, const uint8_t *raw_bytes,
     size_t len)
 {
 	static const char nobody[] =
@@ -118,7 +118,7 @@ ask_take(struct cell *cell, uint32_t claimed_ask, const uint8_t *raw_bytes,
 }
 
 void
-ask_wait(struct pool_call *call, uint32_t claimed_answers)
+pool_ask_wait(struct pool_call *call, uint32_t claimed_answers)
 {
 	/* An answer that it did not read yet wakes it. */
 	if (call->waits || call->n_asks == 0 ||

@@ -255,10 +255,11 @@ frame_take(
 		ask_note(call, raw_bytes, frame->len);
 		break;
 	case WIRE_FRAME_ASK:
-		ask_take(cell, (uint32_t)frame->code, raw_bytes, frame->len);
+		pool_ask_take(
+		    cell, (uint32_t)frame->code, raw_bytes, frame->len);
 		break;
 	case WIRE_FRAME_WAIT:
-		ask_wait(call, (uint32_t)frame->code);
+		pool_ask_wait(call, (uint32_t)frame->code);
 		break;
 	case WIRE_FRAME_HEAD:
 		call->head_seen = true;

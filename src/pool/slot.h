@@ -192,16 +192,16 @@ const char *call_error_admit(
 /* The call is over at this moment, its cell is ended from outside. */
 void call_abandon(struct pool_call *call, enum pool_end end);
 /* It was waiting for a cell, or is in one, when the pool itself ends. */
-void call_free(struct pool_call *call);
+void pool_call_free(struct pool_call *call);
 /* Its wall time begins. -ENOMEM. */
 int call_clock_start(struct pool_call *call);
 
 /* ASK, NOTE, WAIT of a cell, in the midst of its call. */
 bool ask_may_come(const struct pool_call *call, const struct wire_frame *frame);
 void ask_note(struct pool_call *call, const uint8_t *raw_bytes, size_t len);
-void ask_take(struct cell *cell, uint32_t claimed_ask, const uint8_t *raw_bytes,
-    size_t len);
-void ask_wait(struct pool_call *call, uint32_t claimed_answers);
+void pool_ask_take(struct cell *cell, uint32_t claimed_ask,
+    const uint8_t *raw_bytes, size_t len);
+void pool_ask_wait(struct pool_call *call, uint32_t claimed_answers);
 
 /* The slot of a deployment that is there, else NULL. */
 struct slot *pool_slot_find(const struct pool *pool, uint32_t index);
