@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Workers-style bundles: the HTTP request goes to the cell as it came, less
- * what is between the client and this host (its token, its cookies, the
- * connection); the response streams back. Every byte of it is hostile: names,
- * values and status are checked before they become a head.
+ * What a Workers-style bundle serves besides MCP: the HTTP request goes to the
+ * cell as it came, less what is between the client and this host (its token,
+ * its cookies, the connection); the response streams back. Every byte of it is
+ * hostile: names, values and status are checked before they become a head.
  */
 
 #include <stdio.h>
@@ -16,16 +16,18 @@
 #include "gateway/gateway.h"
 #include "gateway/head.h"
 #include "gateway/log.h"
-#include "mcp/version.h"
+#include "gateway/route.h"
+#include "mcp/serve.h"
 
 #define REQUEST_JSON_MAX (1u << 20) /* a head is 32 KiB at most */
 
 struct fetch {
 	struct visit visit;
+	struct principal *principal; /* held */
+	struct server *server; /* held */
 	struct pool_call *call;
 	bool begun; /* the response's head is out */
 	bool is_events;
-	bool is_modern;
 	bool broken; /* the cell's head was refused; wait for done() */
 	char tail[2]; /* the last two bytes streamed */
 };
@@ -67,13 +69,12 @@ put_header(void *arg, const char *name, const char *value)
 	writer->any = true;
 }
 
-/* The bundle sees itself at the root: /s/NAME/mcp?q is /mcp?q to it. */
+/* The bundle sees itself at the root: /s/NAME/page?q is /page?q to it. */
 static void
 put_url(struct json_out *out, const struct visit *visit)
 {
 	const char *host = http_request_header(visit->request, "Host");
-	const char *target = http_request_target(visit->request);
-	const char *rest = target + strlen("/s/") + strlen(visit->bundle->name);
+	const char *rest = visit->rest;
 	char url[512];
 
 	snprintf(
@@ -104,26 +105,45 @@ put_request(struct json_out *out, const struct visit *visit)
 	json_out_text(out, "]}");
 }
 
-/* The client gets a whole error; the call, if one runs, is of no more use. */
+/* The client gets a whole error. */
+static void
+refuse_outcome(const struct visit *visit, unsigned status,
+    const struct pool_outcome *outcome)
+{
+	static const struct http_header type = { "Content-Type",
+		"application/json" };
+	const struct mcp_failure failure = {
+		.code = pool_end_name(outcome->end),
+		.limit = gateway_limit_name(outcome->end),
+		.json = outcome->text,
+		.json_len = outcome->text_len,
+		.cpu_us = outcome->usage.cpu_us,
+		.wall_us = outcome->usage.wall_us,
+		.peak_kib = outcome->usage.peak_kib,
+	};
+	struct json_out out;
+	size_t len = 0;
+
+	if (status == 503)
+		http_request_answer_with(visit->request, "Retry-After", "1");
+	json_out_init(&out, REQUEST_JSON_MAX);
+	json_out_text(&out, "{\"error\":");
+	if (outcome->end == POOL_LOAD_ERROR)
+		mcp_load_failure_make(
+		    &out, visit->endpoint.server->name, &failure);
+	else
+		mcp_call_failure_make(&out, &failure);
+	json_out_text(&out, "}");
+	char *body = json_out_steal(&out, &len);
+	json_out_fini(&out);
+	http_reply(visit->request, status, &type, 1, body, len);
+}
+
 static void
 fetch_refuse(
     struct fetch *fetch, unsigned status, const struct pool_outcome *outcome)
 {
-	static const struct http_header headers[] = {
-		{ "Content-Type", "application/json" },
-		{ "Retry-After", "1" },
-	};
-	const struct visit *visit = &fetch->visit;
-	const struct mcp_failure failure = rpc_failure(outcome);
-	struct json_out out;
-	size_t len = 0;
-
-	json_out_init(&out, REQUEST_JSON_MAX);
-	mcp_call_failure_write(&out, rpc_request_id(visit->request), &failure);
-	char *body = json_out_steal(&out, &len);
-	json_out_fini(&out);
-	http_reply(
-	    visit->request, status, headers, status == 503 ? 2 : 1, body, len);
+	refuse_outcome(&fetch->visit, status, outcome);
 	fetch->visit.request = NULL;
 }
 
@@ -137,7 +157,7 @@ head_refuse(struct fetch *fetch)
 
 	log_line(LOG_WARN, fetch->visit.id,
 	    "server %s answered with a head that is no HTTP",
-	    fetch->visit.bundle->name);
+	    fetch->server->name);
 	fetch->broken = true;
 	fetch_refuse(fetch, 502,
 	    &(struct pool_outcome){ .end = POOL_INVALID_RESULT,
@@ -207,16 +227,29 @@ fetch_end(struct fetch *fetch, const struct pool_outcome *outcome)
 }
 
 static void
+fetch_free(struct fetch *fetch)
+{
+	principal_unref(fetch->principal);
+	server_unref(fetch->server);
+	free(fetch);
+}
+
+static void
 on_done(void *arg, const struct pool_outcome *outcome)
 {
 	struct fetch *fetch = arg;
+	struct server *server = fetch->server;
 
 	if (outcome->end != POOL_OK && !fetch->broken)
 		log_line(LOG_INFO, fetch->visit.id, "a request to %s ended: %s",
-		    fetch->visit.bundle->name, pool_end_name(outcome->end));
+		    server->name, pool_end_name(outcome->end));
+	quota_call_leave(fetch->principal, &outcome->usage);
+	server->n_calls++;
+	server->n_failures += outcome->end != POOL_OK;
+	server->cpu_us += outcome->usage.cpu_us;
 	if (fetch->visit.request != NULL)
 		fetch_end(fetch, outcome);
-	free(fetch);
+	fetch_free(fetch);
 }
 
 static void
@@ -224,10 +257,7 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 {
 	const struct fetch *fetch = arg;
 
-	if (level < LOG_DEBUG || level > LOG_ERROR)
-		level = LOG_INFO;
-	log_tool((enum log_level)level, fetch->visit.id,
-	    fetch->visit.bundle->name, raw_text, len);
+	server_log(fetch->server, level, fetch->visit.id, raw_text, len);
 }
 
 static const struct pool_call_ops call_ops = {
@@ -237,8 +267,8 @@ static const struct pool_call_ops call_ops = {
 	.done = on_done,
 };
 
-/* A modern client that hangs up has cancelled, and nobody but its reader can
- * want a stream; a legacy POST runs to its end, heard by nobody. */
+/* Nobody but its reader can want a stream; a POST may have been meant to be
+ * done, heard by anybody or not. */
 static void
 fetch_gone(struct visit *visit)
 {
@@ -247,10 +277,10 @@ fetch_gone(struct visit *visit)
 	    strcmp(http_request_method(visit->request), "POST") == 0;
 
 	visit->request = NULL;
-	if (fetch->is_modern || !is_post)
-		pool_call_cancel(fetch->call);
-	else
+	if (is_post)
 		pool_call_pause(fetch->call, false);
+	else
+		pool_call_cancel(fetch->call);
 }
 
 static void
@@ -291,29 +321,114 @@ fetch_call(struct fetch *fetch)
 	int r = json_out_status(&json);
 	if (r == 0)
 		r = pool_call_start(visit->gateway->pool,
-		    visit->bundle->deployment, POOL_REQUEST, json.bytes,
+		    fetch->server->record.id, POOL_REQUEST, json.bytes,
 		    json.len, body, body_len, &call_ops, fetch, &fetch->call);
 	json_out_fini(&json);
 	return r;
 }
 
+static struct fetch *
+fetch_new(const struct visit *visit, const struct visit_ops *ops)
+{
+	struct fetch *fetch = calloc(1, sizeof(*fetch));
+
+	if (fetch == NULL) {
+		route_refuse(
+		    visit->gateway, visit->request, 503, "out of memory");
+		return NULL;
+	}
+	fetch->visit = *visit;
+	fetch->visit.ops = ops;
+	fetch->principal = principal_ref(visit->principal);
+	fetch->server = server_ref(visit->endpoint.server);
+	http_request_owner_set(visit->request, fetch);
+	return fetch;
+}
+
+/* It is a bundle of this kind. */
+static void
+fetch_run(const struct visit *visit)
+{
+	struct quota_refusal refusal;
+	char seconds[16];
+
+	if (quota_call_enter(visit->principal, &refusal) != 0) {
+		snprintf(seconds, sizeof(seconds), "%u", refusal.retry_s);
+		http_request_answer_with(
+		    visit->request, "Retry-After", seconds);
+		route_refuse(visit->gateway, visit->request, 429,
+		    "the quota %s of this %s is used up: try again in %s s",
+		    refusal.what, refusal.whose, seconds);
+		return;
+	}
+	struct fetch *fetch = fetch_new(visit, &fetch_ops);
+	if (fetch != NULL && fetch_call(fetch) == 0)
+		return;
+	quota_call_leave(visit->principal, &(struct pool_usage){ 0 });
+	if (fetch == NULL)
+		return;
+	http_request_owner_set(visit->request, NULL);
+	fetch_free(fetch);
+	route_refuse(visit->gateway, visit->request, 503, "out of memory");
+}
+
+/* While it is not known yet what kind of bundle it is. */
+static void
+waiter_gone(struct visit *visit)
+{
+	visit->request = NULL;
+}
+
+static const struct visit_ops waiter_ops = { .gone = waiter_gone };
+
+static void
+on_surface(void *arg, const char *raw_json, size_t len,
+    const struct pool_outcome *failure)
+{
+	static const char fetches[] = "{\"kind\":\"fetch\"";
+	struct fetch *waiter = arg;
+	const struct visit visit = waiter->visit;
+
+	if (visit.request != NULL) {
+		http_request_owner_set(visit.request, NULL);
+		if (failure != NULL)
+			refuse_outcome(
+			    &visit, gateway_end_status(failure->end), failure);
+		else if (len >= sizeof(fetches) - 1 &&
+		    memcmp(raw_json, fetches, sizeof(fetches) - 1) == 0)
+			fetch_run(&visit);
+		else
+			route_refuse(visit.gateway, visit.request, 404,
+			    "the server %s is at /s/%s/mcp only",
+			    waiter->server->name, waiter->server->name);
+	}
+	fetch_free(waiter);
+}
+
 void
 fetch_start(const struct visit *visit)
 {
-	struct fetch *fetch = calloc(1, sizeof(*fetch));
-	const char *version =
-	    http_request_header(visit->request, "MCP-Protocol-Version");
+	const struct server *server = visit->endpoint.server;
 
-	if (fetch != NULL) {
-		fetch->visit = *visit;
-		fetch->visit.ops = &fetch_ops;
-		fetch->is_modern =
-		    version != NULL && strcmp(version, MCP_VERSION_MODERN) == 0;
-		http_request_owner_set(visit->request, fetch);
-		if (fetch_call(fetch) == 0)
-			return;
-		http_request_owner_set(visit->request, NULL);
-		free(fetch);
+	if (!registry_may_call(visit->principal, server)) {
+		challenge_set(visit->request, "call");
+		route_refuse(visit->gateway, visit->request, 403,
+		    "this needs a token with the scope 'call', which yours "
+		    "has not");
+		return;
 	}
+	if (server->record.launch.kind != WIRE_KIND_ISOLATE) {
+		route_refuse(visit->gateway, visit->request, 404,
+		    "the server %s is at /s/%s/mcp only", server->name,
+		    server->name);
+		return;
+	}
+	struct fetch *waiter = fetch_new(visit, &waiter_ops);
+	if (waiter == NULL ||
+	    pool_surface_get(visit->gateway->pool, server->record.id,
+		on_surface, waiter) == 0)
+		return;
+	http_request_owner_set(visit->request, NULL);
+	fetch_free(waiter);
 	route_refuse(visit->gateway, visit->request, 503, "out of memory");
 }

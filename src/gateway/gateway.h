@@ -23,17 +23,9 @@ struct front;
 struct registry;
 struct store;
 
-struct bundle {
-	const char *name; /* borrowed from the plan */
-	uint32_t deployment; /* its index there */
-	struct mcp_surface *surface; /* owned; NULL until it was needed */
-};
-
 struct gateway {
 	const struct wire_plan *plan; /* mapped, read-only: as it started */
-	const struct wire_deployment *deployments;
-	struct bundle *bundles; /* owned; sorted by name */
-	struct pool_deployment *pool_deployments; /* owned */
+	const struct wire_deployment *deployments; /* its, where it has any */
 	struct event_base *base;
 	struct pool *pool;
 	struct http_server *http;
@@ -68,7 +60,6 @@ struct visit {
 	struct gateway *gateway;
 	struct principal *principal; /* anonymous with --no-auth; never NULL */
 	struct endpoint endpoint; /* which server, or the aggregate */
-	struct bundle *bundle;
 	const char *rest; /* of the target, behind the endpoint: "/mcp?…" */
 	struct http_request *request; /* NULL: the client has left */
 	uint64_t id; /* in the log, and X-Request-Id */
@@ -114,19 +105,8 @@ struct front_counts {
 void
 front_counts_get(const struct gateway *gateway, struct front_counts *counts);
 
-/* fetch.c: the same for what a Workers-style bundle serves itself. */
+/* fetch.c: the same for what a Workers-style bundle serves besides MCP. */
 void fetch_start(const struct visit *visit);
-
-/* rpc.c: answers that the bundle cannot be loaded. */
-void
-rpc_refuse_load(const struct visit *visit, const struct pool_outcome *outcome);
-
-/* The id of the message in a request's body, to answer it with; empty if there
- * is none. */
-struct json_span rpc_request_id(struct http_request *request);
-
-/* How a call failed, in mcp's words. */
-struct mcp_failure rpc_failure(const struct pool_outcome *outcome);
 
 /*
  * logs.c: a console line of a tool, or what the host has to say of a server:
@@ -151,8 +131,7 @@ void metrics_answered(struct gateway *gateway, unsigned status, uint64_t us);
 void metrics_answer(struct gateway *gateway, const struct principal *principal,
     struct http_request *request);
 
-/* "cpu" or "wall" for the time-outs, else NULL. */
+/* How ends of calls are said: "cpu" or "wall" for the time-outs, else NULL; the
+ * HTTP status, where one is called for. */
 const char *gateway_limit_name(enum pool_end end);
-
-/* HTTP status for a call that failed, where one is called for. */
 unsigned gateway_end_status(enum pool_end end);

@@ -85,29 +85,6 @@ options_parse(int argc, char **argv, struct inherited *fds)
 	return optind == argc && fds->plan_fd >= 0 && fds->supervisor_fd >= 0;
 }
 
-static int
-servers_make(struct gateway *gateway)
-{
-	const uint32_t n = gateway->plan->n_deployments;
-
-	gateway->bundles = calloc(n + 1, sizeof(struct bundle));
-	gateway->pool_deployments =
-	    calloc(n + 1, sizeof(struct pool_deployment));
-	if (gateway->bundles == NULL || gateway->pool_deployments == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct wire_deployment *d = &gateway->deployments[i];
-		gateway->bundles[i] =
-		    (struct bundle){ .name = d->name, .deployment = i };
-		gateway->pool_deployments[i] = (struct pool_deployment){
-			.name = d->name,
-			.pool_max = d->pool_max,
-			.limits = d->limits,
-		};
-	}
-	return 0;
-}
-
 static void
 on_notice(void *arg, int level, const char *text)
 {
@@ -180,8 +157,6 @@ pool_start(struct gateway *gateway, int supervisor_fd, struct err *err)
 {
 	const struct wire_plan *plan = gateway->plan;
 	const struct pool_options pool = {
-		.deployments = gateway->pool_deployments,
-		.n_deployments = plan->n_deployments,
 		.cells_max = plan->cells_max,
 		.memory_budget = plan->memory_budget,
 		.notice = on_notice,
@@ -298,7 +273,7 @@ gateway_start(
 	if (r != 0)
 		return r;
 	gateway->base = base_new();
-	if (gateway->base == NULL || servers_make(gateway) != 0)
+	if (gateway->base == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	return parts_start(gateway, fds, err);
 }
@@ -404,10 +379,6 @@ gateway_stop(struct gateway *gateway)
 	metrics_stop(gateway);
 	store_stop(gateway);
 	registry_stop(gateway);
-	for (uint32_t i = 0; i < gateway->plan->n_deployments; i++)
-		mcp_surface_free(gateway->bundles[i].surface);
-	free(gateway->bundles);
-	free(gateway->pool_deployments);
 	event_base_free(gateway->base);
 }
 

@@ -2,8 +2,8 @@
 
 /*
  * Counters in Prometheus' text form (exposition format 0.0.4), and how ends of
- * calls map to HTTP. Every set of labels is bounded: statuses, the servers of
- * the registry, the ends of calls.
+ * calls map to HTTP. Every set of labels is bounded: statuses, and the servers
+ * and tenants of the registry.
  */
 
 #include <errno.h>

@@ -253,8 +253,6 @@ server_deploy(struct gateway *gateway, const struct server *server, bool fresh)
 		.limits = launch->limits,
 	};
 
-	if (gateway->plan->n_deployments > 0)
-		return; /* the pool was made with them */
 	const int r = pool_deployment_set(
 	    gateway->pool, server->record.id, &deployment, fresh);
 	if (r != 0)

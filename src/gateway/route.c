@@ -18,8 +18,6 @@
 #include "http/guard.h"
 #include "json/out.h"
 
-#define SURFACE_JSON_MAX 1100 /* the sentence of an err, as an object */
-
 static const struct http_header json_type = { "Content-Type",
 	"application/json" };
 
@@ -330,116 +328,22 @@ on_head(void *arg, struct http_request *request)
 }
 
 static void
-visit_start(const struct visit *visit)
-{
-	const struct arrival *arrival = http_request_note(visit->request);
-
-	if (visit->bundle->surface->is_fetch)
-		fetch_start(visit);
-	else if (arrival->place != PLACE_MCP)
-		route_refuse(visit->gateway, visit->request, 404,
-		    "the server %s is at /s/%s/mcp only", visit->bundle->name,
-		    visit->bundle->name);
-	else
-		rpc_start(visit);
-}
-
-/* A visit that waits for its server's surface. */
-
-static void
-waiter_gone(struct visit *visit)
-{
-	visit->request = NULL;
-}
-
-static const struct visit_ops waiter_ops = { .gone = waiter_gone };
-
-/* On failure `json` says why, in our own words. */
-static int
-surface_keep(struct bundle *server, const char *raw_json, size_t len,
-    char json[SURFACE_JSON_MAX])
-{
-	struct err err = { 0 };
-
-	if (server->surface != NULL)
-		return 0;
-	const int r = mcp_surface_admit(raw_json, len, &server->surface, &err);
-	if (r == 0)
-		return 0;
-	log_line(LOG_WARN, 0, "server %s: %s", server->name, err.text);
-	snprintf(json, SURFACE_JSON_MAX, "{\"message\":\"%s\"}",
-	    err.text[0] != '\0' ? err.text : "out of memory");
-	return r;
-}
-
-static void
-on_surface(void *arg, const char *raw_json, size_t len,
-    const struct pool_outcome *failure)
-{
-	auto_free struct visit *visit = arg;
-	char json[SURFACE_JSON_MAX] =
-	    "{\"message\":\"its surface is not what a bundle can declare\"}";
-
-	if (raw_json != NULL &&
-	    surface_keep(visit->bundle, raw_json, len, json) != 0)
-		failure = NULL;
-	const struct pool_outcome refused = {
-		.end = POOL_LOAD_ERROR, .text = json, .text_len = strlen(json)
-	};
-	if (visit->request == NULL)
-		return;
-	http_request_owner_set(visit->request, NULL);
-	if (visit->bundle->surface == NULL)
-		rpc_refuse_load(visit, failure == NULL ? &refused : failure);
-	else
-		visit_start(visit);
-}
-
-static void
-surface_wait(const struct visit *visit)
-{
-	struct visit *waiter = malloc(sizeof(*waiter));
-
-	if (waiter != NULL) {
-		*waiter = *visit;
-		waiter->ops = &waiter_ops;
-		http_request_owner_set(visit->request, waiter);
-		if (pool_surface_get(visit->gateway->pool,
-			visit->bundle->deployment, on_surface, waiter) == 0)
-			return;
-		http_request_owner_set(visit->request, NULL);
-		free(waiter);
-	}
-	route_refuse(visit->gateway, visit->request, 503, "out of memory");
-}
-
-static struct bundle *
-bundle_find(const struct gateway *gateway, const struct server *server)
-{
-	return server == NULL ? NULL : &gateway->bundles[server->record.id];
-}
-
-static void
 endpoint_enter(const struct arrival *arrival, struct http_request *request)
 {
-	struct gateway *gateway = arrival->gateway;
 	const struct visit visit = {
-		.gateway = gateway,
+		.gateway = arrival->gateway,
 		.principal = arrival->principal,
 		.endpoint = { .tenant = arrival->principal->tenant,
 		    .server = arrival->server },
-		.bundle = bundle_find(gateway, arrival->server),
 		.request = request,
 		.rest = arrival->rest,
 		.id = arrival->id,
 	};
 
-	if (visit.bundle == NULL)
-		route_refuse(gateway, request, 404, "nothing is here yet");
-	else if (visit.bundle->surface != NULL)
-		visit_start(&visit);
+	if (arrival->place == PLACE_RAW)
+		fetch_start(&visit);
 	else
-		surface_wait(&visit);
+		rpc_start(&visit);
 }
 
 /* The body took its time: much may have changed. */
