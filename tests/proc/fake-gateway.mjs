@@ -5,27 +5,72 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../lib/paths.mjs';
+import { FakeStore } from './fake-store.mjs';
 
 const folder = join(build, 'tests/unit/gateway');
 
 export class Gateway {
+  // Flags are launch-gateway's; a function writes what the store says instead
+  // of the usual; null: no store comes yet.
   static async start(...flags) {
+    const says = typeof flags.at(-1) === 'string' || flags.length === 0
+      ? (store) => store.usual().snapshot() : flags.pop();
     const gateway = new Gateway();
     gateway.log = '';
+    gateway.folder = mkdtempSync(join(tmpdir(), 'gateway-'));
     gateway.child = spawn(join(folder, 'launch-gateway'),
-      [...flags, join(folder, 'fake-gateway'),
-        'tools', 'fetch', 'broken', 'late', 'liar'],
-      { stdio: ['ignore', 'pipe', 'pipe'] });
+      [...flags, join(folder, 'fake-gateway'), gateway.folder],
+      { stdio: ['pipe', 'pipe', 'pipe'] });
     gateway.ended = once(gateway.child, 'exit');
     gateway.child.stderr.setEncoding('utf8')
       .on('data', (text) => { gateway.log += text; });
     const [first] = await once(gateway.child.stdout, 'data');
-    gateway.port = Number(first);
+    gateway.layout = JSON.parse(first);
+    gateway.port = gateway.layout.port;
+    gateway.scheme = flags.includes('-t') ? 'https' : 'http';
     await gateway.until(() => gateway.log.includes('serving'));
+    if (says) {
+      says(await gateway.connectStore());
+      await gateway.until(async () =>
+        (await gateway.answer('/readyz')).status === 200);
+    }
     return gateway;
+  }
+
+  command(line) { this.child.stdin.write(`${line}\n`); }
+
+  // A store comes (again).
+  async connectStore() {
+    this.command('store');
+    this.store = await new FakeStore(this.layout)
+      .connect(join(this.folder, 'store'));
+    return this.store;
+  }
+
+  // One request by hand, on whatever the options name: TCP, TLS, the socket.
+  answer(path, { method = 'GET', headers = {}, body, ...options } = {}) {
+    return new Promise((resolve, reject) => {
+      const of = this.scheme === 'https' ? httpsRequest : httpRequest;
+      of({ port: this.port, host: '127.0.0.1', path, method,
+        rejectUnauthorized: false, agent: false, ...options,
+        headers: { authorization: 'Bearer letmein', ...headers } },
+      (response) => {
+        const chunks = [];
+        response.on('data', (chunk) => chunks.push(chunk));
+        response.on('error', reject).on('end', () => resolve({
+          status: response.statusCode, headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+          get json() { return JSON.parse(this.text); },
+        }));
+      }).on('error', reject).end(body);
+    });
   }
 
   // Waits for what the gateway's own words or counters show.
@@ -43,6 +88,8 @@ export class Gateway {
   async stop(signal = 'SIGTERM') {
     this.child.kill(signal);
     const [code, killedBy] = await this.ended;
+    this.store?.socket.destroy();
+    rmSync(this.folder, { recursive: true, force: true });
     return code ?? killedBy;
   }
 

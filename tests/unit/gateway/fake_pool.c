@@ -8,17 +8,25 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/auto.h"
 #include "box/box.h"
 #include "json/out.h"
 #include "pool/pool.h"
+#include "wire/plan.h"
+#include "wire/wire.h"
 
 struct pool {
 	struct event_base *base;
 	struct pool_options options;
 	int supervisor_fd;
+	struct event *readable; /* of the supervisor's socket */
+	pool_message_fn *message;
+	void *message_arg;
+	char names[WIRE_DEPLOYMENTS_MAX][WIRE_NAME_MAX]; /* deployed now */
 	uint32_t n_pending;
 	struct pool_stats stats;
 };
@@ -514,7 +522,7 @@ pool_surface_get(
 	const struct pool_outcome failure = {
 		.end = POOL_LOAD_ERROR, .text = why, .text_len = sizeof(why) - 1
 	};
-	const char *name = pool->options.deployments[deployment].name;
+	const char *name = pool->names[deployment];
 
 	if (strcmp(name, "fetch") == 0)
 		fn(arg, "{\"kind\":\"fetch\"}", 16, NULL);
@@ -529,22 +537,95 @@ pool_surface_get(
 	return 0;
 }
 
+static void
+on_supervisor(evutil_socket_t fd, short what, void *arg)
+{
+	static char text[WIRE_TEXT_MAX + 1];
+	struct pool *pool = arg;
+	struct wire_message message;
+	int fds[WIRE_FDS_MAX];
+
+	(void)what;
+	if (wire_receive(fd, MSG_DONTWAIT, &message, fds, text) != 0) {
+		event_del(pool->readable);
+		return;
+	}
+	pool->message(pool->message_arg, message.type, fds[0]);
+}
+
 int
 pool_new(struct pool **poolp, struct event_base *base, int supervisor_fd,
     const struct pool_options *options)
 {
-	*poolp = calloc(1, sizeof(**poolp));
-	**poolp = (struct pool){ .base = base,
-		.options = *options,
-		.supervisor_fd = supervisor_fd };
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	pool->base = base;
+	pool->options = *options;
+	pool->supervisor_fd = supervisor_fd;
+	pool->readable = event_new(
+	    base, supervisor_fd, EV_READ | EV_PERSIST, on_supervisor, pool);
+	*poolp = pool;
 	return 0;
 }
 
 struct pool *
 pool_free(struct pool *pool)
 {
+	event_free(pool->readable);
 	free(pool);
 	return NULL;
+}
+
+void
+pool_message_set(struct pool *pool, pool_message_fn *fn, void *arg)
+{
+	pool->message = fn;
+	pool->message_arg = arg;
+	event_add(pool->readable, NULL);
+}
+
+int
+pool_deployment_set(struct pool *pool, uint32_t index,
+    const struct pool_deployment *deployment, bool fresh)
+{
+	(void)fresh;
+	snprintf(pool->names[index], WIRE_NAME_MAX, "%s", deployment->name);
+	return 0;
+}
+
+void
+pool_deployment_remove(struct pool *pool, uint32_t index)
+{
+	pool->names[index][0] = '\0';
+}
+
+int
+pool_link_open(
+    struct pool *pool, uint32_t deployment, pool_link_fn *fn, void *arg)
+{
+	(void)pool;
+	(void)deployment;
+	fn(arg, -1, "there are no links here");
+	return 0;
+}
+
+void
+pool_link_forget(struct pool *pool, pool_link_fn *fn, void *arg)
+{
+	(void)pool;
+	(void)fn;
+	(void)arg;
+}
+
+int
+pool_call_answer(
+    struct pool_call *call, uint32_t ask, const char *json, size_t len)
+{
+	(void)call;
+	(void)ask;
+	(void)json;
+	(void)len;
+	return -ENOENT;
 }
 
 void

@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Starts a gateway as a supervisor would: a plan, a listening socket, a socket
- * that stands for the supervisor. Prints the port, then becomes the gateway.
+ * Starts a gateway and plays its supervisor: a plan, a listening socket, a
+ * socket that stands for the supervisor. Prints one line of JSON: the port, the
+ * sizes and places of the store's records; then does what lines on its standard
+ * input say.
  *
- *     launch [-n] [-j] [-v] GATEWAY NAME…
+ *     launch [-n] [-j] [-v] [-t PEM] GATEWAY FOLDER
  *
- * -n no token, -j log as JSON, -v verbose. The token is "letmein".
+ *     store          the next connection to FOLDER/store is the store's stream
+ *     tls FILE       a new certificate and key
+ *     settings FLAGS HOSTS ORIGINS IDLE_S   a new plan ("-": none)
+ *
+ * -n no token, -j log as JSON, -v verbose, -t TLS. FOLDER/admin is the admin's
+ * socket. Ends as the gateway ends, and hands SIGTERM on.
  */
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
-#include <sodium.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/auto.h"
 #include "base/fd.h"
-#include "wire/plan.h"
+#include "wire/registry.h"
+#include "wire/wire.h"
+
+static pid_t gateway_pid;
 
 static int
-listen_make(unsigned *port)
+listen_tcp(unsigned *port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -29,7 +44,7 @@ listen_make(unsigned *port)
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-	    listen(fd, 512) != 0 ||
+	    listen(fd, 4096) != 0 ||
 	    getsockname(fd, (struct sockaddr *)&address, &len) != 0)
 		err(1, "cannot listen");
 	*port = ntohs(address.sin_port);
@@ -37,66 +52,256 @@ listen_make(unsigned *port)
 }
 
 static int
-plan_make(uint32_t flags, int listen_fd, char **names, uint32_t n)
+listen_unix(const char *folder, const char *name)
 {
-	const size_t len =
-	    sizeof(struct wire_plan) + n * sizeof(struct wire_deployment);
-	auto_free struct wire_plan *plan = calloc(1, len);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	snprintf(
+	    address.sun_path, sizeof(address.sun_path), "%s/%s", folder, name);
+	if (fd < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    listen(fd, 64) != 0)
+		err(1, "cannot listen at %s", address.sun_path);
+	return fd;
+}
+
+static int
+pem_seal(const char *path)
+{
+	auto_free uint8_t *bytes = NULL;
+	size_t len;
+	int fd, memfd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, 1 << 20, &bytes, &len) != 0 ||
+	    fd_memfd_seal("tls", bytes, len, &memfd) != 0)
+		err(1, "cannot read %s", path);
+	close(fd);
+	return memfd;
+}
+
+static int
+plan_seal(const struct wire_plan *plan)
+{
 	int fd;
 
-	if (plan == NULL)
-		err(1, "no memory");
-	*plan = (struct wire_plan){ .magic = WIRE_PLAN_MAGIC,
-		.n_deployments = n,
-		.client_fd = -1,
-		.listen_fd = listen_fd,
-		.admin_fd = -1,
-		.operator_fd = -1,
-		.store_fd = -1,
-		.tls_fd = -1,
-		.cells_max = 64,
-		.flags = flags,
-		.hosts = "tools.example, exact.example:8443",
-		.origins = "https://console.example" };
-	crypto_hash_sha256(plan->token_hash, (const uint8_t *)"letmein", 7);
-	crypto_hash_sha256(
-	    plan->token_hash, plan->token_hash, sizeof(plan->token_hash));
-	struct wire_deployment *deployments = (void *)(plan + 1);
-	for (uint32_t i = 0; i < n; i++) {
-		deployments[i] = (struct wire_deployment){ .bundle_fd = -1,
-			.pool_max = 4,
-			.limits = WIRE_LIMITS_DEFAULT };
-		snprintf(deployments[i].name, WIRE_NAME_MAX, "%s", names[i]);
-	}
-	if (fd_memfd_seal("plan", plan, len, &fd) != 0 || fd_inherit(fd) != 0)
-		err(1, "cannot seal the plan");
+	if (fd_memfd_seal("plan", plan, sizeof(*plan), &fd) != 0)
+		errx(1, "cannot seal the plan");
 	return fd;
+}
+
+/* Where things are in the store's records, for who writes them in JavaScript.
+ */
+static void
+say_layout(unsigned port)
+{
+#define PLACE(type, member)                                                    \
+	printf(",\"" #type "." #member "\":%zu",                               \
+	    offsetof(struct wire_##type, member))
+	printf("{\"port\":%u,\"tenant\":%zu,\"token\":%zu,\"server\":%zu,"
+	       "\"ended\":%zu,\"frame\":%zu,\"admin\":%zu,\"audit\":%zu",
+	    port, sizeof(struct wire_tenant), sizeof(struct wire_token),
+	    sizeof(struct wire_server), sizeof(struct wire_ended),
+	    sizeof(struct wire_frame), sizeof(struct wire_admin),
+	    sizeof(struct wire_audit));
+	PLACE(frame, len);
+	PLACE(frame, code);
+	PLACE(frame, reserved);
+	PLACE(tenant, gone);
+	PLACE(tenant, name);
+	PLACE(tenant, quota);
+	PLACE(token, gone);
+	PLACE(token, tenant);
+	PLACE(token, scopes);
+	PLACE(token, expires);
+	PLACE(token, hash);
+	PLACE(token, name);
+	PLACE(token, servers);
+	PLACE(token, quota);
+	PLACE(quota, requests_per_minute);
+	PLACE(quota, concurrent);
+	PLACE(quota, cpu_ms_per_minute);
+	PLACE(quota, result_bytes);
+	PLACE(server, gone);
+	PLACE(server, tenant);
+	PLACE(server, state);
+	PLACE(server, launch);
+	PLACE(deployment, kind);
+	PLACE(deployment, digest);
+	PLACE(deployment, name);
+	PLACE(deployment, tenant);
+	PLACE(deployment, pool_max);
+	PLACE(ended, until);
+	PLACE(admin, token_hash);
+	PLACE(admin, method);
+	PLACE(admin, path);
+	PLACE(admin, request);
+	PLACE(audit, tenant);
+	PLACE(audit, request);
+	PLACE(audit, action);
+	printf("}\n");
+	fflush(stdout);
+}
+
+static void
+tell(int supervisor_fd, uint32_t type, int fd)
+{
+	const struct wire_message message = { .type = type };
+
+	if (wire_send(supervisor_fd, &message, &fd, 1, NULL) != 0)
+		warnx("the gateway does not hear");
+	close(fd);
+}
+
+static void
+tell_store(int supervisor_fd, int listen_fd)
+{
+	struct pollfd wait = { .fd = listen_fd, .events = POLLIN };
+
+	poll(&wait, 1, -1);
+	const int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		err(1, "cannot accept the store");
+	tell(supervisor_fd, WIRE_STORE, fd);
+}
+
+static void
+tell_settings(int supervisor_fd, const struct wire_plan *plan, const char *line)
+{
+	struct wire_plan changed = *plan;
+
+	if (sscanf(line, "settings %u %511s %511s %u", &changed.flags,
+		changed.hosts, changed.origins, &changed.sessions.idle_s) != 4)
+		errx(1, "no settings: %s", line);
+	tell(supervisor_fd, WIRE_SETTINGS, plan_seal(&changed));
+}
+
+static void
+command_do(int supervisor_fd, const struct wire_plan *plan, int store_fd,
+    const char *line)
+{
+	if (strcmp(line, "store") == 0)
+		tell_store(supervisor_fd, store_fd);
+	else if (strncmp(line, "tls ", 4) == 0)
+		tell(supervisor_fd, WIRE_TLS, pem_seal(line + 4));
+	else if (strncmp(line, "settings ", 9) == 0)
+		tell_settings(supervisor_fd, plan, line);
+	else
+		errx(1, "no such command: %s", line);
+}
+
+static void
+on_signal(int number)
+{
+	kill(gateway_pid, number);
+}
+
+static pid_t
+gateway_start(const char *path, const struct wire_plan *plan, int supervisor_fd)
+{
+	const int fds[] = { plan->listen_fd, plan->admin_fd, plan->tls_fd,
+		plan_seal(plan), supervisor_fd };
+	const pid_t parent = getpid(), pid = fork();
+	char plan_text[16], supervisor_text[16];
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			fd_inherit(fds[i]);
+	snprintf(plan_text, sizeof(plan_text), "%d", fds[3]);
+	snprintf(supervisor_text, sizeof(supervisor_text), "%d", fds[4]);
+	execl(path, path, "--plan", plan_text, "--supervisor", supervisor_text,
+	    (char *)NULL);
+	err(1, "cannot start %s", path);
+}
+
+/* Until the gateway ends, which closes its end of the pair. */
+static void
+commands_do(int supervisor_fd, const struct wire_plan *plan, int store_fd)
+{
+	struct pollfd waits[] = { { .fd = supervisor_fd, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
+	char line[2048];
+	size_t n = 0;
+
+	for (;;) {
+		if (poll(waits, 2, -1) < 0)
+			continue;
+		if (waits[0].revents != 0)
+			return;
+		const ssize_t got =
+		    waits[1].revents == 0 ? 0 : read(STDIN_FILENO, line + n, 1);
+		if (got <= 0) {
+			if (waits[1].revents != 0)
+				waits[1].fd = -1;
+			continue;
+		}
+		if (line[n] != '\n') {
+			n = n + 2 < sizeof(line) ? n + 1 : n;
+			continue;
+		}
+		line[n] = '\0';
+		n = 0;
+		command_do(supervisor_fd, plan, store_fd, line);
+	}
+}
+
+static int
+gateway_wait(void)
+{
+	int status;
+
+	while (waitpid(gateway_pid, &status, 0) < 0)
+		continue;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 1;
 }
 
 int
 main(int argc, char **argv)
 {
-	char plan_text[16], supervisor_text[16];
-	uint32_t flags = 0;
+	struct wire_plan plan = {
+		.magic = WIRE_PLAN_MAGIC,
+		.client_fd = -1,
+		.operator_fd = -1,
+		.store_fd = -1,
+		.tls_fd = -1,
+		.cells_max = 64,
+		.hosts = "tools.example, exact.example:8443",
+		.origins = "https://console.example",
+		.sessions = WIRE_SESSIONS_DEFAULT,
+	};
 	unsigned port;
 	int pair[2], c;
 
-	while ((c = getopt(argc, argv, "njv")) != -1)
-		flags |= c == 'n' ? WIRE_PLAN_NO_AUTH
-		    : c == 'j'    ? WIRE_PLAN_LOG_JSON
-				  : WIRE_PLAN_VERBOSE;
-	if (argc - optind < 1)
-		errx(2, "usage: launch [-n] [-j] [-v] GATEWAY NAME...");
-	const int listen_fd = listen_make(&port);
-	const int plan_fd = plan_make(
-	    flags, listen_fd, argv + optind + 1, (uint32_t)(argc - optind - 1));
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
-		err(1, "cannot make a socket pair");
-	printf("%u\n", port);
-	fflush(stdout);
-	snprintf(plan_text, sizeof(plan_text), "%d", plan_fd);
-	snprintf(supervisor_text, sizeof(supervisor_text), "%d", pair[0]);
-	execl(argv[optind], argv[optind], "--plan", plan_text, "--supervisor",
-	    supervisor_text, (char *)NULL);
-	err(1, "cannot start %s", argv[optind]);
+	while ((c = getopt(argc, argv, "njvt:")) != -1)
+		if (c == 't')
+			plan.tls_fd = pem_seal(optarg);
+		else
+			plan.flags |= c == 'n' ? WIRE_PLAN_NO_AUTH
+			    : c == 'j'         ? WIRE_PLAN_LOG_JSON
+					       : WIRE_PLAN_VERBOSE;
+	if (argc - optind != 2)
+		errx(2, "usage: launch [-n] [-j] [-v] [-t PEM] GATEWAY FOLDER");
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, on_signal);
+	signal(SIGINT, on_signal);
+	plan.listen_fd = listen_tcp(&port);
+	plan.admin_fd = listen_unix(argv[optind + 1], "admin");
+	const int store_fd = listen_unix(argv[optind + 1], "store");
+	if (wire_pair(SOCK_SEQPACKET, pair) != 0)
+		errx(1, "cannot make a socket pair");
+	gateway_pid = gateway_start(argv[optind], &plan, pair[0]);
+	close(pair[0]);
+	say_layout(port);
+	commands_do(pair[1], &plan, store_fd);
+	return gateway_wait();
 }
