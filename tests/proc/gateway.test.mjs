@@ -17,7 +17,7 @@ test('a legacy client initializes, lists and calls', async () => {
     { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: {} }));
   assert.equal(hello.status, 200);
   assert.equal(hello.headers.get('content-type'), 'application/json');
-  assert.equal(hello.headers.get('mcp-session-id'), null);
+  assert.match(hello.headers.get('mcp-session-id'), /^[\w-]{40,}$/);
   assert.match(hello.headers.get('x-request-id'), /^[0-9a-f]{16}$/);
   const { result } = await hello.json();
   assert.equal(result.protocolVersion, '2025-06-18');
@@ -316,12 +316,12 @@ test('a client that leaves while its server loads is forgotten', async () => {
   const other = await Gateway.start();
   const abort = new AbortController();
   const asked = other.fetch('/s/late/mcp', { method: 'POST', signal: abort.signal,
-    headers: { 'content-type': 'application/json' }, body: JSON.stringify(rpc('ping')) });
+    headers: { 'content-type': 'application/json' }, body: JSON.stringify(rpc('tools/list')) });
   await other.until(async () => await other.metric('http_pending') === 2);
   abort.abort();
   await assert.rejects(asked);
   await other.until(async () => await other.metric('http_pending') === 1);
-  assert.equal((await other.post('/s/late/mcp', rpc('ping'))).status, 200);
+  assert.equal((await other.post('/s/late/mcp', rpc('tools/list'))).status, 200);
   assert.equal(await other.stop(), 0);
 });
 
