@@ -198,25 +198,28 @@ describe('the modern revision', () => {
 });
 
 describe('a server with its own fetch', () => {
+  const send = (body, init = {}) =>
+    host.page('worker', '/page', { method: 'POST', body, ...init });
+
   test('gets the request as it came, and its response goes back', async () => {
-    const response = await post(host, 'worker', 'x'.repeat(1000),
-      { 'x-mine': 'yes' });
+    const response = await send('x'.repeat(1000),
+      { headers: { 'x-mine': 'yes' } });
     assert.equal(response.status, 418);
     assert.equal(response.headers.get('x-own'), 'kept');
     const { method, path, names, length } = await response.json();
     assert.deepEqual([method, length], ['POST', 1000]);
-    assert.match(path, /\/mcp$/);
+    assert.match(path, /\/page$/);
     assert.ok(names.includes('x-mine'));
   });
 
   test('never sees the token that opened the door', async () => {
-    const { names } = await (await post(host, 'worker', 'x')).json();
+    const { names } = await (await send('x')).json();
     assert.ok(!names.includes('authorization'), names.join());
     assert.ok(!names.includes('cookie'), names.join());
   });
 
   test('streams events as they are made', async () => {
-    const response = await post(host, 'worker', 'events');
+    const response = await send('events');
     assert.match(response.headers.get('content-type'), /text\/event-stream/);
     const decoder = new TextDecoder();
     const arrived = [];
@@ -232,11 +235,10 @@ describe('a server with its own fetch', () => {
 
   test('a client that goes away ends the call', async () => {
     const abort = new AbortController();
-    const pending = host.fetch('worker', { method: 'POST', body: 'never',
-      signal: abort.signal });
+    const pending = send('never', { signal: abort.signal });
     setTimeout(() => abort.abort(), 200);
     await assert.rejects(pending, { name: 'AbortError' });
-    assert.equal((await post(host, 'worker', 'x')).status, 418);
+    assert.equal((await send('x')).status, 418);
   });
 });
 

@@ -6,7 +6,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Host } from '../lib/host.mjs';
-import { post } from '../lib/mcp.mjs';
 
 const quiet = `
   const encoder = new TextEncoder();
@@ -35,7 +34,7 @@ before(async () => {
 after(() => host.stop());
 
 test('a comment comes within 15 seconds of silence', async () => {
-  const response = await post(host, 'quiet', 'quiet');
+  const response = await host.page('quiet', '/page', { method: 'POST', body: 'quiet' });
   const text = await response.text();
   const events = text.split(/\r?\n\r?\n/).filter((event) => /^data:/m.test(event));
   assert.deepEqual(events.map((event) => /data: (\w+)/.exec(event)[1]),

@@ -101,6 +101,14 @@ export class Host {
     });
   }
 
+  // What a Workers-style bundle serves besides MCP.
+  page(server, path, init = {}) {
+    return fetch(`${this.url}/s/${server}${path}`, {
+      ...init,
+      headers: { ...this.headers, ...init.headers },
+    });
+  }
+
   // The processes of this kind. A template and its cells share the zygote's
   // command line: where there is a name of our own, that decides.
   processes(kind) {
