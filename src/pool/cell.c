@@ -434,7 +434,7 @@ unsent_drop(struct pool_call *call)
 {
 	free(call->unsent);
 	call->unsent = NULL;
-	call->unsent_len = call->unsent_at = 0;
+	call->unsent_len = call->unsent_at = call->unsent_capacity = 0;
 }
 
 /* What could not be sent at once goes out as the cell takes it. */
@@ -489,7 +489,34 @@ rest_send(struct cell *cell)
 		cell_broke(cell, "out of memory");
 }
 
-/* The rest of what is said to it waits in a copy. */
+/* Room for more that waits. Many small ones must not cost a copy each: what
+ * is moved is less than what went out, what grows becomes twice as long. */
+static int
+unsent_reserve(struct pool_call *call, size_t len)
+{
+	const size_t left = call->unsent_len - call->unsent_at;
+
+	if (call->unsent_len + len <= call->unsent_capacity)
+		return 0;
+	if (call->unsent_at >= left && left > 0) {
+		memmove(call->unsent, call->unsent + call->unsent_at, left);
+		call->unsent_len = left;
+		call->unsent_at = 0;
+	}
+	if (call->unsent_len + len <= call->unsent_capacity)
+		return 0;
+	const size_t capacity =
+	    (call->unsent_len + len) * (call->unsent_len > 0 ? 2 : 1);
+	uint8_t *bytes = realloc(call->unsent, capacity);
+	if (bytes == NULL)
+		return -ENOMEM;
+	call->unsent = bytes;
+	call->unsent_capacity = capacity;
+	return 0;
+}
+
+/* The rest of what is said to it, behind its first `at` bytes, waits in a
+ * copy. */
 static int
 unsent_add(struct pool_call *call, const struct iovec *iov, size_t n, size_t at)
 {
@@ -497,15 +524,13 @@ unsent_add(struct pool_call *call, const struct iovec *iov, size_t n, size_t at)
 
 	for (size_t i = 0; i < n; i++)
 		len += iov[i].iov_len;
-	uint8_t *bytes = realloc(call->unsent, call->unsent_len + len - at);
-	if (bytes == NULL)
+	if (unsent_reserve(call, len - at) != 0)
 		return -ENOMEM;
-	call->unsent = bytes;
 	for (size_t i = 0; i < n; i++) {
 		const size_t skip = at < iov[i].iov_len ? at : iov[i].iov_len;
 		const size_t left = iov[i].iov_len - skip;
 		if (left > 0)
-			memcpy(bytes + call->unsent_len,
+			memcpy(call->unsent + call->unsent_len,
 			    (const uint8_t *)iov[i].iov_base + skip, left);
 		call->unsent_len += left;
 		at -= skip;

@@ -248,7 +248,7 @@ call_queue(struct pool_call *call, const struct wire_frame *head,
 	uint8_t *at = call->unsent = malloc(len);
 	if (call->unsent == NULL)
 		return -ENOMEM;
-	call->unsent_len = len;
+	call->unsent_len = call->unsent_capacity = len;
 	memcpy(at, head, sizeof(*head));
 	memcpy(at + sizeof(*head), json, head->len);
 	at += sizeof(*head) + head->len;

@@ -49,6 +49,7 @@ struct pool_call {
 	uint8_t *unsent; /* frames that did not go out yet */
 	size_t unsent_len;
 	size_t unsent_at;
+	size_t unsent_capacity;
 	uint64_t started_ms;
 	uint64_t log_bytes; /* still allowed */
 	uint64_t note_bytes; /* still allowed */
