@@ -243,7 +243,6 @@ link_ready(struct link *link, enum mcp_era era, struct json_span result)
 	link->hello_len = result.len;
 	link->era = era;
 	link->stage = LINK_READY;
-	link->n_answers++;
 	upstream->verdict = era == MCP_MODERN ? VERDICT_MODERN : VERDICT_LEGACY;
 	if (era == MCP_LEGACY)
 		notification_send(

@@ -310,7 +310,7 @@ response_take(struct link *link, struct json_span value,
 		.wall_us = (behind_now_ms() - call->sent_ms) * 1000
 	};
 	const enum mcp_era era = link->era;
-	link->n_answers++;
+	link->n_answers += !call->is_capture;
 	call_unlink(call);
 	behind_call_response(
 	    call, members[0].value, members[1].value, era, &usage);

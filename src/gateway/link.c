@@ -221,17 +221,12 @@ link_new(struct upstream *upstream, const struct owner *owner)
 	return link;
 }
 
-struct link *
-link_get(struct upstream *upstream, const struct client *client, char why[256])
+static struct link *
+link_open(struct upstream *upstream, const struct owner *owner, char why[256])
 {
-	const struct owner owner = owner_of(upstream, client);
-	struct link *link = link_find(upstream, client);
-
-	if (link != NULL)
-		return link;
-	if (!may_open(upstream, &owner, why))
+	if (!may_open(upstream, owner, why))
 		return NULL;
-	link = link_new(upstream, &owner);
+	struct link *link = link_new(upstream, owner);
 	if (link == NULL ||
 	    pool_link_open(upstream->gateway->pool, upstream->server->record.id,
 		on_link, link) != 0) {
@@ -245,6 +240,38 @@ link_get(struct upstream *upstream, const struct client *client, char why[256])
 	upstream->links = link;
 	upstream->n_links++;
 	return link;
+}
+
+struct link *
+link_get(struct upstream *upstream, const struct client *client, char why[256])
+{
+	const struct owner owner = owner_of(upstream, client);
+	struct link *link = link_find(upstream, client);
+
+	return link != NULL ? link : link_open(upstream, &owner, why);
+}
+
+/* Somebody still wants to hear of resources: at once on a link of its own. */
+static void
+subscriptions_bequeath(struct link *link)
+{
+	const struct owner owner = { link->principal,
+		link->has_session ? link->session : NULL, link->can };
+	char why[256];
+
+	if (link->uris == NULL)
+		return;
+	struct link *heir = link_open(link->upstream, &owner, why);
+	if (heir == NULL) {
+		log_line(LOG_WARN, 0,
+		    "server %s: updates of resources are no longer heard of: "
+		    "%s",
+		    link->upstream->server->name, why);
+		return;
+	}
+	heir->uris = steal_ptr(&link->uris);
+	heir->n_uris = link->n_uris;
+	link->n_uris = 0;
 }
 
 void
@@ -353,6 +380,8 @@ link_end(struct link *link, bool again, const char *format, ...)
 	    (link->greets || carries_capture ||
 		capture_link(upstream->capture) == link))
 		capture_lost(upstream->capture, why);
+	if (again)
+		subscriptions_bequeath(link);
 	if (!link->is_reading)
 		link_free(link);
 }

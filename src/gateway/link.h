@@ -66,7 +66,7 @@ struct link {
 	unsigned n_uris;
 	unsigned n_strays;
 	unsigned n_late; /* answers that may still come to what was dropped */
-	uint64_t n_answers;
+	uint64_t n_answers; /* to calls of clients */
 	uint64_t opened_ms;
 	uint64_t used_ms;
 	bool is_reading;

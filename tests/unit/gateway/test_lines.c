@@ -547,6 +547,23 @@ subscribes_and_hears_of_updates(void **state)
 }
 
 static void
+subscribes_again_after_the_server_came_back(void **state)
+{
+	static const char uri[] = "\"a:b\"";
+	const struct json_span span = { uri, sizeof(uri) - 1 };
+
+	(void)state;
+	start_legacy();
+	upstream_subscribe(
+	    &fake_gateway, &fake_servers[0], &fake_clients[0], span, true);
+	fake_reply(0, fake_read(0), "\"result\":{}");
+	shutdown(fake_links[0], SHUT_RDWR);
+	fake_greet(1, "{\"tools\":{}}");
+	assert_non_null(strstr(fake_read(1), "\"resources/subscribe\""));
+	assert_int_equal(upstream_links(&fake_servers[0]), 1);
+}
+
+static void
 survives_being_forgotten_in_the_middle(void **state)
 {
 	(void)state;
@@ -587,6 +604,7 @@ main(void)
 		T(refuses_cursors_that_come_again),
 		T(asks_again_once_for_many_changes),
 		T(subscribes_and_hears_of_updates),
+		T(subscribes_again_after_the_server_came_back),
 		T(survives_being_forgotten_in_the_middle),
 	};
 
