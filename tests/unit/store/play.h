@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a test says by lines on stdin, as messages of wire/wire.h, and what
+ * comes back, as a line of JSON each on stdout:
+ *
+ *     bundle NAME FILE    socket NAME PATH    commit    link
+ */
+
+/* Says what failed, and ends. */
+void play_must(int condition, const char *what);
+
+/* Prints one message. 0: the other end is gone. */
+int play_hear(int fd);
+
+/* Does what the next line says. 0: there is no more. */
+int play_obey(int fd);
+
+/* STORE with a descriptor, which is closed. */
+void play_link(int fd, int gateway_fd);
