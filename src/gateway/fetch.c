@@ -17,7 +17,7 @@
 #include "gateway/head.h"
 #include "gateway/log.h"
 #include "gateway/route.h"
-#include "mcp/serve.h"
+#include "mcp/result.h"
 
 #define REQUEST_JSON_MAX (1u << 20) /* a head is 32 KiB at most */
 

@@ -15,7 +15,7 @@
 
 #include "gateway/catalog.h"
 #include "http/server.h"
-#include "mcp/serve.h"
+#include "mcp/result.h"
 #include "pool/pool.h"
 #include "wire/plan.h"
 

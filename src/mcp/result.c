@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* Replies to tools/call. */
+/* Results of tools/call, and what failed. */
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
-#include "mcp/serve.h"
+#include "mcp/result.h"
 
 static void
 open_result(struct json_out *out, enum mcp_era era)
@@ -75,20 +75,6 @@ mcp_tool_result_make(
 		write_as_is(out, era, result, members[1].value.at != NULL);
 	else
 		write_wrapped(out, era, result);
-	return 0;
-}
-
-int
-mcp_tool_result_write(struct json_out *out, struct json_span id,
-    enum mcp_era era, const char *raw_json, size_t len)
-{
-	struct json_span result;
-
-	if (json_check(raw_json, len, &result, NULL) != 0)
-		return MCP_E_RESULT;
-	mcp_reply_open(out, id);
-	mcp_tool_result_make(out, era, raw_json, len);
-	mcp_reply_close(out);
 	return 0;
 }
 
@@ -183,15 +169,6 @@ mcp_tool_failure_make(
 	json_out_text(out, "}}");
 }
 
-void
-mcp_tool_failure_write(struct json_out *out, struct json_span id,
-    enum mcp_era era, const struct mcp_failure *failure)
-{
-	mcp_reply_open(out, id);
-	mcp_tool_failure_make(out, era, failure);
-	mcp_reply_close(out);
-}
-
 static void
 write_place(struct json_out *out, const struct details *details)
 {
@@ -244,33 +221,4 @@ mcp_load_failure_make(
 	json_out_text(out, server);
 	json_out_text(out, " cannot be loaded: ");
 	write_error(out, failure, &details);
-}
-
-static void
-open_error(struct json_out *out, struct json_span id)
-{
-	json_out_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	if (id.at == NULL)
-		json_out_text(out, "null");
-	else
-		json_out_span(out, id);
-	json_out_text(out, ",\"error\":");
-}
-
-void
-mcp_call_failure_write(struct json_out *out, struct json_span id,
-    const struct mcp_failure *failure)
-{
-	open_error(out, id);
-	mcp_call_failure_make(out, failure);
-	json_out_text(out, "}");
-}
-
-void
-mcp_load_failure_write(struct json_out *out, struct json_span id,
-    const char *server, const struct mcp_failure *failure)
-{
-	open_error(out, id);
-	mcp_load_failure_make(out, server, failure);
-	json_out_text(out, "}");
 }

@@ -11,7 +11,9 @@
 
 #include "base/auto.h"
 #include "fuzz.h"
-#include "mcp/serve.h"
+#include "mcp/method.h"
+#include "mcp/result.h"
+#include "mcp/surface.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
@@ -19,20 +21,6 @@ static const char *const versions[] = { NULL, "2025-03-26", "2025-11-25",
 	"2026-07-28", "2099-01-01", "" };
 static const char *const names[] = { NULL, "tools/call", "a",
 	"=?base64?YQ==?=", "=?base64?!?=" };
-
-static const struct mcp_surface *
-surface_fixed(void)
-{
-	static const char text[] =
-	    "{\"kind\":\"tools\",\"name\":\"n\",\"version\":\"1\",\"tools\":["
-	    "{\"name\":\"a\",\"inputSchema\":{}}]}";
-	static struct mcp_surface *surface;
-
-	if (surface == NULL)
-		CHECK(mcp_surface_admit(
-			  text, sizeof(text) - 1, &surface, NULL) == 0);
-	return surface;
-}
 
 static void
 check_reply(struct json_out *out)
@@ -55,7 +43,6 @@ as_message(struct json_span value, unsigned salt, struct json_out *out)
 	};
 	struct mcp_message message;
 	struct mcp_error error;
-	struct mcp_turn turn;
 	enum mcp_era era;
 
 	if (mcp_message_parse(value, &message, &error) != 0 ||
@@ -67,28 +54,23 @@ as_message(struct json_span value, unsigned salt, struct json_out *out)
 	}
 	if (message.kind != MCP_REQUEST)
 		return;
-	if (mcp_serve(surface_fixed(), &message, era, out, &turn) ==
-	    MCP_CALL_TOOL)
-		CHECK(mcp_surface_has_tool(surface_fixed(), turn.tool));
-	else
-		check_reply(out);
+	mcp_method_find(message.method, era);
 }
 
 static void
 as_result(const char *text, size_t len, enum mcp_era era, struct json_out *out)
 {
-	const struct json_span id = { "7", 1 };
 	const struct mcp_failure failure = {
 		.code = "exception", .json = text, .json_len = len
 	};
 
-	if (mcp_tool_result_write(out, id, era, text, len) == 0)
+	if (mcp_tool_result_make(out, era, text, len) == 0)
 		check_reply(out);
 	else
 		CHECK(out->len == 0);
-	mcp_tool_failure_write(out, id, era, &failure);
+	mcp_tool_failure_make(out, era, &failure);
 	check_reply(out);
-	mcp_load_failure_write(out, id, "server", &failure);
+	mcp_load_failure_make(out, "server", &failure);
 	check_reply(out);
 }
 
