@@ -100,7 +100,7 @@ export class Context {
       [level, ...args] : args));
   }
 
-  notify(level, data, logger = undefined) {
+  notify(level, data = null, logger = undefined) {
     const known = LEVELS[level];
     if (known === undefined) {
       throw new NativeTypeError(`ctx.notify(): there is no level ${

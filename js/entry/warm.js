@@ -10,6 +10,7 @@ import { samples, surface } from './surface.js';
 import { callDeclared } from './tools.js';
 
 const TOOL = 'cordon-warm-up'; // no server has a tool of this name
+const OWN = 'cordon:warm-up'; // and none can declare one of this
 const LEGACY = '2025-11-25';
 const MODERN = '2026-07-28';
 const INFO = { name: 'cordon', version: '0' };
@@ -107,12 +108,12 @@ function warmChecks() {
 function warmTools() {
   const sink = { result() {}, fail() {}, done() {} };
   const request = jsonParse(
-      '{"tool":"cordon-warm-up","input":{"text":"","list":[1,2.5,null]},' +
+      '{"tool":"cordon:warm-up","input":{"text":"","list":[1,2.5,null]},' +
       '"ctx":{"meta":{},"can":{},"version":"2025-11-25"}}');
   const callOf = (tool) => {
-    surface.tools[TOOL] = tool;
+    surface.tools[OWN] = tool;
     callDeclared(newCall(sink), request);
-    delete surface.tools[TOOL];
+    delete surface.tools[OWN];
   };
   callOf(own);
   warmChecks();

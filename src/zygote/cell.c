@@ -41,8 +41,12 @@ inbox_reserve(size_t want)
 	uint8_t *bytes = inbox.bytes;
 	if (want > inbox.capacity) {
 		bytes = malloc(want);
-		if (bytes == NULL)
+		if (bytes == NULL) {
+			answer_fail_text(WIRE_CODE_MEMORY,
+			    "the memory of this call is used up by an answer "
+			    "that it asked for");
 			_exit(0);
+		}
 		inbox.capacity = want;
 	}
 	memmove(bytes, inbox.bytes + inbox.at, inbox.len - inbox.at);
