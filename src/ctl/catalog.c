@@ -96,12 +96,35 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path)
 	catalog->servers = servers;
 
 	struct ctl_server *server = &servers[catalog->n_servers];
-	*server = (struct ctl_server){ .path = strdup(path), .bundle.fd = -1 };
-	if (server->path == NULL)
+	*server = (struct ctl_server){ .is_socket = path == NULL,
+		.path = path != NULL ? strdup(path) : NULL,
+		.bundle.fd = -1 };
+	if (path != NULL && server->path == NULL)
 		return -ENOMEM;
 	strcpy(server->name, name);
 	catalog->n_servers++;
 	return 0;
+}
+
+/* Without a path, it is a socket's. */
+static int
+named_add(struct ctl_catalog *catalog, const char *name, const char *path,
+    struct err *err)
+{
+	const struct ctl_server *other = ctl_catalog_find(catalog, name);
+
+	if (other != NULL)
+		return err_set(err, CTL_E_CATALOG,
+		    "%s and %s would both be the server \"%s\"; rename one",
+		    other->path != NULL ? other->path : "the socket",
+		    path != NULL ? path : "the socket of the settings", name);
+	if (catalog->n_servers == WIRE_DEPLOYMENTS_MAX)
+		return err_set(err, CTL_E_CATALOG,
+		    "%s: there are more than %d servers", name,
+		    WIRE_DEPLOYMENTS_MAX);
+
+	const int r = server_append(catalog, name, path);
+	return r == 0 ? 0 : err_set(err, r, "%s: no memory", name);
 }
 
 static int
@@ -117,18 +140,20 @@ server_add(struct ctl_catalog *catalog, const char *path, bool is_folder,
 		    "rename it",
 		    path, WIRE_NAME_MAX - 1);
 
-	const struct ctl_server *other = ctl_catalog_find(catalog, name);
-	if (other != NULL)
-		return err_set(err, CTL_E_CATALOG,
-		    "%s and %s would both be the server \"%s\"; rename one",
-		    other->path, path, name);
-	if (catalog->n_servers == WIRE_DEPLOYMENTS_MAX)
-		return err_set(err, CTL_E_CATALOG,
-		    "%s: there are more than %d servers", path,
-		    WIRE_DEPLOYMENTS_MAX);
+	return named_add(catalog, name, path, err);
+}
 
-	const int r = server_append(catalog, name, path);
-	return r == 0 ? 0 : err_set(err, r, "%s: no memory", path);
+int
+ctl_catalog_socket_add(
+    struct ctl_catalog *catalog, const char *name, struct err *err)
+{
+	if (!ctl_name_is_valid(name))
+		return err_set(err, CTL_E_CATALOG,
+		    "/servers/%s has a socket, but cannot be a server's name: "
+		    "a letter or digit, then small letters, digits, '.', '_' "
+		    "or '-', at most %d",
+		    name, WIRE_NAME_MAX - 1);
+	return named_add(catalog, name, NULL, err);
 }
 
 static int
@@ -234,8 +259,9 @@ ctl_catalog_read(struct ctl_catalog *catalog, struct err *err)
 		    sizeof(*catalog->servers), name_order);
 	for (size_t i = 0; i < catalog->n_servers; i++) {
 		struct ctl_server *server = &catalog->servers[i];
-		const int r =
-		    ctl_bundle_read(server->path, &server->bundle, err);
+		const int r = server->is_socket
+		    ? 0
+		    : ctl_bundle_read(server->path, &server->bundle, err);
 		if (r != 0)
 			return r;
 	}

@@ -17,8 +17,9 @@
 
 struct ctl_server {
 	char name[WIRE_NAME_MAX];
-	char *path; /* owned */
-	struct ctl_bundle bundle; /* its fd is owned */
+	char *path; /* owned; NULL: a socket's, which the settings name */
+	bool is_socket;
+	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's */
 };
 
 struct ctl_catalog {
@@ -34,6 +35,11 @@ void ctl_catalog_fini(struct ctl_catalog *catalog);
  */
 int
 ctl_catalog_add(struct ctl_catalog *catalog, const char *path, struct err *err);
+
+/* Adds a server that is a socket of somebody's. Refused with a sentence: no
+ * name, or one that a file or folder has already. */
+int ctl_catalog_socket_add(
+    struct ctl_catalog *catalog, const char *name, struct err *err);
 
 /* Sorts them by name, reads all their files. */
 int ctl_catalog_read(struct ctl_catalog *catalog, struct err *err);

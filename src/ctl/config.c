@@ -14,6 +14,8 @@
 
 #define POINTER_MAX 256
 #define REUSE_MAX 1000000u
+#define SECOND UINT64_C(1000000000)
+#define ASK_SECONDS_MAX UINT64_C(86400)
 
 /* Where we are, for the sentence. */
 struct place {
@@ -96,6 +98,96 @@ count_read(const struct place *place, struct json_span value, void *field)
 		return place_fail(place, "a whole number of at least 1");
 	*(uint32_t *)field = (uint32_t)count;
 	return 0;
+}
+
+/* Whole seconds, in a field of 32 bits. */
+static int
+seconds_read(const struct place *place, struct json_span value, void *field)
+{
+	uint64_t ns;
+
+	const int r = duration_read(place, value, &ns);
+	if (r != 0)
+		return r;
+	if (ns < SECOND || ns / SECOND > 366 * ASK_SECONDS_MAX)
+		return place_fail(place, "from 1s to 8784h");
+	*(uint32_t *)field = (uint32_t)(ns / SECOND);
+	return 0;
+}
+
+static int
+resume_read(const struct place *place, struct json_span value, void *field)
+{
+	uint64_t bytes;
+
+	const int r = size_read(place, value, &bytes);
+	if (r != 0)
+		return r;
+	if (bytes > (16u << 20))
+		return place_fail(place, "at most 16MiB");
+	*(uint32_t *)field = (uint32_t)bytes;
+	return 0;
+}
+
+static int
+file_read(const struct place *place, struct json_span value, void *field)
+{
+	char *path = field;
+
+	if (text_get(value, path, CTL_FILE_MAX) != 0 || path[0] == '\0')
+		return place_fail(place, "the path of a file");
+	return 0;
+}
+
+static int
+format_read(const struct place *place, struct json_span value, void *field)
+{
+	if (!json_string_equals(value, "text") &&
+	    !json_string_equals(value, "json"))
+		return place_fail(place, "\"text\" or \"json\"");
+	*(bool *)field = json_string_equals(value, "json");
+	return 0;
+}
+
+static int
+level_read(const struct place *place, struct json_span value, void *field)
+{
+	if (!json_string_equals(value, "info") &&
+	    !json_string_equals(value, "debug"))
+		return place_fail(place, "\"info\" or \"debug\"");
+	*(bool *)field = json_string_equals(value, "debug");
+	return 0;
+}
+
+static int
+socket_read(const struct place *place, struct json_span value, void *field)
+{
+	char *path = field;
+
+	if (text_get(value, path,
+		sizeof(((struct ctl_server_config *)0)->socket)) != 0 ||
+	    path[0] != '/')
+		return place_fail(place,
+		    "the path of a Unix socket, from /, of at most 107 bytes");
+	return 0;
+}
+
+static int
+share_read(const struct place *place, struct json_span value, void *field)
+{
+	static const char *const names[] = {
+		[WIRE_SHARE_PRINCIPAL] = "principal",
+		[WIRE_SHARE_SESSION] = "session",
+		[WIRE_SHARE_ALL] = "all",
+	};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (json_string_equals(value, names[i])) {
+			*(uint32_t *)field = i;
+			return 0;
+		}
+	}
+	return place_fail(place, "\"principal\", \"session\" or \"all\"");
 }
 
 static int
@@ -181,7 +273,7 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 	return 0;
 }
 
-static read_fn limits_read, servers_read;
+static read_fn limits_read, servers_read, tls_read, sessions_read, log_read;
 
 #define LIMIT(name, read, member)                                              \
 	{                                                                      \
@@ -212,6 +304,28 @@ static const struct member server_members[] = {
 	SERVER("reuse", reuse_read, limits),
 	SERVER("jit", jit_read, limits.flags),
 	SERVER("warmup", warmup_read, limits.flags),
+	SERVER("socket", socket_read, socket),
+	SERVER("share", share_read, share),
+};
+
+static const struct member tls_members[] = {
+	TOP("cert", file_read, tls_cert),
+	TOP("key", file_read, tls_key),
+};
+
+static const struct member sessions_members[] = {
+	TOP("idle", seconds_read, sessions.idle_s),
+	TOP("life", seconds_read, sessions.life_s),
+	TOP("per_principal", count_read, sessions.per_principal),
+	TOP("per_tenant", count_read, sessions.per_tenant),
+	TOP("resume", resume_read, sessions.resume_bytes),
+	TOP("ask", seconds_read, sessions.ask_s),
+	TOP("asks", count_read, sessions.asks_max),
+};
+
+static const struct member log_members[] = {
+	TOP("format", format_read, log_json),
+	TOP("level", level_read, verbose),
 };
 
 static const struct member top_members[] = {
@@ -223,6 +337,9 @@ static const struct member top_members[] = {
 	TOP("cells", count_read, cells),
 	TOP("hosts", names_read, hosts),
 	TOP("origins", names_read, origins),
+	{ "tls", tls_read, 0 },
+	{ "sessions", sessions_read, 0 },
+	{ "log", log_read, 0 },
 	TOP("servers", servers_read, servers),
 };
 
@@ -234,6 +351,9 @@ static const struct part {
 	{ "", top_members, ARRAY_LEN(top_members) },
 	{ "limits", limits_members, ARRAY_LEN(limits_members) },
 	{ "server", server_members, ARRAY_LEN(server_members) },
+	{ "tls", tls_members, ARRAY_LEN(tls_members) },
+	{ "sessions", sessions_members, ARRAY_LEN(sessions_members) },
+	{ "log", log_members, ARRAY_LEN(log_members) },
 };
 
 const char *
@@ -335,6 +455,30 @@ limits_read(const struct place *place, struct json_span value, void *field)
 	return r;
 }
 
+static int
+tls_read(const struct place *place, struct json_span value, void *field)
+{
+	struct ctl_config *config = field;
+
+	const int r = part_read(place, value, &parts[3], config);
+	if (r == 0 &&
+	    (config->tls_cert[0] == '\0' || config->tls_key[0] == '\0'))
+		return place_fail(place, "an object of \"cert\" and \"key\"");
+	return r;
+}
+
+static int
+sessions_read(const struct place *place, struct json_span value, void *field)
+{
+	return part_read(place, value, &parts[4], field);
+}
+
+static int
+log_read(const struct place *place, struct json_span value, void *field)
+{
+	return part_read(place, value, &parts[5], field);
+}
+
 static bool
 is_twice(struct json_span object, struct json_span key)
 {
@@ -382,6 +526,7 @@ ctl_config_init(struct ctl_config *config)
 		.listen = "127.0.0.1:7330",
 		.memory_budget = UINT64_C(1) << 30,
 		.cells = 256,
+		.sessions = WIRE_SESSIONS_DEFAULT,
 		.defaults = { .limits = WIRE_LIMITS_DEFAULT, .pool_max = 16 },
 	};
 }
@@ -458,6 +603,29 @@ ctl_config_server(const struct ctl_config *config, const char *name,
 	    want.value.at == NULL)
 		return;
 	(void)part_read(&nowhere, want.value, &parts[2], server);
+}
+
+int
+ctl_config_sockets(const struct ctl_config *config,
+    int (*each)(void *arg, const char *name), void *arg)
+{
+	struct ctl_server_config server;
+	struct json_span key, value;
+	struct json_iter iter;
+	char name[256];
+	int r = 0;
+
+	if (config->servers.at == NULL)
+		return 0;
+	(void)json_iter_init(&iter, config->servers);
+	while (r == 0 && json_iter_member(&iter, &key, &value)) {
+		if (json_string_copy(key, name, sizeof(name), NULL) != 0)
+			continue;
+		ctl_config_server(config, name, &server);
+		if (server.socket[0] != '\0')
+			r = each(arg, name);
+	}
+	return r;
 }
 
 int

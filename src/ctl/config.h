@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "json/json.h"
 #include "wire/limits.h"
+#include "wire/plan.h"
 
 #define CTL_CONFIG_BYTES_MAX (1u << 20)
 #define CTL_NAMES_MAX 512 /* of wire_plan's hosts and origins */
@@ -25,7 +26,11 @@
 struct ctl_server_config {
 	struct wire_limits limits;
 	uint32_t pool_max;
+	uint32_t share; /* enum wire_share */
+	char socket[sizeof(((struct wire_deployment *)0)->socket)]; /* or "" */
 };
+
+#define CTL_FILE_MAX 1024 /* of a path in the settings */
 
 struct ctl_config {
 	char *text; /* owned: the spans borrow from it */
@@ -35,6 +40,10 @@ struct ctl_config {
 	uint32_t cells;
 	char hosts[CTL_NAMES_MAX]; /* by comma */
 	char origins[CTL_NAMES_MAX];
+	struct wire_sessions sessions;
+	char tls_cert[CTL_FILE_MAX]; /* as it stands there; "": no TLS */
+	char tls_key[CTL_FILE_MAX];
+	bool log_json, verbose;
 	struct ctl_server_config defaults;
 	struct json_span servers; /* {"NAME": {…}}, checked */
 };
@@ -55,6 +64,11 @@ int ctl_config_parse(struct ctl_config *config, const char *path,
 void ctl_config_server(const struct ctl_config *config, const char *name,
     struct ctl_server_config *server);
 
+/* Calls `each` for every server that the settings alone make (it has a
+ * "socket"), until one does not return 0. */
+int ctl_config_sockets(const struct ctl_config *config,
+    int (*each)(void *arg, const char *name), void *arg);
+
 /* CTL_E_CONFIG if /servers has a name that is not among those served. */
 int ctl_config_names_check(const struct ctl_config *config,
     bool (*is_served)(void *arg, const char *name), void *arg, struct err *err);
@@ -62,6 +76,6 @@ int ctl_config_names_check(const struct ctl_config *config,
 /* Adds names to a comma list. -ENAMETOOLONG. */
 int ctl_names_add(char list[CTL_NAMES_MAX], const char *name);
 
-/* The i-th member name of a part ("", "limits", "server"); NULL past the
- * last: for the test that the schema and the reader agree. */
+/* The i-th member name of a part ("", "limits", "server", "tls", "sessions",
+ * "log"); NULL past the last: for the test that the schema and the reader agree. */
 const char *ctl_config_member(const char *part, size_t i);

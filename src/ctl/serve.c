@@ -1,67 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cordon serve: reads servers and configuration as the person who typed it,
- * binds the listener, starts the supervisor and stays as its shadow: signals
- * go down, the exit status comes up.
+ * binds the listeners, starts the supervisor and stays as its shadow: it feeds
+ * it what is served, reads that anew at SIGHUP, passes other signals down, and
+ * brings the exit status up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/auto.h"
+#include "ctl/bounds.h"
 #include "ctl/catalog.h"
 #include "ctl/config.h"
 #include "ctl/ctl.h"
-#include "ctl/bounds.h"
+#include "ctl/feed.h"
 #include "ctl/listen.h"
 #include "ctl/option.h"
+#include "ctl/served.h"
+#include "ctl/state.h"
 #include "ctl/supervisor.h"
 #include "ctl/text.h"
+#include "ctl/tls.h"
 #include "ctl/token.h"
-#include "json/out.h"
+#include "wire/wire.h"
 
+/* As given on the command line: wins over the settings, at each reading. */
 struct command {
-	/* As given on the command line. */
 	const char *config_path, *listen, *token_path;
+	const char *tls_cert, *tls_key;
 	bool no_auth, log_json, verbose, json;
 	struct ctl_list hosts, origins;
 	uint64_t memory_budget;
 	uint32_t cells;
-	/* What became of it. */
+	char **paths;
+	int n_paths;
+};
+
+/* What was read, once: what is served and how. */
+struct reading {
 	char config_found[PATH_MAX];
 	struct ctl_config config;
 	struct ctl_catalog catalog;
+	const char *listen;
+	bool has_tls;
+	int tls_fd;
+};
+
+struct host {
+	const struct command *command;
 	struct ctl_listener listener;
 	struct ctl_token token;
+	struct ctl_state state;
+	struct ctl_supervisor supervisor;
+	int operator_fd; /* ours */
+	int stop_fd; /* SIGINT, SIGTERM: readable, never read */
+	bool has_tls;
+	sigset_t waited;
 };
 
 static const char notes[] =
     "Every .js or .mjs file and every folder with a bundle in DIR is a "
-    "server, named by\nits stem, at http://ADDRESS/s/NAME/mcp. Settings are "
-    "read from --config or from\nDIR/cordon.json; options win over them. See "
-    "cordon-serve(1).";
+    "server, named by\nits stem, at http://ADDRESS/s/NAME/mcp, and approved "
+    "by having been put there.\nOther servers come from cordon upstream add. "
+    "Settings are read from --config or\nfrom DIR/cordon.json; options win "
+    "over them; SIGHUP reads both anew. See\ncordon-serve(1).";
 
 /* DIR/cordon.json of the folders given; one at most. */
 static int
-config_find(struct command *command, char **paths, int n, struct err *err)
+config_find(
+    const struct command *command, struct reading *reading, struct err *err)
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < n && command->config_path == NULL; i++) {
-		if (snprintf(path, sizeof(path), "%s/cordon.json", paths[i]) >=
-			PATH_MAX ||
+	for (int i = 0; i < command->n_paths; i++) {
+		if (snprintf(path, sizeof(path), "%s/cordon.json",
+			command->paths[i]) >= PATH_MAX ||
 		    access(path, F_OK) < 0)
 			continue;
-		if (command->config_found[0] != '\0')
+		if (reading->config_found[0] != '\0')
 			return err_set(err, CTL_E_CONFIG,
 			    "%s and %s: say which with --config",
-			    command->config_found, path);
-		strcpy(command->config_found, path);
+			    reading->config_found, path);
+		strcpy(reading->config_found, path);
 	}
-	if (command->config_path == NULL && command->config_found[0] != '\0')
-		command->config_path = command->config_found;
 	return 0;
 }
 
@@ -79,13 +106,20 @@ names_take(char list[CTL_NAMES_MAX], const struct ctl_list *given,
 }
 
 static int
-config_take(struct command *command, char **paths, int n, struct err *err)
+config_take(
+    const struct command *command, struct reading *reading, struct err *err)
 {
-	struct ctl_config *config = &command->config;
+	struct ctl_config *config = &reading->config;
+	int r = 0;
 
-	int r = config_find(command, paths, n, err);
-	if (r == 0 && command->config_path != NULL)
-		r = ctl_config_read(config, command->config_path, err);
+	if (command->config_path == NULL)
+		r = config_find(command, reading, err);
+	else if (strlen(command->config_path) >= PATH_MAX)
+		r = err_set(err, CTL_E_CONFIG, "--config: too long a path");
+	else
+		strcpy(reading->config_found, command->config_path);
+	if (r == 0 && reading->config_found[0] != '\0')
+		r = ctl_config_read(config, reading->config_found, err);
 	if (r == 0)
 		r = names_take(config->hosts, &command->hosts, "host", err);
 	if (r == 0)
@@ -94,12 +128,14 @@ config_take(struct command *command, char **paths, int n, struct err *err)
 	if (r != 0)
 		return r;
 
-	if (command->listen == NULL)
-		command->listen = config->listen;
-	if (command->memory_budget == 0)
-		command->memory_budget = config->memory_budget;
-	if (command->cells == 0)
-		command->cells = config->cells;
+	reading->listen =
+	    command->listen != NULL ? command->listen : config->listen;
+	if (command->memory_budget != 0)
+		config->memory_budget = command->memory_budget;
+	if (command->cells != 0)
+		config->cells = command->cells;
+	config->log_json |= command->log_json;
+	config->verbose |= command->verbose;
 	return 0;
 }
 
@@ -109,159 +145,144 @@ is_served(void *arg, const char *name)
 	return ctl_catalog_find(arg, name) != NULL;
 }
 
+struct sockets {
+	struct ctl_catalog *catalog;
+	struct err *err;
+};
+
 static int
-catalog_take(struct command *command, char **paths, int n, struct err *err)
+socket_take(void *arg, const char *name)
 {
+	const struct sockets *sockets = arg;
+
+	return ctl_catalog_socket_add(sockets->catalog, name, sockets->err);
+}
+
+static int
+catalog_take(
+    const struct command *command, struct reading *reading, struct err *err)
+{
+	struct sockets sockets = { &reading->catalog, err };
 	int r = 0;
 
-	for (int i = 0; i < n && r == 0; i++)
-		r = ctl_catalog_add(&command->catalog, paths[i], err);
-	if (r == 0 && command->catalog.n_servers == 0)
+	for (int i = 0; i < command->n_paths && r == 0; i++)
+		r = ctl_catalog_add(&reading->catalog, command->paths[i], err);
+	if (r == 0 && command->n_paths > 0 && reading->catalog.n_servers == 0)
 		return err_set(err, CTL_E_CATALOG,
 		    "no server in %s%s: there is neither a .js or .mjs file "
 		    "nor a folder with one",
-		    paths[0], n > 1 ? " and the others" : "");
+		    command->paths[0],
+		    command->n_paths > 1 ? " and the others" : "");
+	if (r == 0)
+		r = ctl_config_sockets(&reading->config, socket_take, &sockets);
 	if (r == 0)
 		r = ctl_config_names_check(
-		    &command->config, is_served, &command->catalog, err);
-	return r == 0 ? ctl_catalog_read(&command->catalog, err) : r;
+		    &reading->config, is_served, &reading->catalog, err);
+	return r == 0 ? ctl_catalog_read(&reading->catalog, err) : r;
+}
+
+/* A path of the settings counts from the folder they are in. */
+static void
+beside(const char *config_path, const char *path, char full[PATH_MAX])
+{
+	const char *slash = strrchr(config_path, '/');
+	const int folder = slash != NULL && path[0] != '/'
+	    ? (int)(slash - config_path) + 1
+	    : 0;
+
+	/* What does not fit is a path that is not there. */
+	if (snprintf(full, PATH_MAX, "%.*s%s", folder, config_path, path) >=
+	    PATH_MAX)
+		full[0] = '\0';
 }
 
 static int
-deployments_fill(
-    const struct command *command, struct wire_deployment *deployments)
+tls_take(
+    const struct command *command, struct reading *reading, struct err *err)
 {
-	for (size_t i = 0; i < command->catalog.n_servers; i++) {
-		const struct ctl_server *server = &command->catalog.servers[i];
-		struct ctl_server_config own;
+	const struct ctl_config *config = &reading->config;
+	char cert[PATH_MAX], key[PATH_MAX];
 
-		ctl_config_server(&command->config, server->name, &own);
-		const int r = ctl_deployment_set(&deployments[i], server->name,
-		    server->bundle.fd, own.pool_max, &own.limits);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if ((command->tls_cert != NULL) != (command->tls_key != NULL))
+		return err_set(err, CTL_E_CONFIG,
+		    "--tls-cert and --tls-key: one needs the other");
+	if (command->tls_cert != NULL)
+		return ctl_tls_read(
+		    command->tls_cert, command->tls_key, &reading->tls_fd, err);
+	if (config->tls_cert[0] == '\0')
+		return 0;
+	beside(reading->config_found, config->tls_cert, cert);
+	beside(reading->config_found, config->tls_key, key);
+	return ctl_tls_read(cert, key, &reading->tls_fd, err);
+}
+
+static int
+reading_take(
+    const struct command *command, struct reading *reading, struct err *err)
+{
+	*reading = (struct reading){ .tls_fd = -1 };
+	ctl_config_init(&reading->config);
+	int r = config_take(command, reading, err);
+	if (r == 0)
+		r = catalog_take(command, reading, err);
+	if (r == 0)
+		r = tls_take(command, reading, err);
+	reading->has_tls = reading->tls_fd >= 0;
+	return r;
 }
 
 static void
-plan_fill(const struct command *command, struct wire_plan *plan)
+reading_fini(struct reading *reading)
 {
+	ctl_catalog_fini(&reading->catalog);
+	ctl_config_fini(&reading->config);
+	if (reading->tls_fd >= 0)
+		close(reading->tls_fd);
+	reading->tls_fd = -1;
+}
+
+static void
+plan_fill(const struct host *host, const struct reading *reading,
+    int operator_fd, struct wire_plan *plan)
+{
+	const struct ctl_config *config = &reading->config;
+
 	*plan = (struct wire_plan){
 		.magic = WIRE_PLAN_MAGIC,
-		.n_deployments = (uint32_t)command->catalog.n_servers,
 		.client_fd = -1,
-		.listen_fd = command->listener.fd,
-		.admin_fd = -1,
-		.operator_fd = -1,
-		.store_fd = -1,
-		.tls_fd = -1,
-		.sessions = WIRE_SESSIONS_DEFAULT,
-		.memory_budget = command->memory_budget,
-		.cells_max = command->cells,
-		.flags = (command->no_auth ? WIRE_PLAN_NO_AUTH : 0) |
-		    (command->log_json ? WIRE_PLAN_LOG_JSON : 0) |
-		    (command->verbose ? WIRE_PLAN_VERBOSE : 0),
+		.listen_fd = host->listener.fd,
+		.memory_budget = config->memory_budget,
+		.cells_max = config->cells,
+		.flags = (host->command->no_auth ? WIRE_PLAN_NO_AUTH : 0) |
+		    (config->log_json ? WIRE_PLAN_LOG_JSON : 0) |
+		    (config->verbose ? WIRE_PLAN_VERBOSE : 0),
+		.admin_fd = host->state.admin_fd,
+		.operator_fd = operator_fd,
+		.store_fd = host->state.store_fd,
+		.tls_fd = reading->tls_fd,
+		.sessions = config->sessions,
 	};
-	memcpy(plan->token_hash, command->token.hash, CTL_TOKEN_HASH);
-	strcpy(plan->hosts, command->config.hosts);
-	strcpy(plan->origins, command->config.origins);
+	memcpy(plan->token_hash, host->token.hash, CTL_TOKEN_HASH);
+	strcpy(plan->hosts, config->hosts);
+	strcpy(plan->origins, config->origins);
 }
 
 static int
-supervisor_start(const struct command *command,
-    struct ctl_supervisor *supervisor, struct err *err)
+supervisor_start(
+    struct host *host, const struct reading *reading, struct err *err)
 {
-	auto_free struct wire_deployment *deployments =
-	    calloc(command->catalog.n_servers, sizeof(*deployments));
 	struct wire_plan plan;
+	int pair[2];
 
-	if (deployments == NULL)
-		return err_set(err, -ENOMEM, "no memory for the plan");
-
-	const int r = deployments_fill(command, deployments);
+	int r = wire_pair(SOCK_SEQPACKET, pair);
 	if (r < 0)
-		return err_set(err, r, "no plan can be made: %s", strerror(-r));
-	plan_fill(command, &plan);
-	return ctl_supervisor_start(&plan, deployments, false, supervisor, err);
-}
-
-static const char *
-kind_name(const struct ctl_server *server)
-{
-	return server->bundle.is_folder ? "bundle" : "file";
-}
-
-static void
-served_print_json(const struct command *command)
-{
-	const struct ctl_catalog *catalog = &command->catalog;
-	const char *address = command->listener.address;
-	struct json_out out;
-
-	json_out_init(&out, 8u << 20);
-	json_out_text(&out, "{\"url\":\"http://");
-	json_out_text(&out, address);
-	json_out_text(&out, "\",\"token_file\":");
-	if (command->no_auth)
-		json_out_text(&out, "null");
-	else
-		json_out_string(
-		    &out, command->token.path, strlen(command->token.path));
-	json_out_text(&out, ",\"servers\":[");
-	for (size_t i = 0; i < catalog->n_servers; i++) {
-		const struct ctl_server *server = &catalog->servers[i];
-		char text[512];
-
-		snprintf(text, sizeof(text),
-		    "%s{\"name\":\"%s\",\"kind\":\"%s\","
-		    "\"url\":\"http://%s/s/%s/mcp\"}",
-		    i > 0 ? "," : "", server->name, kind_name(server), address,
-		    server->name);
-		json_out_text(&out, text);
-	}
-	json_out_text(&out, "]}\n");
-	fwrite(out.bytes, 1, out.len, stdout);
-	json_out_fini(&out);
-}
-
-static void
-token_print(const struct command *command)
-{
-	const struct ctl_token *token = &command->token;
-
-	if (command->no_auth)
-		printf("\nNo authentication: every local program may call "
-		       "these servers.\n");
-	else if (token->is_new)
-		printf("\nBearer token, made now and kept in %s:\n\n"
-		       "  %s\n",
-		    token->path, token->text);
-	else
-		printf("\nThe bearer token is in %s.\n", token->path);
-	if (!command->listener.is_loopback)
-		printf("Other machines can reach this address, and it does "
-		       "not speak TLS:\nlet them come through a proxy that "
-		       "does.\n");
-}
-
-static void
-served_print(const struct command *command)
-{
-	const struct ctl_catalog *catalog = &command->catalog;
-	int width = 4;
-
-	for (size_t i = 0; i < catalog->n_servers; i++) {
-		const int len = (int)strlen(catalog->servers[i].name);
-		width = len > width ? len : width;
-	}
-	printf("%-*s  KIND    URL\n", width, "NAME");
-	for (size_t i = 0; i < catalog->n_servers; i++)
-		printf("%-*s  %-6s  http://%s/s/%s/mcp\n", width,
-		    catalog->servers[i].name, kind_name(&catalog->servers[i]),
-		    command->listener.address, catalog->servers[i].name);
-	token_print(command);
-	printf("\nCtrl-C ends it.\n");
+		return err_set(err, r, "no socket pair: %s", strerror(-r));
+	auto_close int theirs = pair[1];
+	host->operator_fd = pair[0];
+	fcntl(host->operator_fd, F_SETFL, O_NONBLOCK);
+	plan_fill(host, reading, theirs, &plan);
+	return ctl_supervisor_host(
+	    &plan, host->state.lock_fd, &host->supervisor, err);
 }
 
 static bool
@@ -274,85 +295,183 @@ has_ended(pid_t pid)
 	    info.si_pid == pid;
 }
 
+/* Everything that can change while it runs, as one. */
+static int
+changes_feed(
+    const struct host *host, const struct reading *reading, struct err *err)
+{
+	const struct ctl_feed feed = { host->operator_fd, host->stop_fd };
+	auto_close int plan_fd = -1;
+	struct wire_plan plan;
+
+	plan_fill(host, reading, -1, &plan);
+	int r = ctl_plan_seal(&plan, NULL, &plan_fd);
+	if (r < 0)
+		return err_set(
+		    err, r, "no memory file for the plan: %s", strerror(-r));
+	r = ctl_feed_servers(&feed, &reading->catalog, &reading->config, err);
+	if (r == 0)
+		r = ctl_feed_file(&feed, WIRE_SETTINGS, plan_fd, err);
+	if (r == 0 && reading->has_tls)
+		r = ctl_feed_file(&feed, WIRE_TLS, reading->tls_fd, err);
+	return r;
+}
+
+/* The old state stays in force unless all of the new one is good. */
+static void
+reload(const struct host *host)
+{
+	struct reading reading;
+	struct err err;
+
+	int r = reading_take(host->command, &reading, &err);
+	if (r == 0 && reading.has_tls != host->has_tls)
+		r = err_set(&err, CTL_E_CONFIG,
+		    "TLS is %s in the new settings: that needs a new start",
+		    reading.has_tls ? "on" : "off");
+	if (r == 0)
+		r = changes_feed(host, &reading, &err);
+	if (r == 0)
+		fprintf(stderr,
+		    "cordon serve: settings and %zu servers are read anew\n",
+		    reading.catalog.n_servers);
+	else if (r != CTL_E_FEED_STOPPED)
+		fprintf(stderr,
+		    "cordon serve: %s\ncordon serve: nothing is changed\n",
+		    err.text);
+	reading_fini(&reading);
+}
+
 /* Signals go down until the child has ended. */
 static int
-shadow(struct ctl_supervisor *supervisor, const sigset_t *waited)
+shadow(struct host *host)
 {
-	int status, number;
+	struct ctl_supervisor *supervisor = &host->supervisor;
+	int number;
 
 	for (;;) {
-		if (sigwait(waited, &number) != 0)
+		if (sigwait(&host->waited, &number) != 0)
 			continue;
-		if (number != SIGCHLD)
+		if (number == SIGHUP)
+			reload(host);
+		else if (number != SIGCHLD)
 			kill(supervisor->pid, number);
 		else if (has_ended(supervisor->pid))
 			break;
 	}
-	status = ctl_supervisor_end(supervisor, -1);
+	const int status = ctl_supervisor_end(supervisor, -1);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int
-prepare(struct command *command, char **paths, int n, struct err *err)
+prepare(struct host *host, struct reading *reading, struct err *err)
 {
-	int r = config_take(command, paths, n, err);
-	if (r == 0)
-		r = catalog_take(command, paths, n, err);
+	const struct command *command = host->command;
+
+	int r = reading_take(command, reading, err);
 	if (r == 0)
 		r = ctl_listen(
-		    command->listen, command->no_auth, &command->listener, err);
-	if (r == 0 && !command->no_auth)
-		r = ctl_token_get(&command->token, command->token_path, err);
+		    reading->listen, command->no_auth, &host->listener, err);
+	if (r == 0)
+		r = ctl_token_get(&host->token, command->token_path, err);
+	if (r == 0)
+		r = ctl_state_open(&host->state, err);
+	host->has_tls = reading->has_tls;
 	return r;
 }
 
+/* What the supervisor has by now, or what is of no more use. */
 static void
-command_fini(struct command *command)
+handed_on(struct host *host, struct reading *reading)
 {
-	if (command->listener.fd >= 0)
-		close(command->listener.fd);
-	command->listener.fd = -1;
-	ctl_catalog_fini(&command->catalog);
-	ctl_config_fini(&command->config);
-	ctl_token_fini(&command->token);
+	if (host->listener.fd >= 0)
+		close(host->listener.fd);
+	host->listener.fd = -1;
+	ctl_state_handed_on(&host->state);
+	ctl_token_fini(&host->token);
+	reading_fini(reading);
+}
+
+static void
+signals_take(struct host *host)
+{
+	sigset_t stopping;
+
+	sigemptyset(&stopping);
+	sigaddset(&stopping, SIGINT);
+	sigaddset(&stopping, SIGTERM);
+	host->waited = stopping;
+	sigaddset(&host->waited, SIGCHLD);
+	sigaddset(&host->waited, SIGHUP);
+	sigprocmask(SIG_BLOCK, &host->waited, NULL);
+	host->stop_fd = signalfd(-1, &stopping, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+failed(const struct err *err, int exit_code)
+{
+	fprintf(stderr, "cordon serve: %s\n", err->text);
+	return exit_code;
+}
+
+/* From the start to the first word, then to the end. */
+static int
+host_run(struct host *host, struct reading *reading)
+{
+	const struct ctl_served served = { &host->listener, &host->token,
+		&reading->catalog, host->state.socket_path,
+		host->command->no_auth, host->has_tls };
+	const struct ctl_feed feed = { host->operator_fd, host->stop_fd };
+	struct err err = { "no memory" };
+
+	const int r =
+	    ctl_feed_servers(&feed, &reading->catalog, &reading->config, &err);
+	if (r == CTL_E_FEED_LOST || r == CTL_E_FEED_STOPPED) {
+		handed_on(host, reading);
+		return shadow(host); /* it has told why, or will be told */
+	}
+	if (r != 0) {
+		kill(host->supervisor.pid, SIGTERM);
+		handed_on(host, reading);
+		(void)shadow(host);
+		return failed(&err, CTL_EXIT_USAGE);
+	}
+	if (host->command->json)
+		ctl_served_print_json(&served);
+	else
+		ctl_served_print(&served);
+	fflush(stdout);
+	handed_on(host, reading);
+	return shadow(host);
 }
 
 static int
 command_run(void *values, int n, char **paths)
 {
 	struct command *command = values;
-	struct ctl_supervisor supervisor;
+	struct host host = { .command = command,
+		.listener.fd = -1,
+		.state = CTL_STATE_NONE,
+		.operator_fd = -1,
+		.stop_fd = -1 };
 	struct err err = { "no memory" };
-	sigset_t waited;
+	struct reading reading;
+	int exit_code;
 
+	command->paths = paths;
+	command->n_paths = n;
 	ctl_files_raise();
-	ctl_config_init(&command->config);
-	sigemptyset(&waited);
-	sigaddset(&waited, SIGCHLD);
-	sigaddset(&waited, SIGHUP);
-	sigaddset(&waited, SIGINT);
-	sigaddset(&waited, SIGTERM);
-
-	int r = prepare(command, paths, n, &err);
-	if (r != 0) {
-		fprintf(stderr, "cordon serve: %s\n", err.text);
-		command_fini(command);
-		return CTL_EXIT_USAGE;
+	if (prepare(&host, &reading, &err) != 0) {
+		exit_code = failed(&err, CTL_EXIT_USAGE);
+	} else {
+		signals_take(&host);
+		exit_code = supervisor_start(&host, &reading, &err) == 0
+		    ? host_run(&host, &reading)
+		    : failed(&err, CTL_EXIT_INTERNAL);
 	}
-	sigprocmask(SIG_BLOCK, &waited, NULL);
-	r = supervisor_start(command, &supervisor, &err);
-	if (r != 0) {
-		fprintf(stderr, "cordon serve: %s\n", err.text);
-		command_fini(command);
-		return CTL_EXIT_INTERNAL;
-	}
-	if (command->json)
-		served_print_json(command);
-	else
-		served_print(command);
-	fflush(stdout);
-	command_fini(command); /* the supervisor has what it needs */
-	return shadow(&supervisor, &waited);
+	handed_on(&host, &reading);
+	ctl_state_fini(&host.state);
+	return exit_code;
 }
 
 #define AT(member) offsetof(struct command, member)
@@ -364,6 +483,10 @@ static const struct ctl_option options[] = {
 	    "settings (DIR/cordon.json)" },
 	{ "token-file", 0, CTL_TEXT, AT(token_path), "FILE",
 	    "the bearer token; made if it is not there" },
+	{ "tls-cert", 0, CTL_TEXT, AT(tls_cert), "FILE",
+	    "the certificate and its chain, in PEM" },
+	{ "tls-key", 0, CTL_TEXT, AT(tls_key), "FILE",
+	    "its key, in PEM, readable by its owner only" },
 	{ "no-auth", 0, CTL_FLAG, AT(no_auth), NULL,
 	    "no token; on loopback addresses only" },
 	{ "host", 0, CTL_LIST, AT(hosts), "NAME",
@@ -381,15 +504,15 @@ static const struct ctl_option options[] = {
 	    "one JSON line when listening: url, token_file, servers" },
 };
 
-static const struct ctl_command serve = { "cordon serve", "DIR...",
-	"Serves tools as MCP servers over HTTP, each call in a fresh isolate "
-	"in a fresh,\nlocked-down process.",
-	options, ARRAY_LEN(options), notes, 1, CTL_OPERANDS_ANY, command_run };
+static const struct ctl_command serve = { "cordon serve", "[DIR...]",
+	"Runs the host: serves tools as MCP servers over HTTP, each call in a "
+	"fresh isolate\nin a fresh, locked-down process.",
+	options, ARRAY_LEN(options), notes, 0, CTL_OPERANDS_ANY, command_run };
 
 int
 ctl_serve(int argc, char **argv)
 {
-	struct command command = { .listener.fd = -1 };
+	struct command command = { 0 };
 
 	return ctl_command_run(&serve, &command, argc, argv);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +11,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "base/auto.h"
 
 #define BACKLOG 128
+#define ENDING_ROUNDS 400u /* of 50 ms: more than a host takes to drain */
 
 int
 ctl_state_path(const char *name, char path[PATH_MAX], struct err *err)
@@ -58,6 +61,35 @@ ctl_folders_make(const char *path, struct err *err)
 	return 0;
 }
 
+/* Whether the host that holds the lock is on its way out: its supervisor still
+ * drains, but the `cordon serve` that wrote its number here has ended. */
+static bool
+is_ending(int lock_fd)
+{
+	char text[16] = "";
+	const ssize_t n = pread(lock_fd, text, sizeof(text) - 1, 0);
+	const long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+	return pid > 1 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+static int
+lock_wait(int lock_fd)
+{
+	static const struct timespec pause = { 0, 50000000 };
+
+	for (unsigned i = 0; i < ENDING_ROUNDS; i++) {
+		if (flock(lock_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (!is_ending(lock_fd))
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
+}
+
 static int
 lock_take(struct ctl_state *state, struct err *err)
 {
@@ -73,10 +105,13 @@ lock_take(struct ctl_state *state, struct err *err)
 	    open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, (mode_t)0600);
 	if (state->lock_fd < 0)
 		return err_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (flock(state->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	r = lock_wait(state->lock_fd);
+	if (r == 0 && ftruncate(state->lock_fd, 0) == 0 &&
+	    dprintf(state->lock_fd, "%d\n", getpid()) > 0)
 		return 0;
-	if (errno != EWOULDBLOCK)
-		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	if (r != -EBUSY)
+		return err_set(
+		    err, -EIO, "%s: %s", path, strerror(r < 0 ? -r : errno));
 	*strrchr(path, '/') = '\0';
 	return err_set(err, -EBUSY,
 	    "a host is running with the state in %s already; end it, or set "
@@ -183,16 +218,25 @@ ctl_state_open(struct ctl_state *state, struct err *err)
 }
 
 void
-ctl_state_fini(struct ctl_state *state)
+ctl_state_handed_on(struct ctl_state *state)
 {
-	int *fds[] = { &state->admin_fd, &state->store_fd, &state->lock_fd };
+	int *fds[] = { &state->admin_fd, &state->store_fd };
 
-	if (state->socket_path[0] != '\0')
-		unlink(state->socket_path);
-	state->socket_path[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+}
+
+void
+ctl_state_fini(struct ctl_state *state)
+{
+	if (state->socket_path[0] != '\0')
+		unlink(state->socket_path);
+	state->socket_path[0] = '\0';
+	ctl_state_handed_on(state);
+	if (state->lock_fd >= 0)
+		close(state->lock_fd);
+	state->lock_fd = -1;
 }

@@ -40,5 +40,8 @@ int ctl_state_open(struct ctl_state *state, struct err *err);
 		.lock_fd = -1, .store_fd = -1, .admin_fd = -1                  \
 	}
 
+/* Closes what the supervisor has by now: all but the lock. */
+void ctl_state_handed_on(struct ctl_state *state);
+
 /* Closes what is open; removes the socket if it was ours. */
 void ctl_state_fini(struct ctl_state *state);

@@ -44,8 +44,8 @@ ctl_deployment_set(struct wire_deployment *deployment, const char *name,
 	return 0;
 }
 
-static int
-plan_seal(const struct wire_plan *plan,
+int
+ctl_plan_seal(const struct wire_plan *plan,
     const struct wire_deployment *deployments, int *fd)
 {
 	const size_t records =
@@ -56,24 +56,34 @@ plan_seal(const struct wire_plan *plan,
 		return -ENOMEM;
 
 	memcpy(bytes, plan, sizeof(*plan));
-	memcpy(bytes + sizeof(*plan), deployments, records);
+	if (records > 0)
+		memcpy(bytes + sizeof(*plan), deployments, records);
 	return fd_memfd_seal("cordon-plan", bytes, sizeof(*plan) + records, fd);
 }
 
+struct child {
+	const char *path;
+	const struct wire_plan *plan;
+	const struct wire_deployment *deployments;
+	int plan_fd, lock_fd, said_fd, status_fd;
+	pid_t parent;
+};
+
 static int
-inherit_all(const struct wire_plan *plan,
-    const struct wire_deployment *deployments, int plan_fd)
+inherit_all(const struct child *child)
 {
-	const int named[] = { plan->client_fd, plan->listen_fd, plan->admin_fd,
-		plan->operator_fd, plan->store_fd, plan->tls_fd };
-	int r = fd_inherit(plan_fd);
+	const struct wire_plan *plan = child->plan;
+	const int named[] = { child->plan_fd, child->lock_fd, plan->client_fd,
+		plan->listen_fd, plan->admin_fd, plan->operator_fd,
+		plan->store_fd, plan->tls_fd };
+	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(named) && r == 0; i++) {
 		if (named[i] >= 0)
 			r = fd_inherit(named[i]);
 	}
 	for (uint32_t i = 0; i < plan->n_deployments && r == 0; i++)
-		r = fd_inherit(deployments[i].bundle_fd);
+		r = fd_inherit(child->deployments[i].bundle_fd);
 	return r;
 }
 
@@ -90,14 +100,6 @@ standard_streams_set(int said_fd)
 	return dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
 }
 
-struct child {
-	const char *path;
-	const struct wire_plan *plan;
-	const struct wire_deployment *deployments;
-	int plan_fd, said_fd, status_fd;
-	pid_t parent;
-};
-
 /* In the child: becomes the supervisor, or tells why not and ends. */
 static void __attribute__((noreturn)) child_run(const struct child *child)
 {
@@ -113,8 +115,7 @@ static void __attribute__((noreturn)) child_run(const struct child *child)
 
 	int r = standard_streams_set(child->said_fd);
 	if (r == 0)
-		r = inherit_all(
-		    child->plan, child->deployments, child->plan_fd);
+		r = inherit_all(child);
 	if (r == 0) {
 		snprintf(number, sizeof(number), "%d", child->plan_fd);
 		execl(child->path, "cordon-supervisor", "--plan", number,
@@ -182,25 +183,40 @@ child_start(struct child *child, int said_fd, struct ctl_supervisor *out)
 	return 0;
 }
 
+/* Starts it with what is set in child but the plan's own descriptor. */
+static int
+plan_start(struct child *child, int said_fd, struct ctl_supervisor *supervisor,
+    struct err *err)
+{
+	auto_close int plan_fd = -1;
+	char path[PATH_MAX];
+
+	int r = ctl_libexec_find("cordon-supervisor", path, err);
+	if (r < 0)
+		return r;
+	r = ctl_plan_seal(child->plan, child->deployments, &plan_fd);
+	if (r < 0)
+		return err_set(
+		    err, r, "no memory file for the plan: %s", strerror(-r));
+
+	child->path = path;
+	child->plan_fd = plan_fd;
+	r = child_start(child, said_fd, supervisor);
+	return r == 0
+	    ? 0
+	    : err_set(err, r, "%s cannot be started: %s", path, strerror(-r));
+}
+
 int
 ctl_supervisor_start(const struct wire_plan *plan,
     const struct wire_deployment *deployments, bool capture,
     struct ctl_supervisor *supervisor, struct err *err)
 {
-	auto_close int plan_fd = -1, read_fd = -1, write_fd = -1;
-	char path[PATH_MAX];
+	auto_close int read_fd = -1, write_fd = -1;
 	int said[2];
 
-	int r = ctl_libexec_find("cordon-supervisor", path, err);
-	if (r < 0)
-		return r;
-	r = plan_seal(plan, deployments, &plan_fd);
-	if (r < 0)
-		return err_set(
-		    err, r, "no memory file for the plan: %s", strerror(-r));
-
 	if (capture) {
-		r = pipe_new(said);
+		const int r = pipe_new(said);
 		if (r < 0)
 			return err_set(err, r, "no pipe: %s", strerror(-r));
 		read_fd = said[0];
@@ -208,14 +224,25 @@ ctl_supervisor_start(const struct wire_plan *plan,
 		fcntl(read_fd, F_SETFL, O_NONBLOCK);
 	}
 
-	struct child child = { path, plan, deployments, plan_fd, write_fd, -1,
-		0 };
-	r = child_start(&child, read_fd, supervisor);
-	if (r < 0)
-		return err_set(
-		    err, r, "%s cannot be started: %s", path, strerror(-r));
-	(void)fd_steal(&read_fd);
-	return 0;
+	struct child child = { .plan = plan,
+		.deployments = deployments,
+		.lock_fd = -1,
+		.said_fd = write_fd };
+	const int r = plan_start(&child, read_fd, supervisor, err);
+	if (r == 0)
+		(void)fd_steal(&read_fd);
+	return r;
+}
+
+int
+ctl_supervisor_host(const struct wire_plan *plan, int lock_fd,
+    struct ctl_supervisor *supervisor, struct err *err)
+{
+	struct child child = {
+		.plan = plan, .lock_fd = lock_fd, .said_fd = -1
+	};
+
+	return plan_start(&child, -1, supervisor, err);
 }
 
 int

@@ -38,6 +38,15 @@ int ctl_supervisor_start(const struct wire_plan *plan,
     const struct wire_deployment *deployments, bool capture,
     struct ctl_supervisor *supervisor, struct err *err);
 
+/* The same for a host: the servers come later. lock_fd is held as long as the
+ * supervisor lives, whatever becomes of us. */
+int ctl_supervisor_host(const struct wire_plan *plan, int lock_fd,
+    struct ctl_supervisor *supervisor, struct err *err);
+
+/* A sealed memfd of a plan and its deployments. Negative errno. */
+int ctl_plan_seal(const struct wire_plan *plan,
+    const struct wire_deployment *deployments, int *fd);
+
 /*
  * Waits for its end, at most so long, then kills; the descriptors are closed.
  * Returns its wait status.
