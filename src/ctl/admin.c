@@ -188,9 +188,10 @@ ctl_reply_print(const struct ctl_reply *reply)
 struct json_span
 ctl_reply_rows(const struct ctl_reply *reply, const char *member)
 {
-	return json_kind_of(reply->json) == JSON_KIND_ARRAY
-	    ? reply->json
-	    : ctl_member(reply->json, member);
+	const struct json_span rows = ctl_member(reply->json, member);
+
+	return json_kind_of(rows) == JSON_KIND_ARRAY ? rows
+						     : (struct json_span){ 0 };
 }
 
 int

@@ -92,7 +92,7 @@ int ctl_admin_endpoint(
 /* The reply as JSON in a line. */
 void ctl_reply_print(const struct ctl_reply *reply);
 
-/* An array: the reply itself, or its member. */
+/* An array of the reply; an empty span where there is none. */
 struct json_span
 ctl_reply_rows(const struct ctl_reply *reply, const char *member);
 

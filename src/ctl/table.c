@@ -252,7 +252,8 @@ rows_count(struct json_span rows)
 	struct json_iter iter;
 	size_t n = 0;
 
-	if (json_iter_init(&iter, rows) != 0)
+	if (json_kind_of(rows) != JSON_KIND_ARRAY ||
+	    json_iter_init(&iter, rows) != 0)
 		return 0;
 	while (json_iter_element(&iter, &row))
 		n++;
@@ -274,7 +275,8 @@ cells_fill(struct cell *cells, const struct ctl_column *columns,
 			return -ENOMEM;
 		cells[i].width = (int)strlen(columns[i].title);
 	}
-	if (json_iter_init(&iter, rows) != 0)
+	if (json_kind_of(rows) != JSON_KIND_ARRAY ||
+	    json_iter_init(&iter, rows) != 0)
 		return 0;
 	while (r == 0 && json_iter_element(&iter, &row)) {
 		for (size_t i = 0; i < n_columns && r == 0; i++)

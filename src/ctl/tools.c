@@ -282,12 +282,14 @@ static int
 result_print(const struct ctl_admin *admin, struct json_span result)
 {
 	const bool is_error = json_value_is_true(ctl_member(result, "isError"));
+	const struct json_span content = ctl_member(result, "content");
 	struct json_span item;
 	struct json_iter iter;
 
 	if (admin->json)
 		ctl_json_line_print(stdout, result.at, result.len);
-	else if (json_iter_init(&iter, ctl_member(result, "content")) == 0) {
+	else if (json_kind_of(content) == JSON_KIND_ARRAY &&
+	    json_iter_init(&iter, content) == 0) {
 		while (json_iter_element(&iter, &item))
 			content_print(is_error ? stderr : stdout, item);
 	}
