@@ -4,12 +4,34 @@
 _cordon()
 {
 	local cur prev command
+	local host='--url --admin-socket --token-file --tenant --help'
+	local quota='--requests --concurrent --cpu --result-size'
+	local names='run serve upstream tools call connect token tenant audit
+		top build doctor sandbox version help'
+	local -A verbs=(
+		[upstream]='add list approve deny remove restart logs'
+		[token]='create list revoke'
+		[tenant]='create list set remove'
+		[audit]='tail verify export'
+		[sandbox]='show'
+	)
 	local -A options=(
 		[run]='--tool --timeout-cpu --timeout --memory --result-size
 			--log-size --jitless --no-warmup --watch --json --help'
-		[serve]='--listen --config --token-file --no-auth --host
-			--origin --memory-budget --cells --log-json --verbose
-			--json --help'
+		[serve]='--listen --config --token-file --tls-cert --tls-key
+			--no-auth --host --origin --memory-budget --cells
+			--log-json --verbose --json --help'
+		[upstream]="--socket --share --timeout-cpu --timeout --memory
+			--result-size --log-size --load-cpu --load-wall
+			--pool-max --reuse --jitless --no-warmup --follow
+			--json $host"
+		[tools]="--json $host"
+		[call]="--server --json $host"
+		[connect]="$host"
+		[token]="--scope --server --expires $quota --json $host"
+		[tenant]="--memory $quota --json $host"
+		[audit]="--follow --lines --json $host"
+		[top]="--once --json $host"
 		[build]='--out --sourcemap --minify --help'
 		[doctor]='--json --help'
 		[sandbox]='--all --json --help'
@@ -20,17 +42,17 @@ _cordon()
 	command=${COMP_WORDS[1]}
 
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W \
-		    'run serve build doctor sandbox version help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur")
 		return
 	fi
 	case $prev in
-	--config | --token-file | --out | -o)
+	--config | --token-file | --tls-cert | --tls-key | --out | -o | \
+	    --socket | --admin-socket)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--timeout-cpu | --timeout)
+	--timeout-cpu | --timeout | --load-cpu | --load-wall | --cpu)
 		mapfile -t COMPREPLY < <(compgen -W '50ms 1s 30s' -- "$cur")
 		return
 		;;
@@ -39,7 +61,18 @@ _cordon()
 		    '256KiB 1MiB 128MiB 1GiB' -- "$cur")
 		return
 		;;
-	--listen | --tool | --host | --origin | --cells)
+	--share)
+		mapfile -t COMPREPLY < <(compgen -W \
+		    'principal session all' -- "$cur")
+		return
+		;;
+	--scope)
+		mapfile -t COMPREPLY < <(compgen -W 'read call admin' -- "$cur")
+		return
+		;;
+	--listen | --tool | --host | --origin | --cells | --url | --tenant | \
+	    --server | --expires | --requests | --concurrent | --lines | \
+	    --pool-max | --reuse)
 		return
 		;;
 	esac
@@ -48,8 +81,13 @@ _cordon()
 		    "${options[$command]:-}" -- "$cur")
 		return
 	fi
+	if ((COMP_CWORD == 2)) && [[ -v verbs[$command] ]]; then
+		mapfile -t COMPREPLY < <(compgen -W \
+		    "${verbs[$command]}" -- "$cur")
+		return
+	fi
 	case $command in
-	run | build)
+	run | build | call | upstream)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
@@ -58,16 +96,11 @@ _cordon()
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
 	sandbox)
-		if ((COMP_CWORD == 2)); then
-			COMPREPLY=(show)
-		else
-			mapfile -t COMPREPLY < <(compgen -W 'gateway zygote
-			    template cell cell-reuse --all' -- "$cur")
-		fi
+		mapfile -t COMPREPLY < <(compgen -W 'gateway store zygote
+		    template cell cell-reuse --all' -- "$cur")
 		;;
 	help)
-		mapfile -t COMPREPLY < <(compgen -W \
-		    'run serve build doctor sandbox' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur")
 		;;
 	esac
 }
