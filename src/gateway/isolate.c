@@ -395,10 +395,7 @@ on_log(void *arg, int level, const char *raw_text, size_t len)
 {
 	const struct run *run = arg;
 
-	if (level < LOG_DEBUG || level > LOG_ERROR)
-		level = LOG_INFO;
-	log_tool((enum log_level)level, run->request, run->server->name,
-	    raw_text, len);
+	server_log(run->server, level, run->request, raw_text, len);
 }
 
 /* {"method", "params"?} as a cell says it. */

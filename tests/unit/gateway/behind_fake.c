@@ -286,12 +286,12 @@ log_line(enum log_level level, uint64_t request, const char *format, ...)
 }
 
 void
-log_tool(enum log_level level, uint64_t request, const char *server,
+server_log(struct server *server, int level, uint64_t request,
     const char *raw_text, size_t len)
 {
+	(void)server;
 	(void)level;
 	(void)request;
-	(void)server;
 	(void)raw_text;
 	(void)len;
 }
