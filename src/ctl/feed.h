@@ -10,9 +10,10 @@
 #include "ctl/catalog.h"
 #include "ctl/config.h"
 
-#define CTL_E_FEED_STOPPED 1 /* stop_fd was readable first */
-#define CTL_E_FEED_REFUSED 2 /* the store's sentence is in err */
-#define CTL_E_FEED_LOST 3 /* the supervisor has ended */
+/* None of them is a CTL_E_CONFIG or CTL_E_CATALOG: one place has them all. */
+#define CTL_E_FEED_STOPPED 16 /* stop_fd was readable first */
+#define CTL_E_FEED_REFUSED 17 /* the store's sentence is in err */
+#define CTL_E_FEED_LOST 18 /* the supervisor has ended */
 
 struct ctl_feed {
 	int operator_fd; /* not blocking; borrowed */

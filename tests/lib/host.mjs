@@ -28,9 +28,10 @@ function lineReader(stream, onObject) {
 }
 
 export class Host {
-  static async start({ servers, files = {}, config, args = [] }) {
+  // `folder`: one of an earlier host, whose state this one goes on with.
+  static async start({ servers, files = {}, config, args = [], folder }) {
     const host = new Host();
-    host.folder = mkdtempSync(join(tmpdir(), 'cordon-test-'));
+    host.folder = folder ?? mkdtempSync(join(tmpdir(), 'cordon-test-'));
     host.log = [];
     if (config) files = { ...files, 'cordon.json': JSON.stringify(config) };
     const folders = [...(servers ?? []), ...host.#write(files)];
