@@ -8,9 +8,13 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "client/client.h"
 #include "ctl/ctl.h"
 #include "ctl/option.h"
 #include "ctl/probe.h"
+#include "ctl/state.h"
+#include "ctl/text.h"
+#include "ctl/token.h"
 #include "json/out.h"
 
 static const char *const states[] = {
@@ -71,6 +75,45 @@ examine(struct json_out *out)
 	return worst;
 }
 
+#define HOST_TEXT_MAX 1024
+
+enum host_state { HOST_NONE, HOST_READY, HOST_BROKEN };
+
+static const char *const host_states[] = {
+	[HOST_NONE] = "none",
+	[HOST_READY] = "ready",
+	[HOST_BROKEN] = "BROKEN",
+};
+
+/* Whether it is ready, and its store answers. */
+static enum host_state
+host_ask(struct client *client, char found[HOST_TEXT_MAX])
+{
+	static const char *const paths[] = { "/readyz", "/admin/tenants" };
+	static const char *const what[] = { "is not ready", "has no store" };
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		const struct client_request request = { .method = "GET",
+			.path = paths[i] };
+		struct client_answer answer;
+		struct err err;
+
+		const int r = client_ask(client, &request, &answer, &err);
+		client_answer_fini(&answer);
+		if (r == 0 && answer.status == 200)
+			continue;
+		if (r != 0)
+			snprintf(found, HOST_TEXT_MAX, "%.900s", err.text);
+		else
+			snprintf(found, HOST_TEXT_MAX,
+			    "it answers, but %s (HTTP %ld)", what[i],
+			    answer.status);
+		return HOST_BROKEN;
+	}
+	snprintf(found, HOST_TEXT_MAX, "it answers, is ready, has its store");
+	return HOST_READY;
+}
+
 static const char verdict_ok[] = "Cells can run here, behind every wall.";
 static const char verdict_weaker[] =
     "Cells can run here, behind every wall. What is \"weaker\" is a limit on "
@@ -87,9 +130,42 @@ static const char *const verdicts[] = {
 	[CTL_PROBE_MISSING] = verdict_missing,
 };
 
+/* The host of this state folder, from outside: its word, not ours. */
+static enum host_state
+host_look(char found[HOST_TEXT_MAX])
+{
+	struct client_place place = { 0 };
+	struct client *client = NULL;
+	struct ctl_token token;
+	char path[PATH_MAX];
+	struct err err;
+
+	if (ctl_state_path(CTL_STATE_SOCKET, path, &err) != 0 ||
+	    access(path, F_OK) < 0) {
+		snprintf(found, HOST_TEXT_MAX, "none runs here");
+		return HOST_NONE;
+	}
+	if (ctl_token_find(&token, NULL, &err) != 0) {
+		snprintf(found, HOST_TEXT_MAX, "%.900s", err.text);
+		return HOST_BROKEN;
+	}
+	place.socket_path = path;
+	place.token = token.text;
+	const int r = client_new(&client, &place, &err);
+	ctl_token_fini(&token);
+	enum host_state state = HOST_BROKEN;
+	if (r != 0)
+		snprintf(found, HOST_TEXT_MAX, "%.900s", err.text);
+	else
+		state = host_ask(client, found);
+	client_free(client);
+	return state;
+}
+
 static enum ctl_probe_state
 report_json(void)
 {
+	char found[HOST_TEXT_MAX];
 	struct json_out out;
 
 	json_out_init(&out, 1u << 20);
@@ -97,6 +173,9 @@ report_json(void)
 	const enum ctl_probe_state worst = examine(&out);
 	json_out_text(&out, "],\"ready\":");
 	json_out_text(&out, worst == CTL_PROBE_MISSING ? "false" : "true");
+	text_add(&out, ",\"host\":{\"state\":", host_states[host_look(found)]);
+	text_add(&out, ",\"found\":", found);
+	json_out_text(&out, "}");
 	text_add(&out, ",\"runs_as\":", geteuid() == 0 ? "root" : "user");
 	json_out_text(&out, "}\n");
 	fwrite(out.bytes, 1, out.len, stdout);
@@ -113,6 +192,7 @@ command_run(void *values, int n, char **operands)
 {
 	const struct command *command = values;
 	enum ctl_probe_state worst;
+	char found[HOST_TEXT_MAX];
 
 	(void)n;
 	(void)operands;
@@ -123,7 +203,10 @@ command_run(void *values, int n, char **operands)
 		    geteuid() == 0 ? "root (cells get uids of their own)"
 				   : "a user (cells live in a user namespace)");
 		worst = examine(NULL);
-		printf("\n%s\n", verdicts[worst]);
+		const enum host_state host = host_look(found);
+		printf("%-7s  %-14s  ", host_states[host], "host");
+		ctl_line_print(stdout, found, strlen(found));
+		printf("\n\n%s\n", verdicts[worst]);
 	}
 	return worst == CTL_PROBE_MISSING ? CTL_EXIT_NOT_READY : CTL_EXIT_OK;
 }
@@ -137,7 +220,8 @@ ctl_doctor(int argc, char **argv)
 	};
 	static const struct ctl_command doctor = { "cordon doctor", "",
 		"Tries what cells need of this machine, and says what is in "
-		"force. Exit code 0:\ncells can run; 1: they cannot.",
+		"force; looks at a\nrunning host, too. Exit code 0: cells can "
+		"run; 1: they cannot.",
 		options, ARRAY_LEN(options), NULL, 0, 0, command_run };
 	struct command command = { 0 };
 

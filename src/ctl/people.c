@@ -152,9 +152,9 @@ tenant_create(void *values, int n, char **operands)
 
 static const struct ctl_column tenant_columns[] = {
 	{ "NAME", "name", NULL },
-	{ "REQUESTS/MIN", "quota/requests_per_minute", NULL },
-	{ "CONCURRENT", "quota/concurrent", NULL },
-	{ "CPU-MS/MIN", "quota/cpu_ms_per_minute", NULL },
+	{ "REQUESTS/MIN", "quota/requests_per_minute", ctl_cell_limit },
+	{ "CONCURRENT", "quota/concurrent", ctl_cell_limit },
+	{ "CPU-MS/MIN", "quota/cpu_ms_per_minute", ctl_cell_limit },
 	{ "MEMORY", "quota/memory_bytes", ctl_cell_bytes },
 	{ "RESULT", "quota/result_bytes", ctl_cell_bytes },
 };

@@ -138,13 +138,24 @@ ctl_cell_time(FILE *out, struct json_span value)
 }
 
 void
+ctl_cell_limit(FILE *out, struct json_span value)
+{
+	const uint64_t number = number_of(value);
+
+	if (number == 0)
+		fputc('-', out);
+	else
+		fprintf(out, "%" PRIu64, number);
+}
+
+void
 ctl_cell_bytes(FILE *out, struct json_span value)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	double bytes = (double)number_of(value);
 	size_t i = 0;
 
-	if (is_nothing(value)) {
+	if (bytes < 1) {
 		fputc('-', out);
 		return;
 	}

@@ -28,7 +28,8 @@ int ctl_table_print(FILE *out, const struct ctl_column *columns,
     size_t n_columns, struct json_span rows);
 
 ctl_cell_fn ctl_cell_time; /* seconds since 1970, as "3m ago" or "in 2h" */
-ctl_cell_fn ctl_cell_bytes; /* "12.5MiB" */
+ctl_cell_fn ctl_cell_limit; /* a number, 0 is none */
+ctl_cell_fn ctl_cell_bytes; /* "12.5MiB", 0 is none */
 ctl_cell_fn ctl_cell_us; /* microseconds, as "1.25s" */
 ctl_cell_fn ctl_cell_digest; /* the first 12 characters */
 

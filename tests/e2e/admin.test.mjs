@@ -100,6 +100,7 @@ test('quarantined, approved, called, changed, denied, removed; all of it on reco
   assert.deepEqual(wanted.filter((one) => !actions.includes(one)), []);
   assert.match(await ok(host, 'audit', 'verify'), /is whole/);
   assert.match(await ok(host, 'top', '--once'), /TOKEN/);
+  assert.equal((await json(host, 'doctor')).host.state, 'ready');
 });
 
 test('tokens: what one may not do, and the end of one', async (t) => {
@@ -216,6 +217,7 @@ test('one host a state folder; a stale socket is replaced', async (t) => {
   await ok(host, 'upstream', 'add', 'kept', join(host.folder, 'servers', 'a.js'));
   process.kill(host.child.pid, 'SIGKILL');
   await host.ended;
+  assert.equal((await json(host, 'doctor')).host.state, 'BROKEN');
   assert.ok(existsSync(join(host.folder, 'state', 'admin.sock')));
   const next = await Host.start({ folder: host.folder });
   t.after(() => next.exit ?? next.stop());
