@@ -72,12 +72,30 @@ named_params_write(const struct call *call, struct json_out *out)
 	return r;
 }
 
+/* Appends the _meta of a session's client for a server that reads the level of
+ * its log there; nothing for others. */
+static void
+meta_write(const struct call *call, struct json_out *out)
+{
+	const struct mcp_surface *surface =
+	    upstream_surface_known(call->entry.server);
+	const struct json_span meta = call_param(call, "_meta");
+
+	if (call->session == NULL || surface == NULL || surface->is_declared ||
+	    surface->era != MCP_MODERN)
+		return;
+	const struct json_edit edit = { MCP_META_LOG_LEVEL,
+		mcp_level_text(call->session->level) };
+	json_edit_write(out,
+	    json_kind_of(meta) == JSON_KIND_OBJECT ? meta : NO_SPAN, &edit, 1);
+}
+
 /* What a legacy client sends of rounds is not looked at: it has none. */
 static int
 params_write(const struct call *call, struct json_out *out)
 {
-	struct json_out named;
-	const struct json_edit edits[] = {
+	struct json_out named, meta;
+	struct json_edit edits[3] = {
 		{ "requestState", span_of(&call->state) },
 		{ "inputResponses",
 		    call->client.era == MCP_MODERN
@@ -88,13 +106,17 @@ params_write(const struct call *call, struct json_out *out)
 	if (!mcp_method_can_ask(call->method))
 		return named_params_write(call, out);
 	json_out_init(&named, FRONT_MESSAGE_MAX);
+	json_out_init(&meta, FRONT_MESSAGE_MAX);
+	meta_write(call, &meta);
+	edits[2] = (struct json_edit){ "_meta", span_of(&meta) };
 	int r = named_params_write(call, &named);
 	if (r == 0)
 		r = json_out_status(&named);
 	if (r == 0)
 		r = json_edit_write(
-		    out, span_of(&named), edits, ARRAY_LEN(edits));
+		    out, span_of(&named), edits, meta.len > 0 ? 3 : 2);
 	json_out_fini(&named);
+	json_out_fini(&meta);
 	return r;
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/auto.h"
 #include "mcp/client.h"
 
@@ -107,14 +109,27 @@ mcp_missing_capability(struct mcp_error *error, uint32_t missing)
 	return MCP_E_REFUSED;
 }
 
+static const char *const levels[] = { "\"debug\"", "\"info\"", "\"notice\"",
+	"\"warning\"", "\"error\"", "\"critical\"", "\"alert\"",
+	"\"emergency\"" };
+
+struct json_span
+mcp_level_text(int level)
+{
+	return (struct json_span){ .at = levels[level],
+		.len = strlen(levels[level]) };
+}
+
 int
 mcp_level_read(struct json_span level)
 {
-	static const char *const levels[] = { "debug", "info", "notice",
-		"warning", "error", "critical", "alert", "emergency" };
+	char name[16];
 
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		if (json_string_equals(level, levels[i]))
-			return (int)i;
+	if (json_string_copy(level, name, sizeof(name), NULL) != 0)
+		return -1;
+	for (int i = 0; i < (int)ARRAY_LEN(levels); i++)
+		if (strlen(name) == strlen(levels[i]) - 2 &&
+		    memcmp(name, levels[i] + 1, strlen(name)) == 0)
+			return i;
 	return -1;
 }

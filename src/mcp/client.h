@@ -25,3 +25,5 @@ int mcp_missing_capability(struct mcp_error *error, uint32_t missing);
 /* 0 (debug) to 7 (emergency); -1: not a level. */
 #define MCP_LEVEL_LEAST 0
 int mcp_level_read(struct json_span level);
+/* The other way, as a JSON string; static. */
+struct json_span mcp_level_text(int level);

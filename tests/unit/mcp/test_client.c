@@ -101,6 +101,9 @@ levels_are_in_order(void **state)
 	    mcp_level_read(span("\"warning\"")));
 	assert_int_equal(mcp_level_read(span("\"Debug\"")), -1);
 	assert_int_equal(mcp_level_read(span("3")), -1);
+	assert_int_equal(mcp_level_read(span("\"\"")), -1);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(mcp_level_read(mcp_level_text(i)), i);
 }
 
 static void
