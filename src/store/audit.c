@@ -106,17 +106,18 @@ lost_append(struct store *store)
 {
 	char detail[64];
 
-	if (store->audit.n_lost == 0)
+	if (store->audit.n_lost == store->audit.n_told)
 		return 0;
-	const int len = snprintf(detail, sizeof(detail),
-	    "{\"records\":%" PRIu64 "}", store->audit.n_lost);
+	const int len =
+	    snprintf(detail, sizeof(detail), "{\"records\":%" PRIu64 "}",
+		store->audit.n_lost - store->audit.n_told);
 	const int code = record_append(store,
 	    &(struct audit_entry){ .request = "",
 		.action = "audit/lost",
 		.detail = detail,
 		.detail_len = (size_t)len });
 	if (code == 0)
-		store->audit.n_lost = 0;
+		store->audit.n_told = store->audit.n_lost;
 	return code;
 }
 
@@ -154,6 +155,7 @@ void
 store_batch_lost(struct store *store)
 {
 	store->audit.n_lost += store->audit.n_batch;
+	store->audit.n_told = 0;
 	store->audit.n_batch = 0;
 	store->audit.head = store->audit.durable;
 }
@@ -170,7 +172,9 @@ store_commit(struct store *store)
 		return code;
 	}
 	store->audit.durable = store->audit.head;
+	store->audit.n_lost -= store->audit.n_told;
 	store->audit.n_batch = 0;
+	store->audit.n_told = 0;
 	return 0;
 }
 

@@ -109,9 +109,13 @@ int db_surface_put(struct db *db, uint32_t server,
 
 /* ---- ended sessions ------------------------------------------------------ */
 
+#define DB_ENDED_MAX ((uint64_t)200000)
+
 typedef int db_ended_fn(void *arg, const struct wire_ended *ended);
 
 int db_ended_put(struct db *db, const struct wire_ended *ended);
+/* Forgets what has expired; of more than DB_ENDED_MAX those that expire
+ * first. */
 int db_ended_purge(struct db *db, uint64_t now);
 int db_ended_each(struct db *db, db_ended_fn *fn, void *arg);
 

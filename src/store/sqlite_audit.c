@@ -18,9 +18,13 @@ db_ended_put(struct db *db, const struct wire_ended *ended)
 int
 db_ended_purge(struct db *db, uint64_t now)
 {
-	const int code = sql_bind(db, SQL_ENDED_PURGE, "i", now);
+	int code = sql_bind(db, SQL_ENDED_PURGE, "i", now);
 
-	return code != 0 ? code : sql_run(db, SQL_ENDED_PURGE);
+	if (code == 0)
+		code = sql_run(db, SQL_ENDED_PURGE);
+	if (code == 0)
+		code = sql_bind(db, SQL_ENDED_TRIM, "i", DB_ENDED_MAX);
+	return code == 0 ? sql_run(db, SQL_ENDED_TRIM) : code;
 }
 
 int

@@ -41,6 +41,7 @@ struct audit {
 	struct audit_head durable;
 	unsigned n_batch; /* records in the batch */
 	uint64_t n_lost; /* not yet said in the audit itself */
+	uint64_t n_told; /* of those, in the batch */
 };
 
 struct operator_staged;
