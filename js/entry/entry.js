@@ -31,8 +31,7 @@ function begin() {
   native.setContinuation(undefined);
 }
 
-function start(kind, json, body) {
-  const call = newCall(native);
+function run(call, kind, json, body) {
   try {
     if (kind === REQUEST)
       callFetch(call, jsonParse(json), body);
@@ -41,6 +40,10 @@ function start(kind, json, body) {
   } catch (error) {
     answerError(call, error);
   }
+}
+
+function start(kind, json, body) {
+  run(newCall(native), kind, json, body);
 }
 
 /** A tool can break what timers are made of; the glue must not notice. */
@@ -67,7 +70,8 @@ const asyncHooks = { AsyncLocalStorage, AsyncResource, executionAsyncId,
 
 export const entry = {
   __proto__: null,
-  pickEntry, describe, warm, begin, call: start, answer, tick: safeTick,
+  warm: () => warm(begin, run),
+  pickEntry, describe, begin, call: start, answer, tick: safeTick,
   explain, setSources, unhandled,
   builtins: {
     __proto__: null,

@@ -7,7 +7,6 @@ import { format } from '../web/inspect.js';
 import { newCall } from './call.js';
 import { callFetch } from './serve.js';
 import { samples, surface } from './surface.js';
-import { callDeclared } from './tools.js';
 
 const TOOL = 'cordon-warm-up'; // no server has a tool of this name
 const OWN = 'cordon:warm-up'; // and none can declare one of this
@@ -105,16 +104,25 @@ function warmChecks() {
     samples[i][0](samples[i][1], STEPS_MAX);
 }
 
-function warmTools() {
-  const sink = { result() {}, fail() {}, done() {} };
-  const request = jsonParse(
-      '{"tool":"cordon:warm-up","input":{"text":"","list":[1,2.5,null]},' +
-      '"ctx":{"meta":{},"can":{},"version":"2025-11-25"}}');
+const REQUEST = `{"tool":"${OWN}","input":{"text":"","list":[1,2.5,null]},` +
+    '"ctx":{"meta":{},"can":{},"version":"2025-11-25"}}';
+
+const mute = { result() {}, fail() {}, done() {} };
+
+/**
+ * `begin` and `run` are what a call begins with and runs through. A cell goes
+ * all the way, to the glue, which is muted: what it touches now it need not
+ * copy when the call is there.
+ */
+function warmTools(begin, run) {
+  const sink = isWarm ? native : mute;
   const callOf = (tool) => {
     surface.tools[OWN] = tool;
-    callDeclared(newCall(sink), request);
+    run(newCall(sink), 0, REQUEST);
     delete surface.tools[OWN];
   };
+  if (isWarm)
+    begin();
   callOf(own);
   warmChecks();
   if (isWarm)
@@ -122,7 +130,7 @@ function warmTools() {
   for (let i = 0; i < ROUNDS; i++) {
     callOf(own);
     callOf(ownAsync);
-    callDeclared(newCall(sink), request);
+    run(newCall(sink), 0, REQUEST);
     warmChecks();
     format(['%s', '', { warm: true }]);
   }
@@ -130,12 +138,12 @@ function warmTools() {
 }
 
 /** Serves the dummies: all of them once, in a cell only the call. */
-export function warm() {
+export function warm(begin, run) {
   try {
     if (surface === null)
       return undefined;
     if (surface.kind === 'tools')
-      return warmTools();
+      return warmTools(begin, run);
     const served = isWarm ? serve(call, path, sessionHeaders) : warmFetch();
     isWarm = true;
     return served.then((kept) => kept !== false, () => true);

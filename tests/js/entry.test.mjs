@@ -368,3 +368,26 @@ test('a rejection nobody handled is a line in the log', () => {
   assert.equal(cell.logs[0][0], 3);
   assert.match(cell.logs[0][1], /^Uncaught \(in promise\) TypeError: lost/);
 });
+
+test('a second warm-up goes all the way, and leaves nothing behind', async () => {
+  const cell = newCell();
+  const namespace = await evaluate(cell, `
+    setTimeout(() => console.log('never'), 1);
+    export default { tools: { only: { run: (input) => Object.keys(input),
+      inputSchema: { type: 'object', required: ['a'] } } } }`);
+  cell.entry.describe(namespace, undefined, 'tool');
+  cell.entry.warm();
+  assert.deepEqual(cell.events, []);
+  cell.entry.warm();
+  assert.deepEqual(cell.events.map(([what]) => what), ['result', 'done']);
+  cell.events.length = 0;
+  cell.entry.begin();
+  // The warm-up's own tool is gone: there is one, and it needs no name.
+  cell.entry.call(0, '{"input":{"a":1}}');
+  assert.deepEqual(await finish(cell), RESULT(['a']));
+  cell.events.length = 0;
+  cell.entry.begin();
+  cell.entry.call(0, '{"tool":"cordon:warm-up","input":{}}');
+  assert.match(failureOf(await finish(cell)).message, /there is: only/);
+  assert.deepEqual(cell.logs, []);
+});
