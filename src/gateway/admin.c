@@ -20,7 +20,10 @@
 #include "gateway/store.h"
 #include "http/guard.h"
 
-#define PATIENCE_S 10
+/* Tests are built with less. */
+#ifndef ADMIN_PATIENCE_S
+#define ADMIN_PATIENCE_S 10
+#endif
 
 /* A question to the store, and who waits for the answer. */
 struct question {
@@ -79,13 +82,13 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 	route_refuse(visit.gateway, visit.request, 504,
 	    "the store has not answered within %d s: look whether it was done "
 	    "before you ask again",
-	    PATIENCE_S);
+	    ADMIN_PATIENCE_S);
 }
 
 static int
 question_make(struct question **questionp, const struct visit *visit)
 {
-	static const struct timeval patience = { PATIENCE_S, 0 };
+	static const struct timeval patience = { ADMIN_PATIENCE_S, 0 };
 	struct question *question = calloc(1, sizeof(*question));
 
 	if (question == NULL)
