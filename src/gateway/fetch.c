@@ -244,9 +244,7 @@ on_done(void *arg, const struct pool_outcome *outcome)
 		log_line(LOG_INFO, fetch->visit.id, "a request to %s ended: %s",
 		    server->name, pool_end_name(outcome->end));
 	quota_call_leave(fetch->principal, &outcome->usage);
-	server->n_calls++;
-	server->n_failures += outcome->end != POOL_OK;
-	server->cpu_us += outcome->usage.cpu_us;
+	metrics_call(server, pool_end_name(outcome->end), &outcome->usage);
 	if (fetch->visit.request != NULL)
 		fetch_end(fetch, outcome);
 	fetch_free(fetch);

@@ -126,6 +126,10 @@ void server_log_answer(
 struct metrics;
 int metrics_start(struct gateway *gateway);
 void metrics_stop(struct gateway *gateway);
+/* A call of the server ended; "ok", "input_required" and "cancelled" are no
+ * failures of it. */
+void metrics_call(
+    struct server *server, const char *outcome, const struct pool_usage *usage);
 /* An HTTP request got this answer (0: the connection was cut). */
 void metrics_answered(struct gateway *gateway, unsigned status, uint64_t us);
 void metrics_answer(struct gateway *gateway, const struct principal *principal,

@@ -410,7 +410,7 @@ front_log(struct gateway *gateway, struct server *server,
 	json_members_find(params, &want, 1);
 	const int level = mcp_level_read(want.value);
 	if (principal == NULL || gateway->front == NULL) {
-		log_tool(LOG_INFO, 0, server->name, params.at, params.len);
+		server_log(server, LOG_INFO, 0, params.at, params.len);
 		return;
 	}
 	TAILQ_FOREACH(listener, &gateway->front->listeners, link)

@@ -74,6 +74,21 @@ metrics_answered(struct gateway *gateway, unsigned status, uint64_t us)
 	metrics->answer_us += us;
 }
 
+void
+metrics_call(
+    struct server *server, const char *outcome, const struct pool_usage *usage)
+{
+	static const char *const fair[] = { "ok", "input_required",
+		"cancelled" };
+	bool failed = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(fair); i++)
+		failed = failed && strcmp(outcome, fair[i]) != 0;
+	server->n_calls++;
+	server->n_failures += failed;
+	server->cpu_us += usage->cpu_us;
+}
+
 static void
 put_head(
     struct json_out *out, const char *name, const char *type, const char *help)

@@ -218,8 +218,10 @@ relay_leave(
 	if (!call->has_entered)
 		return;
 	call->has_entered = false;
-	quota_call_leave(
-	    call->client.principal, usage == NULL ? &nothing : usage);
+	if (usage == NULL)
+		usage = &nothing;
+	quota_call_leave(call->client.principal, usage);
+	metrics_call(call->entry.server, outcome, usage);
 	if (call->method != MCP_TOOLS_CALL)
 		return;
 	json_out_init(&out, 2048);

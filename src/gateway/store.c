@@ -26,7 +26,7 @@
 struct asked {
 	uint32_t id; /* 0: the place is free */
 	size_t len;
-	store_reply_fn *fn; /* NULL: forgotten */
+	store_reply_fn *fn;
 	void *arg;
 };
 
@@ -143,7 +143,7 @@ asked_fail_all(struct store *store)
 	for (size_t i = 0; i < STORE_ASKED_MAX; i++) {
 		const struct asked asked = store->asked[i];
 		store->asked[i] = (struct asked){ 0 };
-		if (asked.id != 0 && asked.fn != NULL)
+		if (asked.id != 0)
 			asked.fn(asked.arg, 503, why, sizeof(why) - 1);
 	}
 }
@@ -197,12 +197,11 @@ reply_take(
 		if (asked.id == 0 || asked.id != frame->reserved)
 			continue;
 		store->asked[i] = (struct asked){ 0 };
-		if (asked.fn != NULL)
-			asked.fn(asked.arg,
-			    frame->code >= 200 && frame->code <= 599
-				? (unsigned)frame->code
-				: 502,
-			    (const char *)payload, frame->len);
+		asked.fn(asked.arg,
+		    frame->code >= 200 && frame->code <= 599
+			? (unsigned)frame->code
+			: 502,
+		    (const char *)payload, frame->len);
 		return;
 	}
 }
@@ -375,7 +374,7 @@ store_forget(struct gateway *gateway, uint32_t id)
 
 	for (size_t i = 0; i < STORE_ASKED_MAX; i++)
 		if (store->asked[i].id == id)
-			store->asked[i].fn = NULL;
+			store->asked[i] = (struct asked){ 0 };
 }
 
 int

@@ -28,17 +28,22 @@ export class FakeStore {
   async connect(path) {
     this.socket = connect(path);
     await once(this.socket, 'connect');
-    let rest = Buffer.alloc(0);
+    let rest = Buffer.alloc(0), chunks = [], waiting = 0, need = 0;
     this.closed = false;
     this.ended = new Promise((resolve) => {
       this.socket.on('close', () => { this.closed = true; resolve(); });
     });
     this.socket.on('error', () => {}).on('data', (chunk) => {
-      rest = Buffer.concat([rest, chunk]);
+      chunks.push(chunk);
+      waiting += chunk.length;
+      if (waiting < need) return;
+      rest = Buffer.concat([rest, ...chunks]);
+      [chunks, waiting, need] = [[], 0, 0];
       for (;;) {
         if (rest.length < this.layout.frame) break;
         const len = rest.readUInt32LE(this.layout['frame.len']);
-        if (rest.length < this.layout.frame + len) break;
+        need = this.layout.frame + len - rest.length;
+        if (need > 0) break;
         const payload = rest.subarray(this.layout.frame, this.layout.frame + len);
         this.#take(rest.readUInt32LE(0),
           rest.readUInt32LE(this.layout['frame.reserved']), Buffer.from(payload));

@@ -115,6 +115,22 @@ registry_session_end(struct gateway *g, const uint8_t session[16], uint64_t at)
 }
 
 void
+server_log(struct server *server, int level, uint64_t request,
+    const char *raw_text, size_t len)
+{
+	log_tool((enum log_level)level, request, server->name, raw_text, len);
+}
+
+void
+metrics_call(
+    struct server *server, const char *outcome, const struct pool_usage *usage)
+{
+	(void)outcome;
+	server->n_calls++;
+	server->cpu_us += usage->cpu_us;
+}
+
+void
 registry_audit(struct gateway *g, const struct principal *principal,
     uint64_t request, const char *action, const char *json, size_t len)
 {
