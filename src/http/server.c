@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -262,7 +263,7 @@ unescape_nothing(void *cls, struct MHD_Connection *connection, char *text)
 }
 
 static struct MHD_Daemon *
-daemon_start(struct http_door *door, const char *pem)
+daemon_start(struct http_door *door, int listen_fd, const char *pem)
 {
 	/* MHD takes them as pointers that it does not write through. */
 	union {
@@ -280,7 +281,7 @@ daemon_start(struct http_door *door, const char *pem)
 	    (pem == NULL ? 0u : (unsigned)MHD_USE_TLS);
 
 	return MHD_start_daemon(flags, 0, on_accept, door, http_request_handle,
-	    door->server, MHD_OPTION_LISTEN_SOCKET, door->listen_fd,
+	    door->server, MHD_OPTION_LISTEN_SOCKET, listen_fd,
 	    MHD_OPTION_CONNECTION_LIMIT,
 	    door->server->options.connections_max + SURPLUS_MAX,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,
@@ -297,9 +298,17 @@ daemon_start(struct http_door *door, const char *pem)
 static int
 door_open(struct http_door *door, const char *pem)
 {
-	door->daemon = daemon_start(door, pem);
-	if (door->daemon == NULL)
+	/* Of its own: libmicrohttpd closes it at its end, and also where it
+	 * does not start, but not always. */
+	const int listen_fd = fcntl(door->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (listen_fd < 0)
+		return -errno;
+	door->daemon = daemon_start(door, listen_fd, pem);
+	if (door->daemon == NULL) {
+		if (fcntl(listen_fd, F_GETFD) >= 0)
+			close(listen_fd);
 		return -EIO;
+	}
 	const union MHD_DaemonInfo *info =
 	    MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	door->run_event = event_new(door->server->base, info->epoll_fd,
@@ -313,8 +322,10 @@ door_open(struct http_door *door, const char *pem)
 static void
 door_close(struct http_door *door)
 {
-	if (!door->closed)
-		MHD_quiesce_daemon(door->daemon);
+	if (!door->closed) {
+		auto_close int listen_fd = MHD_quiesce_daemon(door->daemon);
+		(void)listen_fd;
+	}
 	door->closed = true;
 }
 

@@ -65,7 +65,7 @@ int http_server_new(struct http_server **serverp, struct event_base *base,
     const struct http_options *options);
 
 /*
- * Serves a socket (bound, listening, non-blocking; the server's from here on);
+ * Serves a socket (bound, listening, non-blocking; borrowed for its life);
  * `tag` is what http_request_listener() tells of its requests. `pem`, if there
  * is one, holds certificate chain and private key: TLS 1.2 or later. -EIO:
  * libmicrohttpd would not, which is a bad PEM if there is one; -ENOMEM.

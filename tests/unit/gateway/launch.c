@@ -237,8 +237,9 @@ commands_do(int supervisor_fd, const struct wire_plan *plan, int store_fd)
 		const ssize_t got =
 		    waits[1].revents == 0 ? 0 : read(STDIN_FILENO, line + n, 1);
 		if (got <= 0) {
+			/* Whoever started this is gone. */
 			if (waits[1].revents != 0)
-				waits[1].fd = -1;
+				kill(gateway_pid, SIGKILL);
 			continue;
 		}
 		if (line[n] != '\n') {
