@@ -5,8 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync,
-  writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, linkSync, mkdirSync,
+  mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync }
+  from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,15 +19,18 @@ import { treeOf, until } from '../lib/processes.mjs';
 const wait = 20_000 * patience;
 
 class Host {
-  static async start(t, programs = build) {
+  static async start(t, programs = build, user = {}, prepare = () => {}) {
     const host = new Host();
     host.folder = mkdtempSync(join(tmpdir(), 'cordon-host-'));
     host.data = join(host.folder, 'store');
     mkdirSync(host.data);
+    if (user.uid) for (const path of [host.folder, host.data]) chownSync(path, user.uid, user.uid);
+    prepare(host.data);
     host.log = '';
     host.messages = [];
     host.helper = spawn(join(build, 'tests/unit/store/launch-supervisor'),
-      [join(programs, 'cordon-supervisor'), host.data], { stdio: ['pipe', 'pipe', 'pipe'] });
+      [join(programs, 'cordon-supervisor'), host.data],
+      { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', ...user });
     host.helper.stdin.on('error', () => {});
     host.helper.stderr.setEncoding('utf8').on('data', (text) => { host.log += text; });
     createInterface({ input: host.helper.stdout })
@@ -42,8 +46,8 @@ class Host {
     return host;
   }
 
-  static async ready(t) {
-    const host = await Host.start(t);
+  static async ready(t, user) {
+    const host = await Host.start(t, build, user);
     await host.until('the registry', () => /registry is there/.test(host.log));
     return host;
   }
@@ -215,6 +219,46 @@ test('a tenant has its own memory limit', async (t) => {
   assert.equal(Number(readFileSync(limit)), 256 << 20);
   await host.ask('PATCH', '/admin/tenants/acme', { quota: { memory_bytes: 512 << 20 } });
   await host.until('the new limit', () => Number(readFileSync(limit)) === 512 << 20);
+});
+
+test('the store sees its folder and nothing else, root or not', async (t) => {
+  const users = process.getuid() === 0 ? [{}, { uid: 65534, gid: 65534 }] : [{}];
+  for (const user of users) {
+    const host = await Host.ready(t, user);
+    assert.equal((await host.ask('POST', '/admin/servers', tool('hello', 'one'))).status, 201);
+    assert.equal((await host.ask('POST', '/admin/servers/hello/approve')).status, 200);
+    assert.match(String(await host.call('hello', 'hello')), /one/);
+
+    const proc = `/proc/${host.pid('cordon-store')}`;
+    const mounts = readFileSync(`${proc}/mountinfo`, 'utf8').trim().split('\n')
+      .map((line) => line.split(' ')).map((words) => [words[4], words[5]]);
+    assert.deepEqual(mounts.map(([place]) => place), ['/', '/data']);
+    for (const [, flags] of mounts) assert.match(flags, /nosuid,nodev,noexec/);
+    assert.match(mounts[0][1], /^ro,/);
+    assert.match(readFileSync(`${proc}/net/dev`, 'utf8'), /^(?:.*\n){2}\s*lo:.*\n$/);
+    const status = readFileSync(`${proc}/status`, 'utf8');
+    assert.match(status, /^CapBnd:\s*0+$/m);
+    assert.match(status, /^Seccomp:\s*2$/m);
+    const owner = statSync(join(host.data, 'cordon.db'));
+    assert.equal(owner.mode & 0o777, 0o600);
+    assert.equal(owner.uid, process.getuid() === 0 && !user.uid ? 1900000003
+      : user.uid ?? process.getuid());
+  }
+});
+
+test('gives away no file that is not its own', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root gives files away');
+  const folder = mkdtempSync(join(tmpdir(), 'cordon-link-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const other = join(folder, 'shadow');
+  for (const make of [symlinkSync, linkSync]) {
+    writeFileSync(other, 'secret');
+    const host = await Host.start(t, build, {}, (data) => make(other, join(data, 'cordon.db')));
+    await host.until('its refusal', () => /is no plain file of one name/.test(host.log));
+    await host.ended;
+    assert.equal(statSync(other).uid, 0);
+    assert.equal(readFileSync(other, 'utf8'), 'secret');
+  }
 });
 
 test('a gateway that lies to the store is ended', async (t) => {
