@@ -74,6 +74,7 @@ export class Store {
     store.frames = [];
     store.waiters = new Set();
     store.replies = new Map();
+    store.asked = new Map();
     store.nextId = 1;
     store.helper = spawn(join(build, 'tests/unit/store/launch-store'),
       [join(build, 'cordon-store'), store.folder],
@@ -136,7 +137,7 @@ export class Store {
       at += HEAD + len;
       if (type === TYPE.REPLY) {
         this.replies.get(id)?.({ status: code,
-          json: len > 0 ? JSON.parse(body) : null });
+          ...this.asked.get(id), json: len > 0 ? JSON.parse(body) : null });
         this.replies.delete(id);
       } else {
         this.frames.push({ type, body, ...parsers[type]?.(body) });
@@ -168,6 +169,7 @@ export class Store {
     const id = this.nextId++;
     const text = typeof body === 'string' || Buffer.isBuffer(body)
       ? body : JSON.stringify(body);
+    this.asked.set(id, { method, path });
     const answer = new Promise((done) => {
       this.replies.set(id, done);
       this.closed.then(() => done(null));

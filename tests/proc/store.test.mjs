@@ -6,14 +6,40 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from '../lib/paths.mjs';
 import { Store, TYPE, hashOf, tool } from './fake-supervisor.mjs';
 
+const api = JSON.parse(readFileSync(join(root, 'doc/openapi.json'), 'utf8'));
+const Ajv = createRequire(join(root, 'tests/e2e/package.json'))('ajv/dist/2020.js').default;
+const ajv = new Ajv({ strict: false, formats: {} });
+ajv.addSchema(api, 'api');
+
+// What the document says of this answer; every answer of every test is held
+// against it.
+function holdAgainst({ method, path, status, json }) {
+  const asked = `/admin${path.split('?')[0]}`;
+  const [known] = Object.keys(api.paths).filter((one) =>
+    new RegExp(`^${one.replace(/\{\w+\}/g, '[^/]+')}$`).test(asked))
+    .sort((a, b) => a.includes('{') - b.includes('{'));
+  const operation = api.paths[known]?.[method.toLowerCase()];
+  if (!operation) return assert.ok([401, 403, 404, 405].includes(status), `${method} ${asked}`);
+  const place = `/paths/${known.replaceAll('/', '~1')}/${method.toLowerCase()}/responses/${status}`;
+  const said = operation.responses[status];
+  assert.ok(said, `${method} ${known} answers ${status}, which is not described`);
+  const pointer = said.$ref?.slice(1) ?? place;
+  if (status === 204) return assert.equal(json, null);
+  const check = ajv.compile({ $ref: encodeURI(
+    `api#${pointer}/content/application~1json/schema`) });
+  assert.ok(check(json), `${method} ${known}: ${ajv.errorsText(check.errors)}`);
+}
+
 const ok = async (promise, status = 200) => {
   const answer = await promise;
   assert.equal(answer?.status, status, JSON.stringify(answer?.json));
+  holdAgainst(answer);
   return answer.json;
 };
 
@@ -21,6 +47,7 @@ const refused = async (promise, status, words) => {
   const answer = await promise;
   assert.equal(answer?.status, status, JSON.stringify(answer?.json));
   assert.match(answer.json.error, words);
+  holdAgainst(answer);
 };
 
 test('begins with a snapshot: key, tenant and token of the plan', async (t) => {
@@ -328,9 +355,26 @@ test('what it answers is what doc/openapi.json describes', () => {
   const code = [...def.matchAll(/^ADMIN_ROUTE\((\w+), "([^"]+)"/gm)]
     .map(([, method, path]) => `${method} /admin${path}`);
   assert.ok(code.length > 10);
-  const api = JSON.parse(readFileSync(join(root, 'doc/openapi.json'), 'utf8'));
   const described = Object.entries(api.paths).flatMap(([path, item]) =>
     Object.entries(item).filter(([, op]) => op['x-answered-by'] === 'store')
       .map(([method]) => `${method.toUpperCase()} ${path}`));
   assert.deepEqual(described.sort(), code.sort());
+
+  // The control: answers that are none are seen.
+  const answer = { method: 'GET', path: '/servers?tenant=a', status: 200 };
+  holdAgainst({ ...answer, json: { servers: [] } });
+  assert.throws(() => holdAgainst({ ...answer, json: { servers: [{}] } }), /required/);
+  assert.throws(() => holdAgainst({ ...answer, json: { servers: [], more: 1 } }), /additional/);
+  assert.throws(() => holdAgainst({ ...answer, status: 418, json: {} }), /not described/);
+
+  // Whole: what is referred to is there, no operation has another's name.
+  const refs = [...JSON.stringify(api).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, at]) => at);
+  for (const at of refs)
+    assert.ok(at.split('/').reduce((one, part) => one?.[part], api), at);
+  const ids = Object.values(api.paths).flatMap((item) => Object.values(item))
+    .map(({ operationId }) => operationId).filter(Boolean);
+  assert.equal(new Set(ids).size, ids.length);
+  for (const [path, item] of Object.entries(api.paths))
+    assert.deepEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+      (item.parameters ?? []).map((one) => one.name ?? api.components.parameters.server.name), path);
 });
