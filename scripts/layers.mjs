@@ -30,8 +30,8 @@ const layers = {
   store: ['wire', 'base', 'box', 'json'],
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
-  client: ['base', 'json'],
-  ctl: ['base', 'wire', 'pool', 'json', 'box', 'client'],
+  client: ['base', 'json', 'mcp'],
+  ctl: ['base', 'wire', 'pool', 'json', 'mcp', 'box', 'client'],
 };
 
 // Calls that make a descriptor, and the word without which every program

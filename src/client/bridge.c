@@ -196,6 +196,7 @@ message_send(struct bridge *bridge, char *line, size_t len)
 	    len);
 	if (exchange == NULL)
 		return;
+	exchange->message = message;
 	if (is_request)
 		exchange->id = wants[1].value;
 	exchange_describe(exchange, &head);
@@ -208,14 +209,17 @@ message_send(struct bridge *bridge, char *line, size_t len)
 static bool
 line_next(struct bridge *bridge)
 {
-	char *end = memchr(bridge->line, '\n', bridge->line_len);
+	if (bridge->barrier != NULL || bridge->line_len == 0)
+		return false;
+	char *end = memchr(bridge->line + bridge->line_seen, '\n',
+	    bridge->line_len - bridge->line_seen);
+	if (end == NULL && !bridge->input_ended) {
+		bridge->line_seen = bridge->line_len;
+		return false;
+	}
+
 	const size_t len =
 	    end != NULL ? (size_t)(end - bridge->line) : bridge->line_len;
-
-	if (bridge->barrier != NULL || (end == NULL && !bridge->input_ended) ||
-	    bridge->line_len == 0)
-		return false;
-
 	const size_t used = end != NULL ? len + 1 : len;
 	char *line = malloc(len + 1);
 	if (line == NULL)
@@ -223,6 +227,7 @@ line_next(struct bridge *bridge)
 	memcpy(line, bridge->line, len);
 	line[len] = '\0';
 	bridge->line_len -= used;
+	bridge->line_seen = 0;
 	memmove(bridge->line, bridge->line + used, bridge->line_len);
 	if (strspn(line, " \t\r") == len)
 		free(line);
@@ -385,6 +390,7 @@ bridge_run(const struct bridge_task *task)
 			break;
 	}
 	session_end(&bridge);
+	params_fini(&bridge.params);
 	free(bridge.line);
 	curl_multi_cleanup(bridge.multi);
 	return 0;

@@ -14,7 +14,7 @@
 #include "base/err.h"
 
 #define CLIENT_ANSWER_MAX (64u << 20)
-#define CLIENT_HEADERS_MAX 8
+#define CLIENT_HEADERS_MAX 40
 #define CLIENT_SESSION_MAX 1024 /* of an Mcp-Session-Id, with the NUL */
 
 #define CLIENT_E_NO_HOST 1 /* nobody listens there */

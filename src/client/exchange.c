@@ -77,6 +77,9 @@ message_pass(struct exchange *exchange, const char *raw_text, size_t len)
 		    json_members_find(wants[1].value, &version, 1) == 0)
 			(void)json_string_copy(version.value, bridge->version,
 			    sizeof(bridge->version), NULL);
+		if (exchange->is_modern && wants[1].value.at != NULL &&
+		    strcmp(exchange->head.method, "tools/list") == 0)
+			params_learn(&bridge->params, wants[1].value);
 	}
 	bridge_line_write(bridge, message.at, message.len);
 }
@@ -145,11 +148,24 @@ struct headers {
 };
 
 static void
-header_add(struct headers *headers, const char *name, const char *value)
+header_add(void *arg, const char *name, const char *value)
 {
+	struct headers *headers = arg;
+
 	if (value[0] != '\0' && headers->n + 1 < CLIENT_HEADERS_MAX)
 		snprintf(headers->texts[headers->n++], HEADER_MAX, "%s: %s",
 		    name, value);
+}
+
+static void
+params_add(const struct exchange *exchange, struct headers *headers)
+{
+	struct json_want params = { "params" };
+
+	if (strcmp(exchange->head.method, "tools/call") == 0 &&
+	    json_members_find(exchange->message, &params, 1) == 0)
+		params_each(&exchange->bridge->params, params.value, header_add,
+		    headers);
 }
 
 static const char *
@@ -174,6 +190,7 @@ headers_make(const struct exchange *exchange, struct headers *headers)
 		header_add(headers, "MCP-Protocol-Version", head->version);
 		header_add(headers, "Mcp-Method", head->method);
 		header_add(headers, "Mcp-Name", head->name);
+		params_add(exchange, headers);
 	} else if (!exchange->is_initialize) {
 		header_add(headers, "MCP-Protocol-Version", bridge->version);
 		header_add(headers, "Mcp-Session-Id", bridge->session);

@@ -10,6 +10,7 @@
 
 #include "client/bridge.h"
 #include "client/head.h"
+#include "client/params.h"
 #include "client/sse.h"
 #include "json/json.h"
 
@@ -27,8 +28,10 @@ struct bridge {
 	size_t n_requests;
 	char *line; /* owned: what came of the next line */
 	size_t line_len, line_capacity;
+	size_t line_seen; /* bytes of it that hold no end of a line */
 	char session[CLIENT_SESSION_MAX]; /* legacy; "": none */
 	char version[32]; /* legacy, as negotiated; "": not yet */
+	struct params params; /* what the tools listed last want as headers */
 	const struct exchange *barrier; /* nothing is sent before its end */
 	bool input_ended, output_broken;
 };
@@ -42,6 +45,7 @@ struct exchange {
 	bool is_answered;
 	char *body; /* owned; NULL for GET and DELETE */
 	size_t body_len;
+	struct json_span message; /* in body, checked */
 	struct json_span id; /* in body */
 	struct head head; /* of the modern era, from the body */
 	/* A try. */

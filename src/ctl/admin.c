@@ -15,6 +15,7 @@
 #include "ctl/token.h"
 
 #define MS 1000000u
+#define HEADERS_MISSING "-32020" /* MCP 2026-07-28: HeaderMismatch */
 
 /* What a stranger wrote may be in it. */
 static int
@@ -126,6 +127,13 @@ ctl_admin_send(const struct ctl_admin *admin, struct client *client,
 		reply->json = (struct json_span){ 0 };
 	if (reply->answer.status >= 200 && reply->answer.status <= 299)
 		return CTL_EXIT_OK;
+	const struct json_span code = ctl_member(reply->json, "error/code");
+	if (admin->headers_missing != NULL &&
+	    code.len == sizeof(HEADERS_MISSING) - 1 &&
+	    memcmp(code.at, HEADERS_MISSING, code.len) == 0) {
+		*admin->headers_missing = true;
+		return CTL_EXIT_REFUSED;
+	}
 	refusal_get(reply, sentence, sizeof(sentence));
 	return complain(admin, CTL_EXIT_REFUSED, sentence);
 }

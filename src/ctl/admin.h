@@ -36,6 +36,7 @@ struct ctl_admin {
 	/* audit, call */
 	uint32_t lines;
 	const char *server;
+	bool *headers_missing; /* set, and nothing said, where that is it */
 };
 
 /* clang-format off */

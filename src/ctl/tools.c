@@ -8,12 +8,14 @@
 
 #include "base/auto.h"
 #include "client/head.h"
+#include "client/params.h"
 #include "client/sse.h"
 #include "ctl/admin.h"
 #include "ctl/ctl.h"
 #include "ctl/input.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "mcp/param.h"
 
 #define REVISION "2026-07-28"
 #define META                                                                   \
@@ -129,28 +131,38 @@ rpc_send(const struct ctl_admin *admin, const struct client_request *request,
 	return exit_code;
 }
 
+/* What is asked, of whom. */
+struct question {
+	const char *server; /* NULL: all of them */
+	const char *method;
+	const char *name; /* NULL: none */
+	char *headers[MCP_PARAMS_MAX]; /* owned: what the tool wants besides */
+	size_t n_headers;
+};
+
 /* A modern request to an endpoint; the exchange is to be finished. */
 static int
-rpc_ask(const struct ctl_admin *admin, const char *server, const char *method,
-    const char *name, const struct json_out *body, struct exchange *exchange)
+rpc_ask(const struct ctl_admin *admin, const struct question *question,
+    const struct json_out *body, struct exchange *exchange)
 {
+	const char *name = question->name;
 	struct pipe pipe = { .exchange = exchange };
 	char value[HEAD_NAME_MAX * 2], name_header[HEAD_NAME_MAX * 2 + 16];
 	char path[CTL_PATH_MAX], method_header[64];
 
 	*exchange = (struct exchange){ .admin = admin };
 	sse_init(&exchange->sse, message_take, exchange);
-	int exit_code = ctl_admin_endpoint(admin, server, path);
+	int exit_code = ctl_admin_endpoint(admin, question->server, path);
 	if (exit_code != CTL_EXIT_OK)
 		return exit_code;
 	if (name != NULL &&
 	    head_value(name, strlen(name), value, sizeof(value)) != 0)
 		return ctl_admin_usage(admin, "this name is too long");
-	snprintf(
-	    method_header, sizeof(method_header), "Mcp-Method: %s", method);
+	snprintf(method_header, sizeof(method_header), "Mcp-Method: %s",
+	    question->method);
 	snprintf(name_header, sizeof(name_header), "Mcp-Name: %s",
 	    name != NULL ? value : "");
-	const struct client_request request = { .method = "POST",
+	struct client_request request = { .method = "POST",
 		.path = path,
 		.body = body->bytes,
 		.body_len = body->len,
@@ -159,6 +171,8 @@ rpc_ask(const struct ctl_admin *admin, const char *server, const char *method,
 		    name != NULL ? name_header : NULL },
 		.bytes = bytes_take,
 		.arg = &pipe };
+	for (size_t i = 0; i < question->n_headers && name != NULL; i++)
+		request.headers[4 + i] = question->headers[i];
 	json_out_init(&pipe.plain, CLIENT_ANSWER_MAX);
 	exit_code = rpc_send(admin, &request, &pipe);
 	json_out_fini(&pipe.plain);
@@ -189,6 +203,23 @@ error_print(const struct exchange *exchange)
 	return true;
 }
 
+static int
+list_ask(const struct ctl_admin *admin, const char *server,
+    struct exchange *exchange)
+{
+	const struct question question = { .server = server,
+		.method = "tools/list" };
+	struct json_out body;
+
+	json_out_init(&body, 4096);
+	json_out_text(&body,
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\","
+	    "\"params\":{" META "}}}");
+	const int exit_code = rpc_ask(admin, &question, &body, exchange);
+	json_out_fini(&body);
+	return exit_code;
+}
+
 static const struct ctl_column columns[] = {
 	{ "TOOL", "name", NULL },
 	{ "TITLE", "title", NULL },
@@ -200,15 +231,8 @@ tools_run(void *values, int n, char **operands)
 {
 	const struct ctl_admin *admin = values;
 	struct exchange exchange;
-	struct json_out body;
 
-	json_out_init(&body, 4096);
-	json_out_text(&body,
-	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\","
-	    "\"params\":{" META "}}}");
-	int exit_code = rpc_ask(admin, n > 0 ? operands[0] : NULL, "tools/list",
-	    NULL, &body, &exchange);
-	json_out_fini(&body);
+	int exit_code = list_ask(admin, n > 0 ? operands[0] : NULL, &exchange);
 	if (exit_code == CTL_EXIT_OK && error_print(&exchange)) {
 		exit_code = CTL_EXIT_REFUSED;
 	} else if (exit_code == CTL_EXIT_OK) {
@@ -304,24 +328,89 @@ result_print(const struct ctl_admin *admin, struct json_span result)
 	return is_error ? failure_code(result) : CTL_EXIT_OK;
 }
 
+static void
+header_keep(void *arg, const char *name, const char *value)
+{
+	struct question *question = arg;
+
+	if (question->n_headers < ARRAY_LEN(question->headers) &&
+	    asprintf(&question->headers[question->n_headers], "%s: %s", name,
+		value) >= 0)
+		question->n_headers++;
+}
+
+/* What the tool wants as headers, from its schema. */
+static int
+headers_find(const struct ctl_admin *admin, struct json_span call_params,
+    struct question *question)
+{
+	struct params *params = calloc(1, sizeof(*params));
+	struct exchange exchange;
+
+	if (params == NULL)
+		return CTL_EXIT_INTERNAL;
+	const int exit_code = list_ask(admin, question->server, &exchange);
+	if (exit_code == CTL_EXIT_OK) {
+		params_learn(params, ctl_member(exchange.message, "result"));
+		params_each(params, call_params, header_keep, question);
+	}
+	exchange_fini(&exchange);
+	params_fini(params);
+	free(params);
+	return exit_code;
+}
+
+static void
+call_write(struct json_out *body, const char *tool, struct json_span arguments)
+{
+	json_out_init(body, CTL_BODY_MAX);
+	json_out_text(body,
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+	    "\"params\":{" META ",\"progressToken\":1},\"name\":");
+	json_out_string(body, tool, strlen(tool));
+	json_out_text(body, ",\"arguments\":");
+	json_out_span(body, arguments);
+	json_out_text(body, "}}");
+}
+
+/* At once; again with the tool's headers, if the host misses them. */
+static int
+call_ask(const struct ctl_admin *admin, struct question *question,
+    const struct json_out *body, struct exchange *exchange)
+{
+	struct ctl_admin first = *admin;
+	bool is_missing = false;
+	struct json_span call;
+
+	first.headers_missing = &is_missing;
+	int exit_code = rpc_ask(&first, question, body, exchange);
+	if (!is_missing)
+		return exit_code;
+	exchange_fini(exchange);
+	*exchange = (struct exchange){ .admin = admin };
+	exit_code = json_check(body->bytes, body->len, &call, NULL) == 0
+	    ? headers_find(admin, ctl_member(call, "params"), question)
+	    : CTL_EXIT_INTERNAL;
+	return exit_code == CTL_EXIT_OK
+	    ? rpc_ask(admin, question, body, exchange)
+	    : exit_code;
+}
+
 static int
 call_send(
     const struct ctl_admin *admin, const char *tool, struct json_span arguments)
 {
+	struct question question = {
+		.server = admin->server, .method = "tools/call", .name = tool
+	};
 	struct exchange exchange;
 	struct json_out body;
 
-	json_out_init(&body, CTL_BODY_MAX);
-	json_out_text(&body,
-	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
-	    "\"params\":{" META ",\"progressToken\":1},\"name\":");
-	json_out_string(&body, tool, strlen(tool));
-	json_out_text(&body, ",\"arguments\":");
-	json_out_span(&body, arguments);
-	json_out_text(&body, "}}");
-	int exit_code =
-	    rpc_ask(admin, admin->server, "tools/call", tool, &body, &exchange);
+	call_write(&body, tool, arguments);
+	int exit_code = call_ask(admin, &question, &body, &exchange);
 	json_out_fini(&body);
+	for (size_t i = 0; i < question.n_headers; i++)
+		free(question.headers[i]);
 	if (exit_code == CTL_EXIT_OK && error_print(&exchange))
 		exit_code = CTL_EXIT_REFUSED;
 	else if (exit_code == CTL_EXIT_OK)

@@ -253,6 +253,24 @@ test('call: a name that no header can hold is encoded', async (t) => {
     `=?base64?${Buffer.from('naïve').toString('base64')}?=`);
 });
 
+test('call: asks again with the headers that a tool wants', async (t) => {
+  const host = await FakeHost.start(t, ({ body, headers }, response) => {
+    const { id, method } = JSON.parse(body);
+    if (method === 'tools/list') {
+      sendJson(response, 200, { jsonrpc: '2.0', id, result: { tools: [{ name: 'x', inputSchema: {
+        type: 'object', properties: { a: { type: 'string', 'x-mcp-header': 'A' } } } }] } });
+    } else if (headers['mcp-param-a'] === 'b') {
+      sendJson(response, 200, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'yes' }] } });
+    } else {
+      sendJson(response, 400, { jsonrpc: '2.0', id, error: { code: -32020, message: 'Mcp-Param-A is missing' } });
+    }
+  });
+  assert.deepEqual(await host.run('call', 'x', '{"a":"b"}'), { code: 0, stdout: 'yes\n', stderr: '' });
+  assert.equal(host.requests.length, 3);
+  const refused = await host.run('call', 'x', '{"a":"c"}');
+  assert.deepEqual([refused.code, refused.stderr], [1, 'cordon call: Mcp-Param-A is missing\n']);
+});
+
 test('audit: pages to the end, verifies, and says what is broken', async (t) => {
   const all = Array.from({ length: 1203 }, (_, i) =>
     ({ number: i + 1, time: 1, action: 'tools/call', detail: { n: i } }));

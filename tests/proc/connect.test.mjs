@@ -202,6 +202,36 @@ test('modern: headers from the body, no session', async (t) => {
   assert.ok(host.requests.every(({ method }) => method === 'POST'));
 });
 
+test('modern: what a tool wants as headers is taken from its schema', async (t) => {
+  const inputSchema = { type: 'object', properties: {
+    region: { type: 'string', 'x-mcp-header': 'Region' },
+    count: { type: 'integer', 'x-mcp-header': 'Count' }, other: { type: 'string' } } };
+  const host = await FakeHost.start(t, ({ body }, response) => {
+    const { id, method } = JSON.parse(body);
+    sendJson(response, 200, { jsonrpc: '2.0', id, result: method !== 'tools/list' ? {} :
+      { tools: [{ name: 'plain', inputSchema: {} }, { name: 'where', inputSchema }] } });
+  });
+  const child = host.spawn('connect');
+  const next = lines(child);
+  const meta = { _meta: { [REVISION]: '2026-07-28' } };
+  const ask = async (method, params) => {
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, ...meta } })}\n`);
+    await next();
+    return host.requests.at(-1).headers;
+  };
+  await ask('tools/list', {});
+  const headers = await ask('tools/call', { name: 'where',
+    arguments: { region: 'Zürich\r\nX: 1', count: 12, other: 'x' } });
+  assert.equal(headers['mcp-param-count'], '12');
+  assert.equal(headers['mcp-param-region'],
+    `=?base64?${Buffer.from('Zürich\r\nX: 1').toString('base64')}?=`);
+  assert.equal(headers['mcp-param-other'], undefined);
+  assert.equal((await ask('tools/call', { name: 'plain', arguments: { count: 1 } }))['mcp-param-count'],
+    undefined);
+  child.stdin.end();
+  assert.equal(await child.ended, 0);
+});
+
 test('modern: a cancelled request is a closed stream, and only its own', async (t) => {
   let closed = 0;
   const waiting = new Map();
