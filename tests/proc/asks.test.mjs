@@ -73,7 +73,7 @@ test('timers and answers are waited for together', async () => {
     await ctx.listRoots();
     clearInterval(timer);
     await new Promise((resolve) => setTimeout(resolve, 5));
-    return fired > 3 && fired < 100 * 100 ? 'done' : 'fired ' + fired;`,
+    return fired > 0 ? 'done' : 'no timer fired';`,
   { 'answer-after': 60 }));
   assert.equal(said.waits, 0); // a timer was always there
 });
