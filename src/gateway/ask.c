@@ -304,13 +304,11 @@ ask_refuse_missing(struct call *call, uint32_t missing)
 	struct mcp_error error;
 	struct json_out out;
 
+	mcp_missing_capability(&error, missing);
 	if (call->client.era == MCP_LEGACY) {
-		relay_refuse(call, "capability",
-		    "the server needs to ask the client something that the "
-		    "client did not declare it can answer");
+		relay_refuse(call, "capability", error.message);
 		return;
 	}
-	mcp_missing_capability(&error, missing);
 	json_out_init(&out, 1024);
 	mcp_error_object_write(&out, &error);
 	relay_error(call, span_of(&out), error.status);
