@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { binary } from './lib/binaries.mjs';
 import * as cordon from './lib/cordon.mjs';
+import { fairness } from './lib/fairness.mjs';
 import { directLines, directSdk, gateways, throughGateway } from './lib/gateway.mjs';
 import { endToEnd, servers } from './lib/http.mjs';
 import { machine } from './lib/machine.mjs';
@@ -141,6 +142,7 @@ function gatewaySteps() {
     step('direct', () => directLines(build, job)),
     step('direct-sdk', () => directSdk(job)),
     ...gateways.map((gateway) => step(gateway.name, () => throughGateway(build, gateway, job))),
+    { section: 'fairness', name: 'cordon', run: () => fairness(build, job) },
   ];
 }
 

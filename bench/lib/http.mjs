@@ -65,9 +65,9 @@ async function post(url, headers, message) {
 }
 
 // The handshake, once the server listens; returns the headers of a session.
-export async function handshake(child, url) {
+export async function handshake(child, url, token = TOKEN) {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream',
-    authorization: `Bearer ${TOKEN}` };
+    authorization: `Bearer ${token}` };
   const hello = call(1, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: 'bench', version: '1' } });
   for (let tries = 0; ; tries++) {
     if (child.exitCode !== null || child.pid === undefined)
@@ -92,7 +92,7 @@ export function requestBytes(url, headers, message = tinyCall) {
   return `POST ${url.pathname} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
 }
 
-function load(build, port, { connections, calls, seconds, request }) {
+export function load(build, port, { connections, calls, seconds, request }) {
   return new Promise((resolve, reject) => {
     const args = [port, connections, calls, seconds, request, 'doublePrice'].map(String);
     const child = spawn(join(build, 'http-load'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -134,8 +134,8 @@ async function end(child) {
 }
 
 // Starts a server, and ends it whatever happens in between.
-export async function withServer({ file, args }, use) {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function withServer({ file, args, env = process.env }, use) {
+  const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   child.said = '';
   child.on('error', (error) => { child.said = error.message; });
   for (const stream of [child.stdout, child.stderr])

@@ -83,6 +83,13 @@ function gatewayTable(results, lanes) {
   }));
 }
 
+function fairnessText({ fairness }) {
+  const { error, alone, flooded, flood, ratio } = fairness?.cordon ?? { error: 'not in this run' };
+  return error !== undefined ? `Fairness: not measured: ${error}.` :
+    `One tenant's calls, one after the other: p99 ${number(alone.p99)} ms alone, ${number(flooded.p99)} ms while another tenant
+floods the host from 64 connections (${number(flood.perSecond)} calls/s): × ${number(ratio)}.`;
+}
+
 function heldTable(results) {
   const of = results.gateway ?? {};
   return table(['', 'idle sessions', 'memory each', 'SSE streams', 'memory each'],
@@ -158,6 +165,7 @@ function goals({ results }) {
     ['proxied stdio calls at 16 in flight', -5000,
       results.gateway?.cordon?.throughput?.find(({ inflight }) => inflight === 16)?.perSecond, '/s'],
     ['resident memory of the gateway', 15, results.gateway?.cordon?.gatewayKib / 1024, 'MiB'],
+    ['p99 beside another tenant\'s flood, against p99 alone', 2, results.fairness?.cordon?.ratio, '×'],
     ['private memory of a warm cell', 100, waiting?.cordon?.privateKib, 'KiB'],
     [`memory of a resident tiny deployment and its waiting cell (of ${many?.count ?? '–'})`, 1024, many?.kibEach, 'KiB'],
     [`all of them ready in`, 10, many?.seconds, 's'],
@@ -235,6 +243,8 @@ One server of the official SDK on stdio, called directly and through each gatewa
 the others start it. What a gateway adds is the difference to a small client in C that writes the same lines itself.
 
 ${gatewayTable(results, size.gatewayLanes)}
+
+${fairnessText(results)}
 
 Sessions that were opened and left alone, then a GET stream for each: memory of the gateway's whole tree.
 
