@@ -5,20 +5,19 @@
 // kind of upstream.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
-import { Host } from '../lib/host.mjs';
 import { callTool } from '../lib/mcp.mjs';
 import { node } from '../lib/paths.mjs';
+import { startEverything, upstreams } from '../lib/upstreams.mjs';
 import { serveHttp } from './http.mjs';
-import { inetd } from './inetd.mjs';
 import { conformance, requiredScenarios } from './suite.mjs';
 
-const required = { '2025-11-25': 30, '2026-07-28': 37 };
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const required = { '2025-11-25': 30, '2026-07-28': 37 };
+
+// What was reached; more is a reason to raise it.
+const tasks = 10;
 
 // What is asked for, by count and by name: none is missing, none failed.
 async function reaches(url, revision) {
@@ -42,49 +41,39 @@ describe('the fixture alone, over the SDK\'s own HTTP', () => {
   }
 });
 
-// Which kinds of upstream there are, and the server's name of each.
-const kinds = {
-  isolate: 'a declarative server in cells',
-  both: 'a stdio server of both eras',
-  legacy: 'a stdio server of the older revisions',
-  modern: 'a stdio server of 2026-07-28 alone',
-};
-
 describe('through the host', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cordon-fixture-'));
-  const relays = {};
-  let host;
-
+  let all;
   before(async () => {
-    for (const era of ['both', 'legacy', 'modern']) {
-      relays[era] = await inetd(join(folder, era), node, [here('stdio.mjs'), era]);
-    }
-    host = await Host.start({
-      files: { 'isolate.js': readFileSync(here('everything.js'), 'utf8') },
-      config: { servers: Object.fromEntries(Object.entries(relays)
-        .map(([era, { path }]) => [era, { socket: path }])) },
-      args: ['--no-auth'],
-    });
+    all = await startEverything({ args: ['--no-auth'],
+      commands: { tasks: [node, here('tasks.mjs')] } });
   });
-
   after(async () => {
-    const { exit, left } = await host.stop();
-    for (const relay of Object.values(relays)) await relay.close();
-    rmSync(folder, { recursive: true, force: true });
+    const { exit, left } = await all.stop();
     assert.deepEqual([exit, left], [{ code: 0, signal: null }, []]);
   });
 
-  for (const [server, what] of Object.entries(kinds)) {
+  for (const [server, what] of Object.entries(upstreams)) {
     for (const [revision, count] of Object.entries(required)) {
       test(`${what} reaches ${count} of ${count} of ${revision}`, () =>
-        reaches(host.endpoint(server), revision));
+        reaches(all.host.endpoint(server), revision));
     }
 
     // The suite is content with any answer to this one.
     test(`${what} answers with its own text`, async () => {
-      const { content } = await callTool(host, server, 'test_simple_text', {});
+      const { content } = await callTool(all.host, server, 'test_simple_text', {});
       assert.deepEqual(content, [{ type: 'text',
         text: 'This is a simple text response for testing.' }]);
     });
   }
+
+  // An extension: required by no revision. One of the ten checks nothing yet.
+  test(`${tasks} of 10 scenarios of the tasks extension`, async (t) => {
+    const { passed, failed } = await conformance(all.host.endpoint('tasks'),
+      ['--suite', 'all', '--spec-version', '2026-07-28', '--force']);
+    const reached = passed.filter((name) => name.startsWith('tasks-'));
+    const missed = Object.entries(failed)
+      .filter(([name]) => name.startsWith('tasks-'));
+    t.diagnostic(`reached ${reached.length} of ${reached.length + missed.length}`);
+    assert.equal(reached.length, tasks, JSON.stringify(missed));
+  });
 });

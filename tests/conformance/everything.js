@@ -28,6 +28,9 @@ const asks = (inputRequests, requestState) =>
   ({ resultType: 'input_required', inputRequests,
     ...requestState === undefined ? {} : { requestState } });
 
+// The host seals a state by itself; a server of its own has to.
+const seal = (ctx, state) => ctx.seal?.(state) ?? state;
+
 // The answer to that key, where it is one: an object, not what else may come.
 function answerTo(ctx, key) {
   const answer = ctx.inputResponses?.[key];
@@ -108,18 +111,18 @@ const talk = {
   test_tool_with_logging: {
     description: 'Logs while it runs',
     async run(_, ctx) {
-      ctx.message('info', 'Tool execution started');
+      ctx.notify('info', 'Tool execution started');
       await sleep(50);
-      ctx.message('info', 'Tool processing data');
+      ctx.notify('info', 'Tool processing data');
       await sleep(50);
-      ctx.message('info', 'Tool execution completed');
+      ctx.notify('info', 'Tool execution completed');
       return says('Tool with logging executed successfully');
     },
   },
   test_logging_tool: {
     description: 'Logs, for those who asked for a level',
     run(_, ctx) {
-      ctx.message('info', 'This is seen only where a log level was asked for');
+      ctx.notify('info', 'This is seen only where a log level was asked for');
       return says('Logged');
     },
   },
@@ -177,7 +180,7 @@ const questions = {
   test_roots: {
     description: 'Asks for the client\'s roots',
     async run(_, ctx) {
-      const { roots: list } = await ctx.roots();
+      const { roots: list } = await ctx.listRoots();
       return says(list.map(({ uri }) => uri).join(' '));
     },
   },
@@ -217,14 +220,14 @@ const rounds = {
     description: 'Asks, and keeps a state with the client',
     async run(_, ctx) {
       return accepted(ctx, 'confirm') && ctx.requestState === ended ?
-        says('state-ok') : asks({ confirm: ok }, await ctx.seal(ended));
+        says('state-ok') : asks({ confirm: ok }, await seal(ctx, ended));
     },
   },
   test_input_required_result_tampered_state: {
     description: 'Asks, with a state that may be tampered with',
     async run(_, ctx) {
       return accepted(ctx, 'confirm') && ctx.requestState === ended ?
-        says('state-ok') : asks({ confirm: ok }, await ctx.seal(ended));
+        says('state-ok') : asks({ confirm: ok }, await seal(ctx, ended));
     },
   },
   test_input_required_result_multiple_inputs: {
@@ -234,7 +237,7 @@ const rounds = {
         .every((key) => answerTo(ctx, key));
       return given ? says('All three were answered') : asks({
         user_name: name, greeting: prompt('Generate a greeting', 50),
-        client_roots: roots }, await ctx.seal('asked for three'));
+        client_roots: roots }, await seal(ctx, 'asked for three'));
     },
   },
   test_input_required_result_multi_round: {
@@ -243,12 +246,12 @@ const rounds = {
       const first = accepted(ctx, 'step1');
       if (first) {
         return asks({ step2: form('Step 2: What is your favorite color?',
-          { color: string }) }, await ctx.seal(`named ${first.name}`));
+          { color: string }) }, await seal(ctx, `named ${first.name}`));
       }
       const second = accepted(ctx, 'step2');
       return second ? says(`${ctx.requestState}, likes ${second.color}`) :
         asks({ step1: form('Step 1: What is your name?', { name: string }) },
-          await ctx.seal('unnamed'));
+          await seal(ctx, 'unnamed'));
     },
   },
   test_input_required_result_capabilities: {
@@ -278,18 +281,49 @@ const rounds = {
   },
 };
 
+let held = 0;
+let aborted = 0;
+
+// What the suite does not ask for, and our own tests do.
+const own = {
+  test_hold: {
+    description: 'Waits until it is cancelled',
+    run: (_, ctx) => new Promise((resolve) => {
+      held++;
+      ctx.signal.addEventListener('abort', () => {
+        aborted++;
+        resolve(says('Aborted'));
+      });
+      ctx.progress(1, 2, 'holding');
+    }),
+  },
+  test_holds: {
+    description: 'Tells how many calls of test_hold there were',
+    run: () => ({ ...says(`${held} held, ${aborted} aborted`),
+      structuredContent: { held, aborted } }),
+  },
+  test_echo: {
+    description: 'Gives back what it was given, after a while',
+    inputSchema: object({ nonce: string, ms: { type: 'integer' } }, ['nonce']),
+    async run({ nonce, ms = 0 }) {
+      if (ms > 0) await sleep(ms);
+      return says(nonce);
+    },
+  },
+};
+
 const changes = {
   test_trigger_tool_change: {
     description: 'Changes the list of tools',
-    run(_, ctx) { ctx.changed('tools'); return says('Changed'); },
+    run(_, ctx) { ctx.listChanged('tools'); return says('Changed'); },
   },
   test_trigger_prompt_change: {
     description: 'Changes the list of prompts',
-    run(_, ctx) { ctx.changed('prompts'); return says('Changed'); },
+    run(_, ctx) { ctx.listChanged('prompts'); return says('Changed'); },
   },
   test_touch_watched_resource: {
     description: 'Says that the watched resource has changed',
-    run(_, ctx) { ctx.updated('test://watched-resource'); return says('Touched'); },
+    run(_, ctx) { ctx.resourceUpdated('test://watched-resource'); return says('Touched'); },
   },
 };
 
@@ -334,8 +368,8 @@ const prompts = {
     ],
     get: ({ arg1, arg2 }) => ({ messages: [user(text(
       `Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`))] }),
-    complete: (argument, value) => ['paris', 'park', 'party', 'test']
-      .filter((word) => word.startsWith(value)),
+    complete: { arg1: (value) => ['paris', 'park', 'party', 'test']
+      .filter((word) => word.startsWith(value)) },
   },
   test_prompt_with_embedded_resource: {
     description: 'A prompt with a resource in it',
@@ -383,13 +417,10 @@ const resources = {
 const resourceTemplates = {
   'test://template/{id}/data': {
     name: 'template', description: 'Data by number', mimeType: 'application/json',
-    read(uri) {
-      const id = /^test:\/\/template\/([^/]*)\/data$/.exec(uri)[1];
-      return { contents: [{ uri, mimeType: 'application/json',
-        text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }) }] };
-    },
-    complete: (argument, value) => ['1', '12', '123']
-      .filter((id) => id.startsWith(value)),
+    read: (uri, { id }) => ({ contents: [{ uri, mimeType: 'application/json',
+      text: JSON.stringify({ id, templateTest: true, data: `Data for ID: ${id}` }) }] }),
+    complete: { id: (value) => ['1', '12', '123']
+      .filter((id) => id.startsWith(value)) },
   },
 };
 
@@ -398,7 +429,8 @@ export default {
   version: '1.0.0',
   title: 'Everything',
   instructions: 'Holds what the conformance suite asks for.',
-  tools: { ...contents, ...talk, ...questions, ...rounds, ...changes, ...schemas },
+  tools: { ...contents, ...talk, ...questions, ...rounds, ...changes, ...schemas,
+    ...own },
   prompts,
   resources,
   resourceTemplates,

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { McpServer, ResourceTemplate, completable, createRequestStateCodec,
-  fromJsonSchema } from '@modelcontextprotocol/server';
+  fromJsonSchema, inputRequired } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import everything from './everything.js';
 
@@ -29,10 +29,35 @@ function change(server, kind) {
   }
 }
 
+// What a handler wants to know of the client, where it cannot be asked meanwhile:
+// the result asks, and the handler runs anew when the answer is there.
+class Question {
+  constructor(request) {
+    this.request = request;
+  }
+}
+
+function runs(handler) {
+  return async (...args) => {
+    try {
+      return await handler(...args);
+    } catch (thrown) {
+      if (!(thrown instanceof Question)) throw thrown;
+      return inputRequired({ inputRequests: { question: thrown.request } });
+    }
+  };
+}
+
 // What everything.js calls ctx, over the SDK's own.
 function contextOf(server, codec, { mcpReq }) {
-  const can = mcpReq.envelope?.[CAPABILITIES] ??
-    server.server.getClientCapabilities() ?? {};
+  const modern = mcpReq.envelope?.[CAPABILITIES];
+  const can = modern ?? server.server.getClientCapabilities() ?? {};
+  const ask = (method, params) => {
+    if (!modern) return mcpReq.send({ method, params });
+    const answer = mcpReq.inputResponses?.question;
+    if (answer === undefined) throw new Question({ method, params });
+    return answer;
+  };
   const token = mcpReq._meta?.progressToken;
   return {
     can,
@@ -40,25 +65,25 @@ function contextOf(server, codec, { mcpReq }) {
     requestState: mcpReq.requestState(),
     seal: (state) => codec.mint(state),
     signal: mcpReq.signal,
-    message: (level, data) => mcpReq.log(level, data),
+    notify: (level, data) => mcpReq.log(level, data),
     progress(progress, total, message) {
       if (token === undefined) return;
       mcpReq.notify({ method: 'notifications/progress',
         params: { progressToken: token, progress, total, message } });
     },
-    sample: (params) => mcpReq.requestSampling(params),
-    elicit: (params) => mcpReq.elicitInput(params),
-    roots: () => mcpReq.send({ method: 'roots/list' }),
-    changed: (kind) => change(server, kind),
-    updated: (uri) => server.server.sendResourceUpdated({ uri }),
+    sample: (params) => ask('sampling/createMessage', params),
+    elicit: (params) => ask('elicitation/create', params),
+    listRoots: () => ask('roots/list', {}),
+    listChanged: (kind) => change(server, kind),
+    resourceUpdated: (uri) => server.server.sendResourceUpdated({ uri }),
   };
 }
 
 function addPrompt(server, name, { get, complete, arguments: list, ...prompt }, context) {
   const shape = Object.fromEntries((list ?? []).map((one) => {
     const words = z.string().describe(one.description);
-    return [one.name, complete ?
-      completable(words, (value) => complete(one.name, value)) : words];
+    const completes = complete?.[one.name];
+    return [one.name, completes ? completable(words, completes) : words];
   }));
   if (list) {
     server.registerPrompt(name, { ...prompt, argsSchema: z.object(shape) },
@@ -75,10 +100,9 @@ function addResources(server, context) {
   }
   for (const [uri, { name, read, complete, ...resource }] of
     Object.entries(everything.resourceTemplates)) {
-    const template = new ResourceTemplate(uri, { list: undefined,
-      complete: { id: (value) => complete('id', value) } });
+    const template = new ResourceTemplate(uri, { list: undefined, complete });
     server.registerResource(name, template, resource,
-      (at, _, ctx) => read(at.href, context(ctx)));
+      (at, variables, ctx) => read(at.href, variables, context(ctx)));
   }
 }
 
@@ -98,7 +122,7 @@ export function makeServer({ versions } = {}) {
   for (const [called, { run, inputSchema = noInput, ...tool }] of
     Object.entries(everything.tools)) {
     server.registerTool(called, { ...tool, inputSchema: fromJsonSchema(inputSchema) },
-      (input, ctx) => run(input, context(ctx)));
+      runs((input, ctx) => run(input, context(ctx))));
   }
   for (const [called, prompt] of Object.entries(everything.prompts)) {
     addPrompt(server, called, prompt, context);
