@@ -14,6 +14,8 @@ declare -A parts=(
 	[e2e-sanitized]='the whole host under ASan and UBSan'
 	[e2e-quick]='the whole host, quickly'
 	[conformance]='the official conformance suite, through the host'
+	[soak]='three minutes of clients, while everything is killed'
+	[soak-quick]='the same for 20 seconds'
 	[abuse]='hostile tools, each with its positive control'
 	[abuse-quick]='hostile tools, without controls and long ones'
 	[demo]='what ./run --demo shows'
@@ -179,6 +181,15 @@ part_e2e_sanitized() {
 part_conformance() {
 	node_tests conformance --test-concurrency=1 -- \
 	    tests/conformance/*.test.mjs
+}
+
+part_soak() {
+	CORDON_SOAK_SECONDS=${CORDON_SOAK_SECONDS:-180} \
+	    node_tests soak -- tests/soak/*.test.mjs
+}
+
+part_soak_quick() {
+	CORDON_SOAK_SECONDS=20 node_tests soak-quick -- tests/soak/*.test.mjs
 }
 
 part_abuse() {
