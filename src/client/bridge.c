@@ -331,7 +331,6 @@ turn(struct bridge *bridge)
 		{ .fd = task->stop_fd, .events = CURL_WAIT_POLLIN },
 		{ .fd = task->in_fd, .events = CURL_WAIT_POLLIN },
 	};
-	const bool reads = !bridge->input_ended && bridge->barrier == NULL;
 	int running;
 
 	curl_multi_perform(bridge->multi, &running);
@@ -340,6 +339,8 @@ turn(struct bridge *bridge)
 		continue;
 	if (is_over(bridge))
 		return false;
+	/* Now, for what has ended may have held the input back. */
+	const bool reads = !bridge->input_ended && bridge->barrier == NULL;
 	/* No transfer may end between the look at those that have and the
 	 * wait: nothing would wake it. What was added now ends the wait. */
 	const int wait_ms = waiting_start(bridge);
