@@ -25,7 +25,6 @@ struct store;
 
 struct gateway {
 	const struct wire_plan *plan; /* mapped, read-only: as it started */
-	const struct wire_deployment *deployments; /* its, where it has any */
 	struct event_base *base;
 	struct pool *pool;
 	struct http_server *http;

@@ -216,7 +216,6 @@ static int
 parts_start(
     struct gateway *gateway, const struct inherited *fds, struct err *err)
 {
-	const struct wire_plan *plan = gateway->plan;
 	const struct http_options http = {
 		.ops = &route_ops,
 		.arg = gateway,
@@ -228,13 +227,12 @@ parts_start(
 	int r = pool_start(gateway, fds->supervisor_fd, err);
 	if (r == 0)
 		r = state_start(gateway, err);
-	if (r == 0 && plan->n_deployments > 0)
-		r = plan_registry(gateway, err);
 	if (r == 0 &&
 	    http_server_new(&gateway->http, gateway->base, &http) != 0)
 		r = err_set(err, -ENOMEM, "out of memory");
 	if (r != 0)
 		return r;
+	const struct wire_plan *plan = gateway->plan;
 	const struct inherited planned = { .listen_fd = plan->listen_fd,
 		.admin_fd = plan->admin_fd,
 		.tls_fd = plan->tls_fd };
@@ -261,8 +259,7 @@ gateway_start(
 {
 	if (sodium_init() < 0)
 		return err_set(err, -EIO, "libsodium does not start");
-	int r =
-	    plan_map(fds->plan_fd, &gateway->plan, &gateway->deployments, err);
+	int r = plan_map(fds->plan_fd, &gateway->plan, err);
 	if (r != 0)
 		return r;
 	settings_take(gateway, gateway->plan);

@@ -19,31 +19,22 @@ is_string(const char *field, size_t size)
 static int
 plan_check(const struct wire_plan *plan, size_t len, struct err *err)
 {
-	const struct wire_deployment *deployments =
-	    (const struct wire_deployment *)(plan + 1);
-
 	if (plan->magic != WIRE_PLAN_MAGIC)
 		return err_set(err, -EINVAL,
 		    "the plan is of another version: install cordon's "
 		    "programs together");
-	if (plan->n_deployments > WIRE_DEPLOYMENTS_MAX ||
-	    len != sizeof(*plan) + plan->n_deployments * sizeof(*deployments))
+	/* What is deployed is the store's to say. */
+	if (plan->n_deployments != 0 || len != sizeof(*plan))
 		return err_set(err, -EINVAL, "the plan has a wrong length");
 	if (!is_string(plan->hosts, sizeof(plan->hosts)) ||
 	    !is_string(plan->origins, sizeof(plan->origins)))
 		return err_set(
 		    err, -EINVAL, "hosts or origins of the plan do not end");
-	for (uint32_t i = 0; i < plan->n_deployments; i++)
-		if (!is_string(deployments[i].name, WIRE_NAME_MAX) ||
-		    !is_string(deployments[i].tenant, WIRE_NAME_MAX))
-			return err_set(err, -EINVAL,
-			    "deployment %u of the plan has no name", i);
 	return 0;
 }
 
 int
-plan_map(int plan_fd, const struct wire_plan **planp,
-    const struct wire_deployment **deploymentsp, struct err *err)
+plan_map(int plan_fd, const struct wire_plan **planp, struct err *err)
 {
 	struct stat stat;
 
@@ -63,7 +54,6 @@ plan_map(int plan_fd, const struct wire_plan **planp,
 	if (r != 0)
 		return r;
 	*planp = plan;
-	*deploymentsp = (const struct wire_deployment *)(plan + 1);
 	return 0;
 }
 
@@ -71,15 +61,13 @@ int
 plan_settings(int plan_fd, struct wire_plan *settings, struct err *err)
 {
 	auto_close int fd = plan_fd;
-	const struct wire_deployment *deployments;
 	const struct wire_plan *plan;
 
-	const int r = plan_map(fd, &plan, &deployments, err);
+	const int r = plan_map(fd, &plan, err);
 	if (r != 0)
 		return r;
 	*settings = *plan;
-	munmap((void *)(uintptr_t)plan,
-	    sizeof(*plan) + plan->n_deployments * sizeof(*deployments));
+	munmap((void *)(uintptr_t)plan, sizeof(*plan));
 	return 0;
 }
 
@@ -114,33 +102,4 @@ plan_pem_free(char *pem)
 	if (pem != NULL)
 		sodium_memzero(pem, strlen(pem));
 	free(pem);
-}
-
-int
-plan_registry(struct gateway *gateway, struct err *err)
-{
-	const struct wire_plan *plan = gateway->plan;
-	const struct wire_tenant tenant = { .id = 1, .name = "local" };
-	struct wire_token token = { .id = 1,
-		.tenant = 1,
-		.scopes = WIRE_SCOPE_READ | WIRE_SCOPE_CALL | WIRE_SCOPE_ADMIN,
-		.name = "first" };
-	uint8_t key[32];
-
-	randombytes_buf(key, sizeof(key));
-	memcpy(token.hash, plan->token_hash, sizeof(token.hash));
-	int r = registry_apply(gateway, WIRE_STORE_KEY, key, err);
-	if (r == 0)
-		r = registry_apply(gateway, WIRE_STORE_TENANT, &tenant, err);
-	if (r == 0)
-		r = registry_apply(gateway, WIRE_STORE_TOKEN, &token, err);
-	for (uint32_t i = 0; r == 0 && i < plan->n_deployments; i++) {
-		const struct wire_server server = { .id = i,
-			.tenant = 1,
-			.state = WIRE_STATE_APPROVED,
-			.launch = gateway->deployments[i] };
-		r = registry_apply(gateway, WIRE_STORE_SERVER, &server, err);
-	}
-	return r == 0 ? registry_apply(gateway, WIRE_STORE_SNAPSHOT, NULL, err)
-		      : r;
 }

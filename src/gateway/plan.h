@@ -4,11 +4,8 @@
 #include "base/err.h"
 #include "wire/plan.h"
 
-struct gateway;
-
 /* Maps and checks the plan behind the descriptor, for the process's life. */
-int plan_map(int plan_fd, const struct wire_plan **planp,
-    const struct wire_deployment **deploymentsp, struct err *err);
+int plan_map(int plan_fd, const struct wire_plan **planp, struct err *err);
 
 /*
  * What a new plan (WIRE_SETTINGS) changes while the gateway runs: hosts,
@@ -22,6 +19,3 @@ int plan_settings(int plan_fd, struct wire_plan *settings, struct err *err);
  * PLAN_PEM_MAX at most, for plan_pem_free(). NULL: err says why. */
 char *plan_pem_read(int tls_fd, struct err *err);
 void plan_pem_free(char *pem);
-
-/* The plan's token and deployments as a registry, where no store will come. */
-int plan_registry(struct gateway *gateway, struct err *err);

@@ -88,6 +88,7 @@ struct http_server {
 	struct http_peers busy;
 	TAILQ_HEAD(, http_request) waiting;
 	unsigned n_peers;
+	unsigned n_waiting;
 	unsigned n_pending;
 	bool draining;
 };

@@ -61,8 +61,10 @@ http_request_finish(void *cls, struct MHD_Connection *connection,
 	*requestp = NULL;
 	if (request->owner != NULL)
 		server->options.ops->gone(request->owner, request);
-	if (request->suspended)
+	if (request->suspended) {
 		TAILQ_REMOVE(&server->waiting, request, link);
+		server->n_waiting--;
+	}
 	if (request->head_done)
 		server->n_pending--;
 	if (request->note != NULL && server->options.ops->over != NULL)
@@ -87,6 +89,7 @@ http_request_suspend(struct http_request *request)
 {
 	request->suspended = true;
 	TAILQ_INSERT_TAIL(&request->server->waiting, request, link);
+	request->server->n_waiting++;
 	MHD_suspend_connection(request->connection);
 }
 
@@ -97,6 +100,7 @@ http_request_resume(struct http_request *request)
 		return;
 	request->suspended = false;
 	TAILQ_REMOVE(&request->server->waiting, request, link);
+	request->server->n_waiting--;
 	MHD_resume_connection(request->connection);
 	event_active(request->peer->door->run_event, EV_READ, 0);
 }

@@ -19,12 +19,15 @@
 #include "base/auto.h"
 #include "http/inner.h"
 
-#define HEAD_MAX (32u << 10) /* a request's head, and MHD's read buffer */
+/* A request's head, and MHD's buffers: all of it is touched, so it is what an
+ * idle stream costs. */
+#define HEAD_MAX (16u << 10)
 #define READ_STEP 4096u
 #define SURPLUS_MAX 64u /* connections that are about to go */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define STALL_S 60u /* a client that takes no byte of its answer */
 #define TICK_MS 200
+#define POLLED_MAX 2048u /* of those that wait, at each tick */
 #define RUNS_MAX 16 /* before other events get their turn */
 
 uint64_t
@@ -94,22 +97,25 @@ batch_poll(struct http_request **requests, nfds_t n)
 			http_request_lose(requests[i]);
 }
 
+/* A part of them each time, when there are many. */
 static void
 waiting_poll(struct http_server *server)
 {
-	struct http_request *batch[64], *request, *next;
+	struct http_request *batch[64];
+	unsigned left =
+	    server->n_waiting < POLLED_MAX ? server->n_waiting : POLLED_MAX;
 	nfds_t n = 0;
 
-	EACH_WAITING(server, request, next)
-	{
+	for (; left > 0 && !TAILQ_EMPTY(&server->waiting); left--) {
+		struct http_request *request = TAILQ_FIRST(&server->waiting);
+		TAILQ_REMOVE(&server->waiting, request, link);
+		TAILQ_INSERT_TAIL(&server->waiting, request, link);
 		batch[n++] = request;
-		if (n == ARRAY_LEN(batch)) {
+		if (n == ARRAY_LEN(batch) || left == 1) {
 			batch_poll(batch, n);
 			n = 0;
 		}
 	}
-	if (n > 0)
-		batch_poll(batch, n);
 }
 
 static void
