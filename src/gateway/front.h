@@ -6,9 +6,11 @@
  *
  *     front.c    HTTP methods, the body, which session
  *     exchange.c one POST: its messages, its answer
- *     call.c     one JSON-RPC request: which method, whose answer
+ *     call.c     one JSON-RPC request, from its message to its reply
+ *     serve.c    what each method does
  *     relay.c    a call that a server answers: notes, results, errors
- *     ask.c      what a server asks of a client, in both eras
+ *     ask.c      what a server asks of a client
+ *     park.c     the same of a modern one, which comes back with answers
  *     session.c  who was here before, and how long ago
  *     stream.c   SSE, and what of it can be read again
  *     listen.c   what servers say on their own
@@ -261,6 +263,7 @@ void call_start(struct item *item, const struct mcp_message *message,
     struct session *session, enum mcp_era era);
 /* Replies. Each leaves the item; the call is freed unless it is parked. */
 void call_refuse(struct call *call, const struct mcp_error *error);
+void call_refuse_memory(struct call *call);
 /* An error object as it came. */
 void call_fail(struct call *call, struct json_span error, unsigned status);
 /* Ends it without an answer; the upstream is told why. */
@@ -274,6 +277,12 @@ struct json_span call_param(const struct call *call, const char *name);
 /* The reply, between: the result object is to be written. */
 struct json_out *call_reply_open(struct call *call);
 void call_reply_close(struct call *call);
+
+/* serve.c */
+
+/* Whether the surfaces of the endpoint must be known for it. */
+bool serve_needs_catalog(const struct call *call);
+void serve_call(struct call *call);
 
 /* relay.c */
 
@@ -315,6 +324,11 @@ void ask_respond(struct session *session, const struct mcp_message *message,
     struct json_span whole);
 /* A result that is input_required. */
 void ask_result(struct call *call, struct json_span result);
+/* Keeps the counts of calls that wait for a client. */
+void ask_count(struct call *call);
+void ask_free(struct ask *ask);
+/* A server's input_required, for a modern client: its state inside ours. */
+void ask_pass_on(struct call *call, struct json_span result);
 /* The item of a new request that says it goes on with a parked call takes its
  * place; true: nothing more is to be done with the new one. */
 bool ask_resume(struct call *call);
