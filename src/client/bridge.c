@@ -106,6 +106,27 @@ exchange_add(struct bridge *bridge, struct exchange *exchange)
 	exchange_remove(bridge, exchange);
 }
 
+static const char initialized[] =
+    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
+
+/* A message of our own, before which nothing else goes. */
+static void
+own_send(struct bridge *bridge, const char *text, bool is_initialize)
+{
+	char *body = strdup(text);
+	struct exchange *exchange = body == NULL
+	    ? NULL
+	    : exchange_new(bridge, EXCHANGE_NOTICE, body, strlen(body));
+
+	if (exchange == NULL)
+		return;
+	exchange->is_own = true;
+	exchange->is_initialize = is_initialize;
+	exchange->is_initialized = !is_initialize;
+	bridge->barrier = exchange;
+	exchange_add(bridge, exchange);
+}
+
 static void
 stream_open(struct bridge *bridge)
 {
@@ -143,6 +164,59 @@ is_cancelled(struct bridge *bridge, struct json_span message)
 		}
 	}
 	return false;
+}
+
+/* The stream of a session that has ended, but for one that waits itself. */
+static void
+stream_close(struct bridge *bridge, const struct exchange *but)
+{
+	struct exchange *next;
+
+	for (struct exchange *one = bridge->exchanges; one != NULL;
+	     one = next) {
+		next = one->next;
+		if (one->kind == EXCHANGE_STREAM && one != but)
+			exchange_remove(bridge, one);
+	}
+}
+
+/* Until the new session is there, or is not. */
+#define SESSION_WAIT_MS 60000u
+
+bool
+bridge_renew(struct bridge *bridge, struct exchange *exchange)
+{
+	if (exchange->is_modern || exchange->is_initialize ||
+	    exchange->is_own || exchange->was_renewed ||
+	    exchange->kind == EXCHANGE_END || bridge->initialize == NULL ||
+	    (bridge->session[0] == '\0' && !bridge->is_renewing))
+		return false;
+	exchange->was_renewed = exchange->waits_session = true;
+	exchange->again_ms = bridge_now_ms() + SESSION_WAIT_MS;
+	exchange->sse.id[0] = '\0';
+	exchange_stop(exchange);
+	if (bridge->is_renewing)
+		return true;
+
+	bridge_say(bridge, "the session has ended; beginning another");
+	bridge->is_renewing = true;
+	bridge->session[0] = bridge->version[0] = '\0';
+	stream_close(bridge, exchange);
+	own_send(bridge, bridge->initialize, true);
+	return true;
+}
+
+/* Those that wait for the session go on, or are told that there is none. */
+static void
+renewed(struct bridge *bridge)
+{
+	bridge->is_renewing = false;
+	for (struct exchange *one = bridge->exchanges; one != NULL;
+	     one = one->next) {
+		if (one->waits_session)
+			one->again_ms = 0;
+		one->waits_session = false;
+	}
 }
 
 static void
@@ -202,6 +276,10 @@ message_send(struct bridge *bridge, char *line, size_t len)
 	exchange_describe(exchange, &head);
 	if (exchange->is_initialize || exchange->is_initialized)
 		bridge->barrier = exchange;
+	if (exchange->is_initialize) {
+		free(bridge->initialize);
+		bridge->initialize = strdup(exchange->body);
+	}
 	exchange_add(bridge, exchange);
 }
 
@@ -282,10 +360,16 @@ transfers_finish(struct bridge *bridge)
 		    done->easy_handle, CURLINFO_PRIVATE, (char **)&exchange);
 		if (!exchange_ended(exchange, code))
 			continue;
-		const bool is_open =
-		    exchange->is_initialized && bridge->session[0] != '\0';
+		const bool has_session = bridge->session[0] != '\0';
+		const bool is_first = exchange->is_initialize;
+		const bool is_second = exchange->is_initialized;
+		const bool is_own = exchange->is_own;
 		exchange_remove(bridge, exchange);
-		if (is_open)
+		if (is_first && is_own && has_session)
+			own_send(bridge, initialized, false);
+		else if (is_own)
+			renewed(bridge);
+		if (is_second && has_session)
 			stream_open(bridge);
 	}
 }
@@ -392,6 +476,7 @@ bridge_run(const struct bridge_task *task)
 	}
 	session_end(&bridge);
 	params_fini(&bridge.params);
+	free(bridge.initialize);
 	free(bridge.line);
 	curl_multi_cleanup(bridge.multi);
 	return 0;

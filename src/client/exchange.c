@@ -33,8 +33,8 @@ exchange_new(
 	return exchange;
 }
 
-static void
-try_end(struct exchange *exchange)
+void
+exchange_stop(struct exchange *exchange)
 {
 	if (exchange->handle == NULL)
 		return;
@@ -48,7 +48,7 @@ try_end(struct exchange *exchange)
 void
 exchange_free(struct exchange *exchange)
 {
-	try_end(exchange);
+	exchange_stop(exchange);
 	sse_fini(&exchange->sse);
 	free(exchange->answer.bytes);
 	free(exchange->body);
@@ -81,7 +81,8 @@ message_pass(struct exchange *exchange, const char *raw_text, size_t len)
 		    strcmp(exchange->head.method, "tools/list") == 0)
 			params_learn(&bridge->params, wants[1].value);
 	}
-	bridge_line_write(bridge, message.at, message.len);
+	if (!exchange->is_own)
+		bridge_line_write(bridge, message.at, message.len);
 }
 
 static void
@@ -215,7 +216,7 @@ exchange_start(struct exchange *exchange)
 		request.body = exchange->body;
 		request.body_len = exchange->body_len;
 	}
-	try_end(exchange);
+	exchange_stop(exchange);
 	exchange->answer.len = 0;
 	exchange->broken = 0;
 	exchange->again_ms = 0;
@@ -243,7 +244,7 @@ exchange_start(struct exchange *exchange)
 static bool
 again_after(struct exchange *exchange, uint64_t ms)
 {
-	try_end(exchange);
+	exchange_stop(exchange);
 	exchange->again_ms = bridge_now_ms() + ms;
 	return false;
 }
@@ -293,8 +294,9 @@ stream_ended(struct exchange *exchange)
 		    : again_after(exchange, retry > 0 ? retry : 500);
 	if (exchange->sse.id[0] != '\0' && !exchange->is_modern)
 		return again_after(exchange, retry > 0 ? retry : 100);
-	bridge_refuse(bridge, exchange->id, -32000,
-	    "the host's connection ended before its answer");
+	if (exchange->kind == EXCHANGE_REQUEST)
+		bridge_refuse(bridge, exchange->id, -32000,
+		    "the host's connection ended before its answer");
 	return true;
 }
 
@@ -349,6 +351,8 @@ answer_ended(struct exchange *exchange, long status)
 	if (status == 202 || status == 204 || exchange->kind == EXCHANGE_END ||
 	    (exchange->kind == EXCHANGE_STREAM && status == 405))
 		return true;
+	if (status == 404 && bridge_renew(exchange->bridge, exchange))
+		return false;
 	if (answer->len > 0 &&
 	    json_check(answer->bytes, answer->len, &message, NULL) != 0)
 		message = (struct json_span){ 0 };

@@ -31,6 +31,8 @@ struct bridge {
 	size_t line_seen; /* bytes of it that hold no end of a line */
 	char session[CLIENT_SESSION_MAX]; /* legacy; "": none */
 	char version[32]; /* legacy, as negotiated; "": not yet */
+	char *initialize; /* owned: the client's, to begin a session anew */
+	bool is_renewing;
 	struct params params; /* what the tools listed last want as headers */
 	const struct exchange *barrier; /* nothing is sent before its end */
 	bool input_ended, output_broken;
@@ -42,7 +44,9 @@ struct exchange {
 	enum exchange_kind kind;
 	bool is_modern;
 	bool is_initialize, is_initialized, is_listen;
+	bool is_own; /* the bridge's: the client hears nothing of it */
 	bool is_answered;
+	bool waits_session, was_renewed; /* its session had ended meanwhile */
 	char *body; /* owned; NULL for GET and DELETE */
 	size_t body_len;
 	struct json_span message; /* in body, checked */
@@ -70,9 +74,16 @@ void exchange_free(struct exchange *exchange);
 /* Sends it, or again; what it needs of session and version is taken now. */
 int exchange_start(struct exchange *exchange);
 
+/* Ends a try, without a word. */
+void exchange_stop(struct exchange *exchange);
+
 /* The transfer has ended so; true: it is over, false: it will start again at
  * again_ms. */
 bool exchange_ended(struct exchange *exchange, CURLcode code);
+
+/* The session of this exchange is known no more: a new one is begun, once for
+ * each. False: it cannot be. */
+bool bridge_renew(struct bridge *bridge, struct exchange *exchange);
 
 /* Writes a line to the client. */
 void bridge_line_write(struct bridge *bridge, const char *text, size_t len);

@@ -384,6 +384,7 @@ call_ask(const struct ctl_admin *admin, struct question *question,
 
 	first.headers_missing = &is_missing;
 	int exit_code = rpc_ask(&first, question, body, exchange);
+	exchange->admin = admin;
 	if (!is_missing)
 		return exit_code;
 	exchange_fini(exchange);

@@ -170,6 +170,46 @@ test('a stream that breaks before the answer is resumed behind its last event', 
   assert.equal(await child.ended, 0);
 });
 
+test('a session that the host knows no more is begun anew', async (t) => {
+  let sealed = 'sealed-1';
+  let begun = 0;
+  const { host, fake, child, next } = await openLegacy(t, (message, response, request) => {
+    if (message.method === 'initialize') {
+      begun++;
+      sendJson(response, 200, { jsonrpc: '2.0', id: message.id,
+        result: { protocolVersion: '2025-11-25', capabilities: {} } },
+      { 'mcp-session-id': sealed });
+    } else if (request.headers['mcp-session-id'] !== sealed) {
+      sendJson(response, 404, { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'gone' } });
+    } else return false;
+    return true;
+  });
+  sealed = 'sealed-2';
+  child.stdin.write('{"jsonrpc":"2.0","id":1,"method":"a"}\n{"jsonrpc":"2.0","id":2,"method":"b"}\n');
+  const answers = [JSON.parse(await next()), JSON.parse(await next())];
+  assert.deepEqual(answers.map(({ id, result }) => [id, result.of]).sort(), [[1, 'a'], [2, 'b']]);
+  assert.equal(begun, 2);
+  await host.until(() => fake.streams.some(({ request }) =>
+    request.headers['mcp-session-id'] === 'sealed-2'));
+
+  // One that is gone at once again is an answer to the client, not a circle.
+  sealed = 'sealed-3';
+  const before = begun;
+  const get = host.answer;
+  host.answer = (request, response, raw) => {
+    if (request.body.includes('"initialize"')) begun++;
+    if (request.method === 'POST') {
+      sendJson(response, 404, { jsonrpc: '2.0', id: null, error: { code: -32001, message: 'gone' } });
+    } else get(request, response, raw);
+  };
+  child.stdin.write('{"jsonrpc":"2.0","id":3,"method":"c"}\n');
+  const refused = JSON.parse(await next());
+  assert.deepEqual([refused.id, /HTTP 404: gone/.test(refused.error.message)], [3, true]);
+  assert.equal(begun, before + 1);
+  child.stdin.end();
+  assert.equal(await child.ended, 0);
+});
+
 test('modern: headers from the body, no session', async (t) => {
   const host = await FakeHost.start(t, ({ body }, response) => {
     const message = JSON.parse(body);
