@@ -66,7 +66,8 @@ export function auditBody(action, detail, { principal = 1, tenant = 1 } = {}) {
 
 export class Store {
   // folder: kept where it is given, so that another store can take it over.
-  static async start(t, folder) {
+  // before: a command that runs the rest of its words.
+  static async start(t, folder, before = []) {
     const store = new Store();
     store.folder = folder ?? mkdtempSync(join(tmpdir(), 'cordon-store-'));
     store.log = '';
@@ -76,8 +77,9 @@ export class Store {
     store.replies = new Map();
     store.asked = new Map();
     store.nextId = 1;
-    store.helper = spawn(join(build, 'tests/unit/store/launch-store'),
-      [join(build, 'cordon-store'), store.folder],
+    const [program, ...words] = [...before, join(build, 'tests/unit/store/launch-store'),
+      join(build, 'cordon-store'), store.folder];
+    store.helper = spawn(program, words,
       { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
     store.helper.stdin.on('error', () => {});
     store.helper.stderr.setEncoding('utf8')

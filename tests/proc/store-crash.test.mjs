@@ -151,6 +151,49 @@ test('writes audit records in time, without being asked', async (t) => {
   await next.stop();
 });
 
+test('a full disk loses nothing that was acknowledged, and is told of', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root makes a small disk');
+  const folder = folderFor(t);
+  const store = await Store.start(t, folder, ['unshare', '--mount', 'sh', '-c',
+    'mount -t tmpfs -o size=2m,mode=0755 tmpfs "$0" && exec "$1" "$2" "$0"', folder]);
+  const there = async () => (await store.ask('GET', '/servers')).json.servers
+    .map(({ name }) => name);
+
+  const kept = [];
+  let full;
+  for (let i = 0; i < 100 && !full; i++) {
+    const text = Array.from({ length: 64 }, () => Math.random().toString(36)).join('').repeat(80);
+    const answer = await store.ask('POST', '/servers', tool(`server-${i}`, `// ${text}`));
+    if (answer.status === 201) kept.push(`server-${i}`);
+    else full = answer;
+  }
+  assert.equal(full?.status, 507, JSON.stringify(full?.json));
+  assert.match(full.json.error, /nothing was done.*full/);
+  assert.ok(kept.length > 3);
+  assert.deepEqual(await there(), kept);
+  for (let i = 0; i < 3000; i++)
+    store.audit('tools/call', JSON.stringify({ i, padding: 'x'.repeat(1000) }));
+  assert.equal((await store.ask('GET', '/audit/verify')).json.ok, true);
+  assert.match(store.log, /the disk|cannot be written/);
+  assert.equal(store.exit, undefined);
+
+  // With room again it goes on, and says what is missing in between.
+  execFileSync('nsenter', ['-t', String(store.helper.pid), '-m',
+    'mount', '-o', 'remount,size=64m', folder]);
+  assert.equal((await store.ask('POST', '/servers', tool('later'))).status, 201);
+  assert.deepEqual(await there(), [...kept, 'later']);
+  let after = 0;
+  let lost;
+  for (;;) {
+    const { records } = (await store.ask('GET', `/audit?limit=1000&after=${after}`)).json;
+    if (records.length === 0) break;
+    lost ??= records.find(({ action }) => action === 'audit/lost');
+    after = records.at(-1).number;
+  }
+  assert.ok(lost?.detail.records > 0);
+  assert.deepEqual((await store.ask('GET', '/audit/verify')).json, { ok: true, checked: after });
+});
+
 const attacks = [
   ['a detail', 3, "UPDATE audit SET detail = CAST('{}' AS BLOB) WHERE number = 3"],
   ['a time', 3, 'UPDATE audit SET time_ms = time_ms + 1 WHERE number = 3'],
