@@ -59,6 +59,9 @@ domain_print(const struct box_domain *domain)
 		    domain->keep_caps, domain->caps_why);
 	else
 		printf("  keeps no capability\n");
+	if (domain->folder_why != NULL)
+		printf("  may write one folder, at " BOX_FOLDER ": %s\n",
+		    domain->folder_why);
 	printf("  %zu system calls, each other one is refused:\n",
 	    domain->n_calls);
 
@@ -92,6 +95,8 @@ domain_add(struct json_out *out, const struct box_domain *domain)
 	json_out_uint(out, BOX_UID_BASE + domain->uid_offset);
 	json_out_text(out, ",\"capabilities\":");
 	json_out_uint(out, domain->keep_caps);
+	if (domain->folder_why != NULL)
+		text_add(out, ",\"folder\":", domain->folder_why);
 	json_out_text(out, ",\"calls\":[");
 	for (size_t i = 0; i < domain->n_calls; i++) {
 		const struct box_call *call = &domain->calls[i];

@@ -378,3 +378,14 @@ test('what it answers is what doc/openapi.json describes', () => {
     assert.deepEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
       (item.parameters ?? []).map((one) => one.name ?? api.components.parameters.server.name), path);
 });
+
+test('ends when it is told, with what it was told kept', async (t) => {
+  const store = await Store.start(t);
+  for (let i = 0; i < 10; i++) store.audit('tools/call');
+  await store.settle();
+  store.kill('SIGTERM');
+  await store.until('its end', () => store.exit);
+  assert.deepEqual(store.exit, { exit: 0, signal: 0 });
+  const next = await Store.start(t, store.folder);
+  assert.equal((await ok(next.ask('GET', '/audit/verify'))).checked, 10);
+});
