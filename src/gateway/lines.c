@@ -316,21 +316,54 @@ response_take(struct link *link, struct json_span value,
 	    call, members[0].value, members[1].value, era, &usage);
 }
 
+static bool
+is_waiting(const struct upstream_call *call)
+{
+	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
+		if (call->asks[i].open)
+			return true;
+	return false;
+}
+
+static bool
+is_same_client(
+    const struct upstream_call *call, const struct upstream_call *other)
+{
+	const uint8_t *a = call->client->session, *b = other->client->session;
+
+	if (call->client->principal != other->client->principal)
+		return false;
+	return a == NULL || b == NULL ? a == b : memcmp(a, b, 16) == 0;
+}
+
 /* The one client's call under way, whose this must be; NULL: it cannot be
- * told. */
+ * told. A call that waits for an answer already is at rest, and stands in
+ * nobody's way as long as it is the same client's: one that a modern client
+ * never came back for would else be so for minutes. */
 static struct upstream_call *
 call_only(const struct link *link)
 {
-	struct upstream_call *only = NULL;
+	struct upstream_call *only = NULL, *waiting = NULL, *call;
+	unsigned n_busy = 0, n_waiting = 0;
 
-	for (struct upstream_call *call = link->calls; call != NULL;
-	     call = call->next_on_link) {
+	for (call = link->calls; call != NULL; call = call->next_on_link) {
 		if (call->id == 0 || call->is_capture)
 			continue;
-		if (only != NULL)
-			return NULL;
-		only = call;
+		if (is_waiting(call)) {
+			waiting = call;
+			n_waiting++;
+		} else {
+			only = call;
+			n_busy++;
+		}
 	}
+	if (n_busy == 0)
+		return n_waiting == 1 ? waiting : NULL;
+	if (n_busy > 1)
+		return NULL;
+	for (call = link->calls; call != NULL; call = call->next_on_link)
+		if (is_waiting(call) && !is_same_client(call, only))
+			return NULL;
 	return only;
 }
 

@@ -352,6 +352,48 @@ refuses_asks_that_could_be_for_two(void **state)
 	assert_int_equal(answer.n_notes + other.n_notes, 0);
 }
 
+static const char elicit[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\"}";
+
+static void
+asks_past_a_call_of_the_same_client_that_waits(void **state)
+{
+	(void)state;
+	fake_clients[0].can = MCP_CAN_ELICIT;
+	start_legacy();
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	fake_read(0);
+	fake_write(0, elicit);
+	fake_write(0, elicit); /* it may ask two things at once */
+	assert_int_equal(answer.n_asks, 2);
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &other);
+	fake_read(0);
+	fake_write(0, elicit);
+	assert_int_equal(other.n_asks, 1);
+	/* Both wait now: whose the next one is, nobody can tell. */
+	fake_write(0, elicit);
+	assert_non_null(strstr(fake_read(0), "cannot be told which client"));
+	assert_int_equal(answer.n_asks + other.n_asks, 3);
+}
+
+static void
+never_asks_past_a_call_of_another_client(void **state)
+{
+	(void)state;
+	fake_clients[0].can = fake_clients[1].can = MCP_CAN_ELICIT;
+	fake_clients[1].principal = fake_clients[0].principal;
+	start_legacy();
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	fake_read(0);
+	fake_write(0, elicit);
+	assert_int_equal(answer.n_asks, 1);
+	fake_call(0, 1, "tools/call", "{\"name\":\"t\"}", &other);
+	fake_read(0);
+	fake_write(0, elicit);
+	assert_non_null(strstr(fake_read(0), "cannot be told which client"));
+	assert_int_equal(answer.n_asks + other.n_asks, 1);
+}
+
 static void
 tells_nobody_of_logs_on_a_link_of_all(void **state)
 {
@@ -594,6 +636,8 @@ main(void)
 		T(declares_what_the_caller_has_and_asks_that),
 		T(carries_the_answer_of_an_ask),
 		T(refuses_asks_that_could_be_for_two),
+		T(asks_past_a_call_of_the_same_client_that_waits),
+		T(never_asks_past_a_call_of_another_client),
 		T(tells_nobody_of_logs_on_a_link_of_all),
 		T(gives_progress_to_the_call_that_it_is_of),
 		T(bounds_a_flood_of_notifications),
