@@ -19,6 +19,7 @@
 #include "gateway/log.h"
 
 #define BATCH_MAX 64
+#define ASKS_MS 10 /* for asks to come together */
 
 static void
 clock_start(struct upstream_call *call)
@@ -28,7 +29,7 @@ clock_start(struct upstream_call *call)
 	const struct timeval wall = { (time_t)(wall_ns / 1000000000),
 		(suseconds_t)(wall_ns % 1000000000 / 1000) };
 
-	if (wall_ns > 0)
+	if (wall_ns > 0 && !call->wants_wait)
 		evtimer_add(call->begin, &wall);
 }
 
@@ -188,9 +189,23 @@ lines_drop(struct upstream_call *call, const char *reason)
 	cancel_send(link, id, reason);
 }
 
+/* All that the server asks for now is there. */
+static void
+call_wait(struct upstream_call *call)
+{
+	call->wants_wait = false;
+	clock_start(call);
+	if (call->ops->wait != NULL)
+		call->ops->wait(call->arg);
+}
+
 static void
 lines_expire(struct upstream_call *call)
 {
+	if (call->wants_wait) {
+		call_wait(call);
+		return;
+	}
 	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
 		if (call->asks[i].open) { /* the client's patience counts */
 			clock_start(call);
@@ -389,6 +404,7 @@ static void
 ask_take(struct link *link, const struct mcp_message *message)
 {
 	struct upstream_call *call = call_only(link);
+	static const struct timeval soon = { 0, ASKS_MS * 1000 };
 	struct json_span params = message->params;
 	uint32_t number;
 	int code;
@@ -416,7 +432,9 @@ ask_take(struct link *link, const struct mcp_message *message)
 	}
 	if (params.at == NULL)
 		params = (struct json_span){ "{}", 2 };
+	/* Servers ask several things one after the other: they go together. */
 	call->wants_wait = true;
+	evtimer_add(call->begin, &soon);
 	call->ops->ask(call->arg, number, message->method, params);
 }
 
@@ -545,23 +563,6 @@ lines_line(void *arg, const char *raw_text, size_t len)
 	     n++)
 		value_take(link, element);
 	return !link->is_dead;
-}
-
-void
-lines_read(struct link *link)
-{
-	struct upstream_call *call = link->calls;
-
-	while (call != NULL && !link->is_dead) {
-		if (!call->wants_wait) {
-			call = call->next_on_link;
-			continue;
-		}
-		call->wants_wait = false;
-		if (call->ops->wait != NULL)
-			call->ops->wait(call->arg);
-		call = link->calls; /* whoever is left */
-	}
 }
 
 void

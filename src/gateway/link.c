@@ -416,8 +416,6 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		    link->lines.rest.limit);
 	else if (r != 0 && r != MCP_E_STOPPED)
 		link_end(link, false, "out of memory");
-	if (!link->is_dead)
-		lines_read(link);
 	link->is_reading = false;
 	if (link->is_dead)
 		link_free(link);

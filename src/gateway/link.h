@@ -99,7 +99,6 @@ void link_timer_set(struct link *link, uint64_t ms);
 /* lines.c: what link.c calls. */
 void lines_opened(struct link *link);
 bool lines_line(void *link, const char *raw_text, size_t len);
-void lines_read(struct link *link); /* all that was at hand */
 /* The server left: true if it is to be asked again in other words. */
 bool lines_left(struct link *link);
 void lines_timer(struct link *link);

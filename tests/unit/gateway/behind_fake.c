@@ -328,7 +328,10 @@ on_ask(
 static void
 on_wait(void *arg)
 {
-	((struct fake_answer *)arg)->n_waits++;
+	struct fake_answer *answer = arg;
+
+	answer->n_waits++;
+	answer->has_waited = true;
 }
 
 static void

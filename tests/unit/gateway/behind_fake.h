@@ -26,6 +26,7 @@ struct fake_answer {
 	uint32_t last_ask;
 	unsigned n_asks;
 	unsigned n_waits;
+	bool has_waited;
 };
 
 struct fake_cell {

@@ -287,6 +287,7 @@ declares_what_the_caller_has_and_asks_that(void **state)
 	    "{\"jsonrpc\":\"2.0\",\"id\":\"ask-1\",\"method\":"
 	    "\"elicitation/create\",\"params\":{\"message\":\"?\"}}");
 	assert_int_equal(answer.n_asks, 1);
+	fake_until(&answer.has_waited);
 	assert_int_equal(answer.n_waits, 1);
 	/* Not declared: refused, without a word to the client. */
 	fake_write(
@@ -366,6 +367,8 @@ asks_past_a_call_of_the_same_client_that_waits(void **state)
 	fake_write(0, elicit);
 	fake_write(0, elicit); /* it may ask two things at once */
 	assert_int_equal(answer.n_asks, 2);
+	fake_until(&answer.has_waited);
+	assert_int_equal(answer.n_waits, 1);
 	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &other);
 	fake_read(0);
 	fake_write(0, elicit);
