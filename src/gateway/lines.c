@@ -331,9 +331,12 @@ response_take(struct link *link, struct json_span value,
 	    call, members[0].value, members[1].value, era, &usage);
 }
 
+/* It has asked, and has no more to ask for now. */
 static bool
 is_waiting(const struct upstream_call *call)
 {
+	if (call->wants_wait)
+		return false;
 	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
 		if (call->asks[i].open)
 			return true;

@@ -373,6 +373,7 @@ asks_past_a_call_of_the_same_client_that_waits(void **state)
 	fake_read(0);
 	fake_write(0, elicit);
 	assert_int_equal(other.n_asks, 1);
+	fake_until(&other.has_waited);
 	/* Both wait now: whose the next one is, nobody can tell. */
 	fake_write(0, elicit);
 	assert_non_null(strstr(fake_read(0), "cannot be told which client"));
