@@ -5,9 +5,10 @@
 //
 //     node scripts/demo.mjs --mode serve|demo --port N --servers DIR
 
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, textOf, timed } from '../examples/client.mjs';
@@ -36,9 +37,18 @@ const calls = [
 ];
 
 const say = (text = '') => console.log(text);
+const cordon = resolve(root, process.env.CORDON_BUILD ?? 'build', 'cordon');
+
+// A demonstration leaves nothing behind, and disturbs no host that runs.
+const ownState = options.mode === 'demo' ?
+  mkdtempSync(join(tmpdir(), 'cordon-demo-')) : undefined;
+if (ownState) {
+  process.env.CORDON_STATE = ownState;
+  process.on('exit', () => rmSync(ownState, { recursive: true, force: true }));
+}
 
 function startHost() {
-  const child = spawn(resolve(root, process.env.CORDON_BUILD ?? 'build', 'cordon'),
+  const child = spawn(cordon,
     ['serve', '--json', '--listen', `127.0.0.1:${options.port}`,
       resolve(root, options.servers)],
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -118,6 +128,25 @@ async function showServer(url, token, server) {
   await client.close();
 }
 
+// What a stranger sends is neither seen nor called before it is approved.
+function showQuarantine() {
+  const run = (...words) => {
+    const text = execFileSync(cordon, words, { encoding: 'utf8' }).trimEnd();
+    say(`$ cordon ${words.join(' ').replace(`${root}/`, '')}`);
+    for (const line of text.split('\n')) say(`  ${line}`);
+    return text;
+  };
+  say('\na server that somebody sends:');
+  run('upstream', 'add', 'stranger', resolve(root, 'examples/hello.js'));
+  if (/stranger__/.test(run('tools'))) throw new Error('it is seen already');
+  run('upstream', 'approve', 'stranger');
+  if (!/Hello/.test(run('call', 'stranger__hello', '{"name":"Ada"}'))) {
+    throw new Error('it does not answer');
+  }
+  run('upstream', 'remove', 'stranger');
+  run('audit', 'tail', '-n', '4');
+}
+
 function sayHow({ url, token, tokenFile }) {
   say(`
 The host serves at ${url}
@@ -138,6 +167,10 @@ In a client's settings:
       }
     }
   }
+
+For a client that only speaks stdio:
+
+  "pricing": { "command": "${cordon}", "args": ["connect", "pricing"] }
 
 By hand:
 
@@ -161,6 +194,7 @@ async function main() {
     for (const server of new Set(calls.map(([one]) => one))) {
       await showServer(host.url, host.token, server);
     }
+    if (options.mode === 'demo') showQuarantine();
     sayHow(host);
     if (options.mode !== 'demo') say('Ctrl-C ends it. What follows is its log.\n');
     log.show();
