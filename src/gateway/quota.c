@@ -130,6 +130,10 @@ quota_call_enter(struct principal *principal, struct quota_refusal *refusal)
 	struct meter *const tenant = &principal->tenant->meter;
 	struct meter *const token = &principal->meter;
 
+	const uint32_t share = principal->tenant->share;
+
+	if (share != 0 && tenant->running >= share)
+		return refuse(tenant, refusal, "tenant", "fair_share", 1);
 	if (call_admit(tenant, &principal->tenant->record.quota, "tenant",
 		refusal) != 0 ||
 	    call_admit(token, &principal->record.quota, "token", refusal) != 0)

@@ -77,6 +77,20 @@ server_end(struct gateway *gateway, struct server *server)
 	server_unref(server);
 }
 
+/* Where there are several tenants, none can have more than this of the cells:
+ * the others' calls find some, whatever one of them does. */
+static void
+shares_set(struct gateway *gateway)
+{
+	const struct sorted *tenants = &gateway->registry->tenants;
+	const uint32_t most = gateway->settings.cells_max / 4 * 3;
+
+	for (size_t i = 0; i < tenants->n; i++) {
+		struct tenant *tenant = tenants->items[i];
+		tenant->share = tenants->n > 1 ? most : 0;
+	}
+}
+
 static void
 tenant_end(struct gateway *gateway, struct tenant *tenant)
 {
@@ -94,6 +108,7 @@ tenant_end(struct gateway *gateway, struct tenant *tenant)
 	tenant->gone = true;
 	sorted_remove(&registry->tenants, &tenant->record.id);
 	registry_tenant_unref(tenant);
+	shares_set(gateway);
 }
 
 static int
@@ -118,6 +133,7 @@ apply_tenant(struct gateway *gateway, const void *bytes, struct err *err)
 		    "more tenants than %u, or no memory", REGISTRY_TENANTS_MAX);
 	tenant->record = *record;
 	tenant->epoch = registry->epoch;
+	shares_set(gateway);
 	return 0;
 }
 

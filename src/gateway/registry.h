@@ -36,6 +36,7 @@ struct tenant {
 	struct wire_tenant record;
 	struct meter meter;
 	uint32_t n_sessions; /* session.c's count */
+	uint32_t share; /* calls at once, so that others find cells; 0: all */
 	bool gone;
 	unsigned epoch; /* the snapshot that it was last in */
 	unsigned users; /* principals, servers, and who holds one */
