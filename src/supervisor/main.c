@@ -171,7 +171,7 @@ caller_hear(struct supervisor *supervisor)
 	if (code != 0)
 		return -1;
 	/* What it asks for may rest on what the store told both of us: that is
-	 * in the queue by now. What is wrong with the store shows there. */
+	 * in the queue by now. A store that ends shows at its descriptor. */
 	if (supervisor->store.pid != 0)
 		store_hear(supervisor);
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
@@ -256,9 +256,12 @@ store_restart(struct supervisor *supervisor)
 	return -1;
 }
 
+/* It left, or broke the protocol: what is served goes on. */
 static void
 operator_lost(struct supervisor *supervisor)
 {
+	supervisor_log(supervisor, "warning",
+	    "the operator is gone: settings and folders stay as they are");
 	close(supervisor->operator_fd);
 	supervisor->operator_fd = -1;
 }

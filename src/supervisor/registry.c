@@ -231,6 +231,7 @@ store_hear(struct supervisor *supervisor)
 		if (code != 0) {
 			supervisor_log(supervisor, "error",
 			    "the store broke the protocol");
+			child_end(&supervisor->store);
 			return -EPROTO;
 		}
 	}
