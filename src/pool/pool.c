@@ -68,8 +68,8 @@ pool_notice(struct pool *pool, int level, const char *format, ...)
 
 /* ---- the end of a call -------------------------------------------------- */
 
-void
-pool_call_free(struct pool_call *call)
+static void
+call_free(struct pool_call *call)
 {
 	if (call->wall != NULL)
 		event_free(call->wall);
@@ -117,7 +117,7 @@ call_deliver(struct pool_call *call, const struct pool_outcome *outcome)
 	if (outcome->end != POOL_OK)
 		pool->stats.calls_failed++;
 	call->ops->done(call->arg, outcome);
-	pool_call_free(call);
+	call_free(call);
 }
 
 void
@@ -330,7 +330,7 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 		.arg = arg,
 		.started_ms = pool_now_ms() };
 	if (call_clock_start(call) != 0) {
-		pool_call_free(call);
+		call_free(call);
 		return -ENOMEM;
 	}
 	*callp = call;
@@ -339,7 +339,7 @@ pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
 	const int code = call_place(call, &head, json, body, body_len);
 	if (code != 0) {
 		pool->pending--;
-		pool_call_free(call);
+		call_free(call);
 	}
 	return code;
 }
@@ -553,7 +553,7 @@ calls_drop(struct call_list *list)
 
 	while ((call = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, call, link);
-		pool_call_free(call);
+		call_free(call);
 	}
 }
 
@@ -575,7 +575,7 @@ pool_free(struct pool *pool)
 			continue;
 		TAILQ_FOREACH(cell, &slot->cells, link)
 		if (cell->call != NULL)
-			pool_call_free(cell->call);
+			call_free(cell->call);
 		calls_drop(&slot->queue);
 		slot_fini(slot);
 		free(slot);

@@ -192,8 +192,6 @@ const char *call_error_admit(
 
 /* The call is over at this moment, its cell is ended from outside. */
 void call_abandon(struct pool_call *call, enum pool_end end);
-/* It was waiting for a cell, or is in one, when the pool itself ends. */
-void pool_call_free(struct pool_call *call);
 /* Its wall time begins. -ENOMEM. */
 int call_clock_start(struct pool_call *call);
 
