@@ -45,6 +45,7 @@ struct client_request {
 	const char *body; /* JSON; NULL: none */
 	size_t body_len;
 	const char *headers[CLIENT_HEADERS_MAX]; /* "Name: value"; to a NULL */
+	long timeout_ms; /* for all of it; 0: as long as it takes */
 	/* Given: a good answer (status 200) goes there instead of into the
 	 * answer's bytes. */
 	client_bytes_fn *bytes;

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/auto.h"
@@ -134,6 +135,20 @@ tail_run(void *values, int n_operands, char **operands)
 	return exit_code;
 }
 
+static void
+broken_print(struct json_span verdict)
+{
+	const struct json_span raw_why = ctl_member(verdict, "why");
+	char why[512] = "it is not what was written";
+
+	if (json_kind_of(raw_why) == JSON_KIND_STRING)
+		(void)json_string_copy(raw_why, why, sizeof(why), NULL);
+	printf("The chain is BROKEN at record %" PRIu64 ": ",
+	    ctl_member_number(verdict, "broken"));
+	ctl_line_print(stdout, why, strlen(why));
+	putchar('\n');
+}
+
 static int
 verify_run(void *values, int n, char **operands)
 {
@@ -156,9 +171,7 @@ verify_run(void *values, int n, char **operands)
 			printf("The chain is whole: %" PRIu64 " records.\n",
 			    checked);
 		else
-			printf("The chain is BROKEN at record %" PRIu64
-			       ": what is there is not what was written.\n",
-			    ctl_member_number(reply.json, "broken"));
+			broken_print(reply.json);
 		exit_code = is_whole ? CTL_EXIT_OK : CTL_EXIT_REFUSED;
 	}
 	ctl_reply_fini(&reply);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "base/auto.h"
+#include "client/client.h"
 #include "ctl/bounds.h"
 #include "ctl/catalog.h"
 #include "ctl/config.h"
@@ -29,6 +31,9 @@
 #include "ctl/tls.h"
 #include "ctl/token.h"
 #include "wire/wire.h"
+
+#define READY_MS 10000
+#define READY_STEP_MS 5
 
 /* As given on the command line: wins over the settings, at each reading. */
 struct command {
@@ -167,14 +172,14 @@ catalog_take(
 
 	for (int i = 0; i < command->n_paths && r == 0; i++)
 		r = ctl_catalog_add(&reading->catalog, command->paths[i], err);
+	if (r == 0)
+		r = ctl_config_sockets(&reading->config, socket_take, &sockets);
 	if (r == 0 && command->n_paths > 0 && reading->catalog.n_servers == 0)
 		return err_set(err, CTL_E_CATALOG,
 		    "no server in %s%s: there is neither a .js or .mjs file "
 		    "nor a folder with one",
 		    command->paths[0],
 		    command->n_paths > 1 ? " and the others" : "");
-	if (r == 0)
-		r = ctl_config_sockets(&reading->config, socket_take, &sockets);
 	if (r == 0)
 		r = ctl_config_names_check(
 		    &reading->config, is_served, &reading->catalog, err);
@@ -414,6 +419,37 @@ failed(const struct err *err, int exit_code)
 	return exit_code;
 }
 
+/* Until the gateway has the registry: who is told the address may come at once.
+ * One that never has it is shown as what it is, by its answers. */
+static void
+ready_wait(const struct host *host)
+{
+	const struct client_request request = {
+		.method = "GET", .path = "/readyz", .timeout_ms = READY_MS
+	};
+	const struct client_place place = { .socket_path =
+						host->state.socket_path,
+		.token = host->token.text };
+	struct pollfd stop = { .fd = host->stop_fd, .events = POLLIN };
+	struct client *client = NULL;
+	long status = 0;
+
+	if (client_new(&client, &place, NULL) != 0)
+		return;
+	for (unsigned i = 0; i < READY_MS / READY_STEP_MS && status != 200;
+	     i++) {
+		struct client_answer answer;
+
+		(void)client_ask(client, &request, &answer, NULL);
+		status = answer.status;
+		client_answer_fini(&answer);
+		if (has_ended(host->supervisor.pid) ||
+		    poll(&stop, 1, status == 200 ? 0 : READY_STEP_MS) != 0)
+			break;
+	}
+	client_free(client);
+}
+
 /* From the start to the first word, then to the end. */
 static int
 host_run(struct host *host, struct reading *reading)
@@ -436,6 +472,7 @@ host_run(struct host *host, struct reading *reading)
 		(void)shadow(host);
 		return failed(&err, CTL_EXIT_USAGE);
 	}
+	ready_wait(host);
 	if (host->command->json)
 		ctl_served_print_json(&served);
 	else

@@ -205,6 +205,11 @@ test('a server that somebody serves on a socket', async (t) => {
   await ok(host, 'upstream', 'add', 'far', '--socket', path);
   await ok(host, 'upstream', 'approve', 'far');
   assert.equal(await ok(host, 'call', '-s', 'far', 'hi'), 'from afar\n');
+
+  // The same by the settings, which approve it.
+  const other = await started(t, { files: {},
+    config: { servers: { far: { socket: path, share: 'all' } } } });
+  assert.equal(await ok(other, 'call', 'far__hi'), 'from afar\n');
 });
 
 test('one host a state folder; a stale socket is replaced', async (t) => {

@@ -99,7 +99,9 @@ a_value_that_looks_encoded_is_encoded(void **state)
 		const char *value, *header;
 	} cases[] = {
 		{ "plain", "plain" },
-		{ "", "=?base64?" "?=" },
+		{ "",
+		    "=?base64?"
+		    "?=" },
 		{ " a", "=?base64?IGE=?=" },
 		{ "a ", "=?base64?YSA=?=" },
 		{ "=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?=" },
