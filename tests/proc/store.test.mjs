@@ -5,8 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from '../lib/paths.mjs';
@@ -294,7 +295,9 @@ test('writes a deed into the book of whoever did it', async (t) => {
 
 test('the operator gives all of a folder, or nothing of it', async (t) => {
   const store = await Store.start(t);
-  const file = join(store.folder, '..', `cordon-tool-${process.pid}.js`);
+  const folder = mkdtempSync(join(tmpdir(), 'cordon-tool-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'tool.js');
   writeFileSync(file, 'function run() { return 1 }');
   const all = [`bundle one ${file}`, `bundle two ${file}`, 'socket three /run/x.sock'];
   assert.equal((await store.commit(...all)).status, 0);
