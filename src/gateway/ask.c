@@ -103,6 +103,7 @@ ask_new(struct call *call, uint32_t number, struct json_span method,
 		return NULL;
 	}
 	ask->call = call;
+	ask->is_elicitation = json_string_equals(method, "elicitation/create");
 	ask->number = number;
 	ask->deadline_ms = front_now_ms() +
 	    (uint64_t)call->front->gateway->sessions.ask_s * 1000;
@@ -372,13 +373,11 @@ loop_respond(struct ask *ask, struct json_span result)
 {
 	static const char cancelled[] = "{\"action\":\"cancel\"}";
 	struct call *call = ask->call;
-	const bool is_elicitation =
-	    strstr(ask->text, "\"elicitation/create\"") != NULL;
 	const struct ask *other;
 
 	if (ask->response != NULL)
 		return;
-	if (result.at == NULL && is_elicitation)
+	if (result.at == NULL && ask->is_elicitation)
 		result = (struct json_span){ cancelled, sizeof(cancelled) - 1 };
 	if (result.at == NULL || !keep_response(ask, result.at, result.len)) {
 		ask_drop_all(call, "the call ends");

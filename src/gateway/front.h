@@ -36,6 +36,8 @@
 #define FRONT_ROUNDS_MAX 16 /* of one request, answered with input_required */
 #define FRONT_WATCHES_MAX 256 /* resources that one listener watches */
 #define FRONT_UNREAD_MAX (1u << 20) /* sent to who does not read: then cut */
+#define FRONT_KEPT_MAX                                                         \
+	(128u << 20) /* of all streams, for those who come back */
 #define FRONT_STREAMS_MAX 64 /* of one session, those that ended counted */
 #define FRONT_SILENCE_MS 15000 /* then a POST's answer becomes a stream */
 #define FRONT_KEEP_S 60 /* what a stream said, after its end */
@@ -308,12 +310,13 @@ struct ask {
 	uint32_t number; /* the upstream's; of loops: unused */
 	uint32_t id; /* of our request to a legacy client */
 	char *key; /* owned: as in inputRequests, a JSON string; or NULL */
-	char *text; /* owned: {"method":…,"params":…} */
+	char *text; /* owned, len bytes: {"method":…,"params":…} */
 	size_t len;
 	char *response; /* owned: of loops, what the client said */
 	size_t response_len;
 	uint64_t deadline_ms;
 	bool is_sent;
+	bool is_elicitation;
 };
 
 void ask_take(struct call *call, uint32_t number, struct json_span method,

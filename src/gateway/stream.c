@@ -52,7 +52,9 @@ keep(struct stream *stream, const char *event, size_t len)
 {
 	struct live *live = stream->live;
 	const size_t max = stream->front->gateway->sessions.resume_bytes;
-	struct kept *kept = len > max ? NULL : malloc(sizeof(*kept) + len);
+	const bool has_room =
+	    len <= max && stream->front->kept_bytes + len <= FRONT_KEPT_MAX;
+	struct kept *kept = has_room ? malloc(sizeof(*kept) + len) : NULL;
 
 	if (kept == NULL) {
 		stream->lost = stream->sequence;
@@ -120,7 +122,7 @@ put(struct stream *stream, const char *bytes, size_t len)
 {
 	if (stream->visit == NULL || stream->visit->request == NULL)
 		return;
-	if (stream->full && stream->unread + len > FRONT_UNREAD_MAX) {
+	if (stream->full && stream->unread > FRONT_UNREAD_MAX) {
 		log_line(LOG_INFO, stream->visit->id,
 		    "cut a stream that its client does not read");
 		set_full(stream, false);
