@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "behind_fake.h"
 
+#include "gateway/behind.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -609,6 +611,70 @@ subscribes_again_after_the_server_came_back(void **state)
 	assert_int_equal(upstream_links(&fake_servers[0]), 1);
 }
 
+/* Leaves after this many messages were answered. */
+static void
+leaves_after(unsigned n)
+{
+	fake_surface_get(0, 0, &told);
+	const unsigned first = fake_n_links;
+	for (unsigned i = 0; i < n; i++) {
+		const char *request = fake_read(first);
+		if (strstr(request, "\"initialize\"") != NULL)
+			fake_reply(first, request,
+			    "\"result\":{\"protocolVersion\":\"2025-11-25\","
+			    "\"capabilities\":{\"tools\":{},\"prompts\":{}},"
+			    "\"serverInfo\":{\"name\":\"f\",\"version\":"
+			    "\"1\"}}");
+		else if (strstr(request, "\"tools/list\"") != NULL)
+			fake_reply(first, request, "\"result\":{\"tools\":[]}");
+		else if (strstr(request, "\"id\"") != NULL)
+			fake_reply(first, request,
+			    "\"error\":{\"code\":-32601,\"message\":\"\"}");
+	}
+	shutdown(fake_links[first], SHUT_RDWR);
+	fake_settle();
+}
+
+static void
+fails_clearly_wherever_the_server_leaves(void **state)
+{
+	(void)state;
+	/* 1: the probe answered; 2: initialize; 4: the tools. */
+	for (unsigned n = 1; n < 5; n++) {
+		leaves_after(n);
+		fake_until(&told.is_told);
+		assert_null(told.surface);
+		assert_non_null(strstr(told.failure, "the server ended"));
+		assert_int_equal(upstream_links(&fake_servers[0]), 0);
+		upstream_restart(&fake_gateway, &fake_servers[0]);
+		fake_servers[0].upstream->verdict = VERDICT_NONE;
+	}
+}
+
+static void
+passes_over_what_is_no_message(void **state)
+{
+	static char deep[2048];
+
+	(void)state;
+	start_legacy();
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	char call[4096];
+	strcpy(call, fake_read(0));
+	memset(deep, '[', 1000);
+	fake_write(0, deep);
+	fake_write(0, "Server is running on stdio");
+	fake_write(0, "{\"jsonrpc\":\"2.0\",\"result\":{}}");
+	fake_write(0, "{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":{}}");
+	fake_write(0, "{\"id\":1,\"result\":{}}");
+	fake_write(0, "\xff\xfe");
+	fake_write(0, "[]");
+	assert_false(answer.is_done);
+	fake_reply(0, call, "\"result\":{\"ok\":1}");
+	fake_until(&answer.is_done);
+	assert_string_equal(answer.value, "{\"ok\":1}");
+}
+
 static void
 survives_being_forgotten_in_the_middle(void **state)
 {
@@ -653,6 +719,8 @@ main(void)
 		T(asks_again_once_for_many_changes),
 		T(subscribes_and_hears_of_updates),
 		T(subscribes_again_after_the_server_came_back),
+		T(fails_clearly_wherever_the_server_leaves),
+		T(passes_over_what_is_no_message),
 		T(survives_being_forgotten_in_the_middle),
 	};
 
