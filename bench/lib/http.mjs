@@ -74,6 +74,10 @@ export async function handshake(child, url, token = TOKEN) {
       throw new Error(`it did not start (${child.exitCode}): ${child.said.trim().split('\n').at(-1)}`);
     try {
       const { response, text } = await post(url, headers, hello);
+      if (response.status === 503 && tries < 100) {
+        await sleep(100);
+        continue;
+      }
       if (!response.ok) throw new Error(`initialize: ${response.status} ${text.slice(0, 200)}`);
       const session = response.headers.get('mcp-session-id');
       Object.assign(headers, { 'mcp-protocol-version': VERSION }, session === null ? {} : { 'mcp-session-id': session });

@@ -34,16 +34,19 @@ const gatewayBytes = () => {
 const processes = () => treeOf(host.child.pid).map(({ name }) => name)
   .filter((name) => name !== 'cordon-cell').sort();
 
-async function abandon(server, nonce) {
+// Some of them are used, too.
+async function abandon(i) {
+  const server = i % 50 === 0 ? 'isolate' : 'legacy';
   const session = await Session.open(host.endpoint(server), host.headers);
-  const { result } = await session.call('test_echo', { nonce });
-  assert.equal(result.content[0].text, nonce);
+  if (i % 10 === 0) {
+    const { result } = await session.call('test_echo', { nonce: `nonce ${i}` });
+    assert.equal(result.content[0].text, `nonce ${i}`);
+  }
   return session;
 }
 
-test(`${SESSIONS} abandoned sessions leave no process and few bytes`, async () => {
-  const crowd = (count) => inParallel(count, 32, (i) =>
-    abandon(i % 50 === 0 ? 'isolate' : 'legacy', `nonce ${i}`));
+test(`${SESSIONS} abandoned sessions leave no process and few bytes`, async (t) => {
+  const crowd = (count) => inParallel(count, 32, abandon);
   await crowd(500);
   const before = { bytes: gatewayBytes(), processes: processes(),
     links: all.relays.legacy.children.size };
@@ -51,6 +54,7 @@ test(`${SESSIONS} abandoned sessions leave no process and few bytes`, async () =
   assert.deepEqual(processes(), before.processes);
   assert.equal(all.relays.legacy.children.size, before.links);
   const grown = gatewayBytes() - before.bytes;
+  t.diagnostic(`${Math.round(grown / SESSIONS)} bytes a session`);
   assert.ok(grown < SESSIONS * BYTES_EACH + SLACK,
     `${grown} bytes for ${SESSIONS} sessions`);
 
