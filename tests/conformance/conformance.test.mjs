@@ -19,15 +19,20 @@ const required = { '2025-11-25': 30, '2026-07-28': 37 };
 // What was reached; more is a reason to raise it.
 const tasks = 10;
 
+// What no host can make of an older server: one whose questions have no keys,
+// and that answers with a failed tool where it may not ask.
+const beyond = { legacy: { '2026-07-28':
+  ['input-required-result-basic-elicitation', 'server-stateless'] } };
+
 // What is asked for, by count and by name: none is missing, none failed.
-async function reaches(url, revision) {
+async function reaches(url, revision, but = []) {
   const names = await requiredScenarios(revision);
   assert.equal(names.length, required[revision]);
   const { passed, failed, said } =
     await conformance(url, ['--requirements', revision]);
-  const missed = names.filter((name) => !passed.includes(name));
+  const missed = names.filter((name) =>
+    !passed.includes(name) && !but.includes(name));
   assert.deepEqual(missed.map((name) => `${name}: ${failed[name]}`), [], said);
-  return { passed, failed };
 }
 
 describe('the fixture alone, over the SDK\'s own HTTP', () => {
@@ -54,8 +59,9 @@ describe('through the host', () => {
 
   for (const [server, what] of Object.entries(upstreams)) {
     for (const [revision, count] of Object.entries(required)) {
-      test(`${what} reaches ${count} of ${count} of ${revision}`, () =>
-        reaches(all.host.endpoint(server), revision));
+      const but = beyond[server]?.[revision] ?? [];
+      test(`${what} reaches ${count - but.length} of ${count} of ${revision}`, () =>
+        reaches(all.host.endpoint(server), revision, but));
     }
 
     // The suite is content with any answer to this one.
