@@ -297,3 +297,55 @@ behind_params_write(struct json_out *out, const struct upstream_call *call,
 	json_out_fini(&meta);
 	return r;
 }
+
+struct mcp_failure
+behind_failure(const struct pool_outcome *outcome)
+{
+	return (struct mcp_failure){
+		.code = pool_end_name(outcome->end),
+		.limit = gateway_limit_name(outcome->end),
+		.json = outcome->text,
+		.json_len = outcome->text_len,
+		.cpu_us = outcome->usage.cpu_us,
+		.wall_us = outcome->usage.wall_us,
+		.peak_kib = outcome->usage.peak_kib,
+	};
+}
+
+void
+behind_call_fail(struct upstream_call *call, const struct pool_outcome *outcome)
+{
+	const struct mcp_failure failure = behind_failure(outcome);
+	const bool is_load = outcome->end == POOL_LOAD_ERROR;
+	const bool is_tool =
+	    !is_load && strcmp(call->method, "tools/call") == 0;
+	struct json_out out;
+
+	if (outcome->end == POOL_OVERLOADED) {
+		behind_call_error(call, 503, MCP_INTERNAL_ERROR,
+		    "overloaded: no cell was free for a call of %s; try again "
+		    "in a second",
+		    call->upstream->server->name);
+		return;
+	}
+	json_out_init(&out, BEHIND_TEXT_MAX);
+	if (is_load)
+		mcp_load_failure_make(
+		    &out, call->upstream->server->name, &failure);
+	else if (is_tool)
+		mcp_tool_failure_make(&out, MCP_LEGACY, &failure);
+	else
+		mcp_call_failure_make(&out, &failure);
+	const struct upstream_answer answer = {
+		.end = is_tool ? UPSTREAM_RESULT : UPSTREAM_ERROR,
+		.value = { out.bytes, out.len },
+		.era = MCP_LEGACY,
+		.usage = outcome->usage,
+	};
+	if (json_out_status(&out) == 0)
+		behind_call_end(call, &answer);
+	else
+		behind_call_error(
+		    call, 503, MCP_INTERNAL_ERROR, "out of memory");
+	json_out_fini(&out);
+}

@@ -136,6 +136,11 @@ void behind_call_error(struct upstream_call *call, unsigned status, int code,
  * with it, or with an error that says what is wrong with it. */
 void behind_call_response(struct upstream_call *call, struct json_span result,
     struct json_span error, enum mcp_era era, const struct pool_usage *usage);
+/* How a cell failed, in mcp's words. */
+struct mcp_failure behind_failure(const struct pool_outcome *outcome);
+/* Ends a call whose cell failed: a tool's is a tool error. */
+void behind_call_fail(
+    struct upstream_call *call, const struct pool_outcome *outcome);
 /* {"protocolVersion", "capabilities", "clientInfo"}, to initialize with. */
 void behind_initialize_write(struct json_out *out, uint32_t can);
 /* Whether a discover result offers the modern revision. */

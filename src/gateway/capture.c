@@ -287,15 +287,7 @@ static void
 load_fail(struct capture *capture, const struct pool_outcome *outcome)
 {
 	struct json_out out;
-	const struct mcp_failure failure = {
-		.code = pool_end_name(outcome->end),
-		.limit = gateway_limit_name(outcome->end),
-		.json = outcome->text,
-		.json_len = outcome->text_len,
-		.cpu_us = outcome->usage.cpu_us,
-		.wall_us = outcome->usage.wall_us,
-		.peak_kib = outcome->usage.peak_kib,
-	};
+	const struct mcp_failure failure = behind_failure(outcome);
 
 	json_out_init(&out, 1 << 20);
 	mcp_load_failure_make(&out, capture->upstream->server->name, &failure);

@@ -681,21 +681,3 @@ catalog_result_write(struct gateway *gateway, const struct endpoint *endpoint,
 	else
 		mcp_result_join(out, server->name, method, result);
 }
-
-void
-catalog_name_write(const struct endpoint *endpoint, const struct server *server,
-    enum catalog_kind kind, struct json_span name, struct json_out *out)
-{
-	char text[MCP_NAME_MAX + 1], joined[MCP_JOINED_MAX + 1];
-
-	if (endpoint->server != NULL) {
-		json_out_span(out, name);
-	} else if (kind != CATALOG_TOOLS && kind != CATALOG_PROMPTS) {
-		mcp_uri_join(out, server->name, name);
-	} else {
-		if (json_string_copy(name, text, sizeof(text), NULL) != 0)
-			text[0] = '\0';
-		mcp_name_join(server->name, text, joined);
-		json_out_string(out, joined, strlen(joined));
-	}
-}

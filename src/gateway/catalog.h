@@ -84,8 +84,3 @@ int catalog_params_write(struct json_out *out, struct json_span params,
 void catalog_result_write(struct gateway *gateway,
     const struct endpoint *endpoint, const struct server *server,
     const char *method, struct json_span result, struct json_out *out);
-
-/* The endpoint's name or URI of something, as a JSON string. */
-void
-catalog_name_write(const struct endpoint *endpoint, const struct server *server,
-    enum catalog_kind kind, struct json_span name, struct json_out *out);

@@ -228,20 +228,6 @@ method_find(const char *name)
 	return NULL;
 }
 
-static struct mcp_failure
-failure_of(const struct pool_outcome *outcome)
-{
-	return (struct mcp_failure){
-		.code = pool_end_name(outcome->end),
-		.limit = gateway_limit_name(outcome->end),
-		.json = outcome->text,
-		.json_len = outcome->text_len,
-		.cpu_us = outcome->usage.cpu_us,
-		.wall_us = outcome->usage.wall_us,
-		.peak_kib = outcome->usage.peak_kib,
-	};
-}
-
 static void
 answer_end(struct upstream_call *call, enum upstream_end end,
     struct json_out *out, const struct pool_usage *usage)
@@ -277,35 +263,11 @@ is_not_found(const struct pool_outcome *outcome)
 static void
 call_fail(struct upstream_call *call, const struct pool_outcome *outcome)
 {
-	const struct mcp_failure failure = failure_of(outcome);
-	const bool is_tool = strcmp(call->method, "tools/call") == 0;
-	struct json_out out;
-
-	if (outcome->end == POOL_OVERLOADED) {
-		behind_call_error(call, 503, MCP_INTERNAL_ERROR,
-		    "overloaded: no cell was free for a call of %s; try again "
-		    "in a second",
-		    call->upstream->server->name);
-		return;
-	}
 	if (strcmp(call->method, "resources/read") == 0 &&
-	    is_not_found(outcome)) {
+	    is_not_found(outcome))
 		resource_refuse(call);
-		return;
-	}
-	json_out_init(&out, BEHIND_TEXT_MAX);
-	if (outcome->end == POOL_LOAD_ERROR)
-		mcp_load_failure_make(
-		    &out, call->upstream->server->name, &failure);
-	else if (is_tool)
-		mcp_tool_failure_make(&out, MCP_LEGACY, &failure);
 	else
-		mcp_call_failure_make(&out, &failure);
-	answer_end(call,
-	    is_tool && outcome->end != POOL_LOAD_ERROR ? UPSTREAM_RESULT
-						       : UPSTREAM_ERROR,
-	    &out, &outcome->usage);
-	json_out_fini(&out);
+		behind_call_fail(call, outcome);
 }
 
 static void
