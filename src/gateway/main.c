@@ -29,11 +29,14 @@
 #include "wire/wire.h"
 
 #define BODY_MAX (4u << 20)
-#define CONNECTIONS_MAX 16384
 #define DRAIN_MS 10000
 #define DRAIN_TICK_MS 20
 
-/* How long strangers are waited for; tests are built with less. */
+/* How many strangers there may be, and how long they are waited for; tests are
+ * built with less. */
+#ifndef CONNECTIONS_MAX
+#define CONNECTIONS_MAX 16384
+#endif
 #ifndef GATEWAY_PATIENCE
 #define GATEWAY_PATIENCE                                                       \
 	.arrival_ms = 30000, .idle_ms = 60000, .silence_ms = 15000

@@ -190,6 +190,22 @@ test('a client that says nothing is cut off', async () => {
   assert.equal(await gateway.open('GET /heal').answer, '');
 });
 
+test('a crowd that says nothing makes room for who speaks', async () => {
+  const stream = gateway.open(head('GET /s/fetch/hang HTTP/1.1'));
+  await gateway.until(async () => await gateway.metric('cells_busy') === 1);
+  const crowd = Array.from({ length: 400 }, () => gateway.open());
+  const asked = await gateway.fetch('/healthz');
+  assert.equal(asked.status, 200);
+  await asked.text();
+  assert.ok(await gateway.metric('http_connections') <= 128 + 64);
+  const first = await Promise.race(crowd.map((one, i) => one.answer.then(() => i)));
+  assert.ok(first < 300, 'the longest idle goes first');
+  assert.ok(!stream.socket.destroyed, 'who has a request stays');
+  for (const { socket } of [stream, ...crowd]) socket.destroy();
+  await gateway.until(async () => await gateway.metric('http_pending') === 1 &&
+    await gateway.metric('cells_busy') === 0);
+});
+
 test('it is still there, and whole', async () => {
   assert.equal((await gateway.call('text')).status, 200);
   assert.equal(await gateway.metric('http_pending'), 1); // this one
