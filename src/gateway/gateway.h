@@ -8,9 +8,12 @@
  *
  *     main.c     descriptors in, door shut, loop, drain
  *     route.c    who may come in, and to which server
- *     rpc.c      MCP for declarative servers
+ *     store.c    the stream to the store; registry.c what it told, records.c
+ *                and reader.c how it is taken in; quota.c what is spent
+ *     front.h    the client-facing half of MCP
+ *     upstream.h the servers behind it, catalog.h what they offer
  *     fetch.c    the request as it is, for Workers-style bundles
- *     metrics.c  what it counts
+ *     admin.c    /admin; runtime.c, logs.c, metrics.c what is told of it all
  */
 
 #include "gateway/catalog.h"
@@ -31,7 +34,7 @@ struct gateway {
 	struct registry *registry; /* registry.c's */
 	struct store *store; /* store.c's */
 	struct metrics *metrics; /* metrics.c's */
-	struct front *front; /* rpc.c's: sessions, streams, asks */
+	struct front *front; /* front.c's: sessions, streams, asks */
 	struct wire_plan settings; /* as configured now: hosts, origins … */
 	struct wire_sessions sessions; /* the same */
 	uint64_t next_request; /* starts at random: ids tell runs apart */
@@ -73,14 +76,14 @@ void route_refuse(struct gateway *gateway, struct http_request *request,
     __attribute__((format(printf, 4, 5)));
 
 /*
- * rpc.c: MCP at an endpoint, any HTTP method; takes the request from here on.
+ * front.c: MCP at an endpoint, any HTTP method; takes the request from here on.
  * Whether the principal may see the endpoint's server was asked before. One
  * that is over a quota of requests was refused before; calls are counted there.
  */
 void rpc_start(const struct visit *visit);
 
 /*
- * rpc.c: what is kept across requests; made after the base and the pool, before
+ * front.c: what is kept across requests; made after the base and the pool, before
  * the first request; freed after the http server. gateway->sessions is read
  * whenever it is needed, so that it may change.
  */
