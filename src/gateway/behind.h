@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What upstream.c, its three kinds and capture.c share; nobody else includes
+ * What upstream.c, its three kinds, capture.c and catalog.c share; nobody else
  * it. A call is made, begins from the loop, and ends once; how it is carried
  * out is its kind's matter.
  *
@@ -47,6 +47,7 @@ struct upstream {
 	struct mcp_surface *surface; /* NULL: not known */
 	struct wait *waits;
 	struct capture *capture; /* under way */
+	uint64_t capture_ms; /* since then */
 	struct upstream_call *calls;
 	bool gone; /* freed with its last call */
 	enum verdict verdict;

@@ -406,6 +406,7 @@ capture_start(
 		return -ENOMEM;
 	}
 	upstream->capture = capture;
+	upstream->capture_ms = behind_now_ms();
 	/* EV_READ says: begin; a time-out says that it took too long. */
 	event_active(capture->deadline, EV_READ, 1);
 	return 0;

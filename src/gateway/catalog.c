@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/gateway.h"
+#include "gateway/behind.h"
 #include "gateway/log.h"
 #include "json/edit.h"
 #include "mcp/names.h"
@@ -133,6 +133,21 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	need_finish(need, NULL);
 }
 
+/* Whether the endpoint's lists wait for it. One that was slow for somebody else
+ * is waited for no longer: it is announced when it comes. */
+static bool
+is_wanted(const struct endpoint *endpoint, const struct server *server)
+{
+	const struct upstream *upstream = server->upstream;
+
+	if (upstream == NULL)
+		return true;
+	if (upstream->surface != NULL)
+		return false;
+	return endpoint->server != NULL || upstream->capture == NULL ||
+	    behind_now_ms() - upstream->capture_ms < NEED_MS;
+}
+
 static int
 part_start(
     struct need *need, struct server *server, const struct client *client)
@@ -166,7 +181,7 @@ parts_start(struct need *need, const struct endpoint *endpoint,
 	while (r == 0 &&
 	    (server = next_server(need->gateway, endpoint, client, server)) !=
 		NULL)
-		if (upstream_surface_known(server) == NULL)
+		if (is_wanted(endpoint, server))
 			r = part_start(need, server, client);
 	return r;
 }
@@ -179,7 +194,7 @@ all_known(struct gateway *gateway, const struct endpoint *endpoint,
 
 	while (
 	    (server = next_server(gateway, endpoint, client, server)) != NULL)
-		if (upstream_surface_known(server) == NULL)
+		if (is_wanted(endpoint, server))
 			return false;
 	return true;
 }

@@ -471,6 +471,24 @@ progress_take(struct link *link, const struct mcp_message *message)
 	behind_call_note(call, message->method, message->params);
 }
 
+/* What belongs to no call is bounded by time alone. */
+static bool
+may_tell(struct link *link)
+{
+	const uint64_t now_s = behind_now_ms() / 1000;
+
+	if (link->told_s != now_s) {
+		link->told_s = now_s;
+		link->n_told = 0;
+	}
+	if (link->n_told++ == LINK_TOLD_MAX)
+		log_line(LOG_WARN, 0,
+		    "server %s: more than %d notifications in a second; the "
+		    "rest is dropped",
+		    link->upstream->server->name, LINK_TOLD_MAX);
+	return link->n_told <= LINK_TOLD_MAX;
+}
+
 static void
 message_note_take(struct link *link, const struct mcp_message *message)
 {
@@ -478,7 +496,8 @@ message_note_take(struct link *link, const struct mcp_message *message)
 
 	if (call != NULL)
 		behind_call_note(call, message->method, message->params);
-	else if (json_string_equals(message->method, "notifications/message"))
+	else if (json_string_equals(message->method, "notifications/message") &&
+	    may_tell(link))
 		front_log(link->upstream->gateway, link->upstream->server,
 		    link->principal, message->params);
 }

@@ -15,6 +15,7 @@
 #define LINKS_MAX 64 /* of one server */
 #define LINKS_PRINCIPAL_MAX 16 /* of those, for one principal */
 #define LINK_URIS_MAX 256 /* subscribed to, by one link */
+#define LINK_TOLD_MAX 200 /* notifications of no call, in a second */
 #define LINK_STRAYS_MAX 256 /* answers to nothing, and lines that are no JSON */
 
 enum link_stage {
@@ -64,6 +65,8 @@ struct link {
 	bool greets; /* the capture under way waits for it */
 	struct uri *uris;
 	unsigned n_uris;
+	uint64_t told_s; /* the second that n_told is of */
+	unsigned n_told; /* notifications of no call */
 	unsigned n_strays;
 	unsigned n_late; /* answers that may still come to what was dropped */
 	uint64_t n_answers; /* to calls of clients */

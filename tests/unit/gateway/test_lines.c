@@ -413,6 +413,23 @@ tells_nobody_of_logs_on_a_link_of_all(void **state)
 }
 
 static void
+bounds_logs_of_no_call(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	start_legacy();
+	for (int i = 0; i < 2000; i++)
+		fake_write(0,
+		    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\","
+		    "\"params\":{}}");
+	for (const char *at = fake_log; *at != '\0'; at++)
+		n += *at == '\n';
+	/* Within two seconds at most, were the clock's turn in between. */
+	assert_in_range(n, 200, 400);
+}
+
+static void
 gives_progress_to_the_call_that_it_is_of(void **state)
 {
 	char token[32];
@@ -709,6 +726,7 @@ main(void)
 		T(asks_past_a_call_of_the_same_client_that_waits),
 		T(never_asks_past_a_call_of_another_client),
 		T(tells_nobody_of_logs_on_a_link_of_all),
+		T(bounds_logs_of_no_call),
 		T(gives_progress_to_the_call_that_it_is_of),
 		T(bounds_a_flood_of_notifications),
 		T(cancels_ahead_of_what_is_queued),
