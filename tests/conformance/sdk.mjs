@@ -48,6 +48,9 @@ function runs(handler) {
   };
 }
 
+// Nobody is there any more to be told.
+const gone = () => {};
+
 // What everything.js calls ctx, over the SDK's own.
 function contextOf(server, codec, { mcpReq }) {
   const modern = mcpReq.envelope?.[CAPABILITIES];
@@ -65,11 +68,11 @@ function contextOf(server, codec, { mcpReq }) {
     requestState: mcpReq.requestState(),
     seal: (state) => codec.mint(state),
     signal: mcpReq.signal,
-    notify: (level, data) => mcpReq.log(level, data),
+    notify: (level, data) => mcpReq.log(level, data).catch(gone),
     progress(progress, total, message) {
       if (token === undefined) return;
       mcpReq.notify({ method: 'notifications/progress',
-        params: { progressToken: token, progress, total, message } });
+        params: { progressToken: token, progress, total, message } }).catch(gone);
     },
     sample: (params) => ask('sampling/createMessage', params),
     elicit: (params) => ask('elicitation/create', params),

@@ -22,6 +22,7 @@ export class Tally {
   answered = 0;
   refused = 0; // an error, or a status, that says why
   closed = 0; // the connection ended
+  reasons = {}; // why it was refused, and how often
   wrong = [];
 
   fault(what) {
@@ -47,16 +48,17 @@ export class Tally {
   // Whether an answer belongs to its request.
   judge(what, nonce, { status, result, error, ended, text }) {
     if (ended) return 'closed';
-    if (error !== undefined) {
-      if (typeof error.message !== 'string' || error.message === '')
+    if (error !== undefined || result?.isError) {
+      const sentence = error?.message ?? error ?? textOf(result);
+      if (typeof sentence !== 'string' || sentence === '')
         this.fault(`${what}: an error without a sentence (${status})`);
+      this.reasons[sentence] = (this.reasons[sentence] ?? 0) + 1;
       return 'refused';
     }
     if (result === undefined) {
       if (status === 200) this.fault(`${what}: 200 without an answer: ${text}`);
       return 'refused';
     }
-    if (result.isError) return 'refused';
     if (textOf(result) !== nonce)
       this.fault(`${what}: asked ${nonce}, got ${JSON.stringify(result)}`);
     return 'answered';

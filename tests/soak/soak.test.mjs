@@ -152,6 +152,9 @@ test(`${seconds} s of everything, while everything is killed`,
     const [killed] = await Promise.all([chaos(running), crowd(running, tally)]);
     t.diagnostic(`answered ${tally.answered}, refused ${tally.refused}, ` +
       `closed ${tally.closed}; killed ${JSON.stringify(killed)}`);
+    for (const [sentence, n] of Object.entries(tally.reasons)) {
+      t.diagnostic(`${n} × ${sentence}`);
+    }
 
     await settled();
     assert.deepEqual(tally.wrong, []);
