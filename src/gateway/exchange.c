@@ -98,7 +98,8 @@ send_event(const struct exchange *exchange, char *json, size_t len)
 	struct stream *stream = json == NULL
 	    ? NULL
 	    : stream_new(exchange->visit.gateway->front,
-		  (struct visit *)&exchange->visit, NULL);
+		  (struct visit *)&exchange->visit, NULL,
+		  exchange->session_text);
 
 	if (stream == NULL) {
 		send_json(exchange, 500, 0, NULL, 0);
@@ -125,8 +126,7 @@ answer_whole(struct exchange *exchange)
 	char *json = exchange->is_batch ? join_batch(exchange, &len)
 					: json_out_steal(&first->out, &len);
 	const unsigned status = exchange->is_batch ? 200 : first->status;
-	if (status == 200 && wants_events_only(exchange) &&
-	    exchange->session_text[0] == '\0')
+	if (status == 200 && wants_events_only(exchange))
 		send_event(exchange, json, len);
 	else
 		send_json(exchange, status,
@@ -184,6 +184,15 @@ exchange_session(const struct exchange *exchange)
 	return NULL;
 }
 
+/* A session's id is in the head of the answer, and known only at the end. */
+static bool
+is_opening(const struct exchange *exchange)
+{
+	const struct call *call = exchange->items[0].call;
+
+	return call != NULL && call->method == MCP_INITIALIZE;
+}
+
 /* The answer becomes a stream; what was ready is sent first. */
 static bool
 exchange_stream(struct exchange *exchange)
@@ -191,10 +200,10 @@ exchange_stream(struct exchange *exchange)
 	if (exchange->stream != NULL)
 		return true;
 	if (!exchange->can_stream || exchange->visit.request == NULL ||
-	    exchange->session_text[0] != '\0')
+	    is_opening(exchange))
 		return false;
 	exchange->stream = stream_new(exchange->visit.gateway->front,
-	    &exchange->visit, exchange_session(exchange));
+	    &exchange->visit, exchange_session(exchange), "");
 	if (exchange->stream == NULL)
 		return false;
 	exchange->stream->exchange = exchange;

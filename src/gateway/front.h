@@ -160,9 +160,10 @@ struct stream {
 	bool full; /* the reader is slow */
 };
 
-/* Begins an answer in events. NULL: no memory; nothing was sent. */
-struct stream *
-stream_new(struct front *front, struct visit *visit, struct session *session);
+/* Begins an answer in events; session_text is the id of a session that it
+ * opens, or "". NULL: no memory; nothing was sent. */
+struct stream *stream_new(struct front *front, struct visit *visit,
+    struct session *session, const char *session_text);
 /* One event, JSON in one line or not. */
 void stream_send(struct stream *stream, const char *json, size_t len);
 /* Nothing more will come; what was kept can be read for a while. Frees it if

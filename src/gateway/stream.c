@@ -165,15 +165,18 @@ prime(struct stream *stream)
 }
 
 static void
-begin(const struct visit *visit)
+begin(const struct visit *visit, const char *session_text)
 {
-	static const struct http_header headers[] = {
+	const struct http_header headers[] = {
 		{ "Content-Type", "text/event-stream" },
 		{ "Cache-Control", "no-store" },
 		{ "X-Accel-Buffering", "no" },
+		{ "Mcp-Session-Id", session_text },
 	};
+	const size_t n = ARRAY_LEN(headers);
 
-	http_stream_begin(visit->request, 200, headers, ARRAY_LEN(headers));
+	http_stream_begin(
+	    visit->request, 200, headers, session_text[0] == '\0' ? n - 1 : n);
 }
 
 /* The oldest that ended makes room. */
@@ -216,14 +219,15 @@ make(struct front *front, struct session *session, bool is_get)
 }
 
 struct stream *
-stream_new(struct front *front, struct visit *visit, struct session *session)
+stream_new(struct front *front, struct visit *visit, struct session *session,
+    const char *session_text)
 {
 	struct stream *stream = make(front, session, false);
 
 	if (stream == NULL)
 		return NULL;
 	stream->visit = visit;
-	begin(visit);
+	begin(visit, session_text);
 	prime(stream);
 	return stream;
 }
@@ -377,7 +381,7 @@ attach(struct stream *stream, const struct visit *visit, uint32_t after)
 	stream->visit = &reader->visit;
 	stream->is_reader = true;
 	http_request_owner_set(visit->request, reader);
-	begin(visit);
+	begin(visit, "");
 	if (after == stream->sequence)
 		prime(stream);
 	TAILQ_FOREACH(kept, &stream->live->kept, link)

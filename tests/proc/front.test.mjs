@@ -88,6 +88,19 @@ test('progress comes with the client\'s own token, or not at all', async () => {
   await without.json();
 });
 
+test('a client that takes events only gets one, and its session', async () => {
+  const response = await front.post(front.request('initialize',
+    { protocolVersion: LEGACY, capabilities: {} }), { accept: 'text/event-stream' });
+  const session = { 'mcp-session-id': response.headers.get('mcp-session-id') };
+  assert.equal((await events(response).next()).json.result.protocolVersion, LEGACY);
+  const pong = await front.post(front.request('ping'),
+    { ...session, accept: 'text/event-stream' });
+  assert.deepEqual((await events(pong).next()).json.result, {});
+  const refused = await front.http('/s/one/mcp',
+    { headers: { ...session, accept: 'application/json' } });
+  assert.equal(refused.status, 406);
+});
+
 test('older clients get no empty event', async () => {
   const session = await front.open({}, { version: '2025-06-18' });
   const stream = events(await front.call('progress', session));
