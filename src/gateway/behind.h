@@ -3,8 +3,8 @@
 
 /*
  * What upstream.c, its three kinds, capture.c and catalog.c share; nobody else
- * it. A call is made, begins from the loop, and ends once; how it is carried
- * out is its kind's matter.
+ * includes it. A call is made, begins from the loop, and ends once; how it is
+ * carried out is its kind's matter.
  *
  *     upstream.c  the calls and surfaces of all servers
  *     behind.c    the parts of MCP that all kinds have in common
