@@ -175,7 +175,7 @@ part_e2e_quick() {
 part_e2e_sanitized() {
 	CORDON_BUILD=build-check CORDON_TEST_PATIENCE=3 \
 	    node_tests e2e-sanitized --test-concurrency=1 -- \
-	    tests/e2e/{http,crash,clients}.test.mjs
+	    tests/e2e/{http,crash,clients,sessions,lossless,bridges}.test.mjs
 }
 
 part_conformance() {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { inetd } from '../conformance/inetd.mjs';
 import { Host } from './host.mjs';
+import { rpc } from './mcp.mjs';
 import { node, root } from './paths.mjs';
 
 const fixture = (name) => resolve(root, 'tests/conformance', name);
@@ -54,6 +55,9 @@ export async function startEverything({ files = {}, config = {}, args = [],
       config: { ...config, servers: { ...started.servers, ...config.servers } },
       args,
     });
+    // A list of all leaves out who is slow to start; here, nobody is.
+    await Promise.all(Object.keys(upstreams)
+      .map((server) => rpc(host, server, 'tools/list', {})));
     return {
       host,
       relays: started.relays,
