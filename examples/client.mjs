@@ -8,11 +8,15 @@
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 
-export async function connect(url, token) {
+// `mode` is the era: 'legacy' (until 2025-11-25), { pin: '2026-07-28' }, or
+// 'auto'. With `elicit` the server may ask the user, who answers by it.
+export async function connect(url, token, { mode = 'auto', elicit } = {}) {
   const client = new Client(
     { name: 'cordon-example', version: '1.0.0' },
-    { versionNegotiation: { mode: 'auto' } },
+    { versionNegotiation: { mode },
+      capabilities: elicit ? { elicitation: { form: {} } } : {} },
   );
+  if (elicit) client.setRequestHandler('elicitation/create', elicit);
   const headers = { authorization: `Bearer ${token}` };
   const transport = new StreamableHTTPClientTransport(new URL(url),
     { requestInit: { headers } });

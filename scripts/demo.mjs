@@ -128,6 +128,29 @@ async function showServer(url, token, server) {
   await client.close();
 }
 
+// All servers at one address, by a client of either era; a tool that asks.
+async function showAll(url, token) {
+  const eras = { '2025-11-25': 'legacy', '2026-07-28': { pin: '2026-07-28' } };
+  for (const [revision, mode] of Object.entries(eras)) {
+    const client = await connect(`${url}/mcp`, token, { mode, elicit: ({ params }) => {
+      say(`               the user is asked: ${params.message} They say 6.`);
+      return { action: 'accept', content: { guests: 6 } };
+    } });
+    const { tools } = await client.listTools();
+    say(`\nall servers, by a client of ${revision}: ${tools.length} tools`);
+    const args = { dishes: ['soup', 'bread'] };
+    say(`  tools/call   recipes__plan_dinner(${JSON.stringify(args)})`);
+    const { value, ms } = await timed(() =>
+      client.callTool({ name: 'recipes__plan_dinner', arguments: args }));
+    say(`               -> ${textOf(value)}   (${ms.toFixed(2)} ms)`);
+    if (value.structuredContent?.guests !== 6) throw new Error('the user was not heard');
+    const uri = 'cordon:recipes/recipes://dish/soup';
+    const { contents } = await client.readResource({ uri });
+    say(`  resources/read ${uri}\n               -> ${contents[0].text}`);
+    await client.close();
+  }
+}
+
 // What a stranger sends is neither seen nor called before it is approved.
 function showQuarantine() {
   const run = (...words) => {
@@ -151,8 +174,8 @@ function sayHow({ url, token, tokenFile }) {
   say(`
 The host serves at ${url}
 
-  servers   ${[...new Set(calls.map(([server]) => server))]
-    .map((server) => `${url}/s/${server}/mcp`).join('\n            ')}
+  all       ${url}/mcp
+  one       ${url}/s/NAME/mcp   (hello, pricing, recipes, sdk-server)
   token     ${token}
             (kept in ${tokenFile})
 
@@ -160,9 +183,9 @@ In a client's settings:
 
   {
     "mcpServers": {
-      "pricing": {
+      "cordon": {
         "type": "http",
-        "url": "${url}/s/pricing/mcp",
+        "url": "${url}/mcp",
         "headers": { "Authorization": "Bearer ${token}" }
       }
     }
@@ -170,7 +193,7 @@ In a client's settings:
 
 For a client that only speaks stdio:
 
-  "pricing": { "command": "${cordon}", "args": ["connect", "pricing"] }
+  "cordon": { "command": "${cordon}", "args": ["connect"] }
 
 By hand:
 
@@ -194,6 +217,7 @@ async function main() {
     for (const server of new Set(calls.map(([one]) => one))) {
       await showServer(host.url, host.token, server);
     }
+    await showAll(host.url, host.token);
     if (options.mode === 'demo') showQuarantine();
     sayHow(host);
     if (options.mode !== 'demo') say('Ctrl-C ends it. What follows is its log.\n');
