@@ -147,8 +147,8 @@ answer_take(const char *line)
 	if (n < LOAD_ID_FIRST || n >= LOAD_ID_FIRST + load.n_started)
 		load_die("an answer to nobody: %.60s", line);
 	load.n_answered++;
-	load_sample(&load.samples,
-	    load.started_ns[(n - LOAD_ID_FIRST) % LOAD_RING]);
+	load_sample(
+	    &load.samples, load.started_ns[(n - LOAD_ID_FIRST) % LOAD_RING]);
 	if (strstr(line, load.expect) == NULL)
 		load_fail(&load.samples, line);
 }
@@ -167,8 +167,8 @@ main(int argc, char **argv)
 	auto_close int fd = open(argv[4], O_RDONLY | O_CLOEXEC);
 	uint8_t *text = NULL;
 	size_t len = 0;
-	if (fd < 0 ||
-	    fd_read_all(fd, LOAD_ANSWER_MAX, &text, &len) != 0 || len == 0)
+	if (fd < 0 || fd_read_all(fd, LOAD_ANSWER_MAX, &text, &len) != 0 ||
+	    len == 0)
 		load_die("%s: cannot be read", argv[4]);
 	text[len - 1] = '\n';
 	char *lines = strndup((const char *)text, len);

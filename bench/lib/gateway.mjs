@@ -28,7 +28,7 @@ export const gateways = [
   { name: 'supergateway', label: 'supergateway 4.0.0', path: '/mcp', sessions: 30, streams: 30,
     command: (port) => nodeCommand(module('supergateway/dist/index.js'), '--stdio', stdio.join(' '),
       '--outputTransport', 'streamableHttp', '--port', port, '--logLevel', 'none', '--stateful') },
-  { name: 'mcp-proxy', label: 'mcp-proxy 6.7.19', path: '/mcp', sessions: 30, streams: 30,
+  { name: 'mcp-proxy', label: 'mcp-proxy 6.7.19', path: '/mcp', sessions: 1000, streams: 1000,
     command: (port) => nodeCommand(module('mcp-proxy/dist/bin/mcp-proxy.mjs'), '--host', '127.0.0.1', '--port', port,
       '--server', 'stream', '--', ...stdio) },
   // Its MCP endpoint is the old HTTP+SSE transport; calls go by its own REST
@@ -117,23 +117,33 @@ async function held(child, url, gateway, size) {
     sessionBytes: (idle - before) * 1024 / count, streamBytes: (open - idle) * 1024 / streams.length };
 }
 
-export async function throughGateway(build, gateway, job) {
+// A gateway of its own, with what it needs behind it, for each question.
+async function started(build, gateway, use) {
   const port = await freePort();
   const behind = await gateway.before?.();
   try {
     return await withServer(gateway.command(String(port), build), async (child) => {
       const url = new URL(gateway.path, `http://127.0.0.1:${port}`);
       const headers = await (gateway.rest ? restReady : handshake)(child, url);
-      const request = scratch('request', requestBytes(url, headers, gateway.rest ? restCall : tinyCall));
-      const measured = await measure(build, port, child, request, job);
-      const memory = { gatewayKib: gatewayKib(child, gateway),
-        kib: treeKib(child.pid) + (behind === undefined ? 0 : treeKib(behind.pid)) };
-      return { ...measured, ...memory, ...gateway.sessions === undefined ? {} :
-        { held: await held(child, url, gateway, job.sessions).catch(({ message }) => ({ error: message })) } };
+      return use({ child, behind, port, url, headers });
     });
   } finally {
     behind?.kill('SIGKILL');
   }
+}
+
+export async function throughGateway(build, gateway, job) {
+  const called = await started(build, gateway, async ({ child, behind, port, url, headers }) => {
+    const request = scratch('request', requestBytes(url, headers, gateway.rest ? restCall : tinyCall));
+    const measured = await measure(build, port, child, request, job);
+    return { ...measured, gatewayKib: gatewayKib(child, gateway),
+      kib: treeKib(child.pid) + (behind === undefined ? 0 : treeKib(behind.pid)) };
+  });
+  if (gateway.sessions === undefined) return called;
+  // What the calls gave back would hide what sessions take.
+  const kept = await started(build, gateway, ({ child, url }) => held(child, url, gateway, job.sessions))
+    .catch(({ message }) => ({ error: message }));
+  return { ...called, held: kept };
 }
 
 // The lines of a client over stdio: its handshake, then the call.
