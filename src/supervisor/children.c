@@ -126,9 +126,21 @@ child_spawn(struct child *child, const struct box_spawn *spawn, int pair[2],
 	return 0;
 }
 
-/* The zygote speaks once: it is warm, or why it cannot be. */
-static int
-zygote_wait(const struct child *zygote, struct err *err)
+int
+zygote_greeted(struct child *zygote, const struct wire_message *message,
+    const char *text, struct err *err)
+{
+	if (message->type == WIRE_ZYGOTE_REFUSED)
+		return err_set(err, -EINVAL, "%.900s", text);
+	if (message->type != WIRE_ZYGOTE_READY)
+		return err_set(
+		    err, -EPROTO, "the isolate engine says nonsense");
+	zygote->ready = true;
+	return 0;
+}
+
+int
+zygote_wait(struct child *zygote, struct err *err)
 {
 	static char text[WIRE_TEXT_MAX + 1];
 	struct wire_message message;
@@ -140,16 +152,8 @@ zygote_wait(const struct child *zygote, struct err *err)
 		    "the isolate engine does not start within %d s",
 		    ZYGOTE_START_MS / 1000);
 	if (wire_receive(fd.fd, 0, &message, fds, text) != 0)
-		return err_set(err, -EIO,
-		    "the isolate engine ends at its start: is engine/node the "
-		    "version that cordon was built with (if not: 'npm ci', and "
-		    "build again), readable for everybody, and are libatomic1 "
-		    "and libstdc++6 installed?");
-	if (message.type == WIRE_ZYGOTE_REFUSED)
-		return err_set(err, -EINVAL, "%.900s", text);
-	return message.type == WIRE_ZYGOTE_READY
-	    ? 0
-	    : err_set(err, -EPROTO, "the isolate engine says nonsense");
+		return err_set(err, -EIO, "%s", ZYGOTE_ENDED_EARLY);
+	return zygote_greeted(zygote, &message, text, err);
 }
 
 int
@@ -190,7 +194,9 @@ zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err)
 		.fds = fds,
 		.n_fds = ARRAY_LEN(fds) };
 	code = child_spawn(zygote, &spawn, pair, err);
-	return code == 0 ? zygote_wait(zygote, err) : code;
+	zygote->ready = false;
+	zygote->ready_by_ms = supervisor_now_ms() + ZYGOTE_START_MS;
+	return code;
 }
 
 int

@@ -18,7 +18,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,8 +26,6 @@
 
 #define DRAIN_MS 15000
 #define STORE_STOP_MS 2000
-#define HEALTHY_MS 5000 /* a child that lived this long starts anew at once */
-#define RESTARTS_MAX 8 /* short lives in a row until we give up */
 
 static char text[WIRE_TEXT_MAX + 1];
 
@@ -66,27 +63,6 @@ supervisor_log(const struct supervisor *supervisor, const char *level,
 	else
 		dprintf(
 		    2, "%s %s supervisor: %s\n", time_text, level, sentence);
-}
-
-static void
-child_forget(struct child *child)
-{
-	if (child->pidfd >= 0)
-		close(child->pidfd);
-	if (child->socket_fd >= 0)
-		close(child->socket_fd);
-	child->pid = 0;
-	child->pidfd = child->socket_fd = -1;
-}
-
-static void
-child_kill(struct child *child)
-{
-	if (child->pid != 0) {
-		syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
-		waitpid(child->pid, NULL, 0);
-	}
-	child_forget(child);
 }
 
 /* With its channel closed it makes durable what it has heard, and ends. */
@@ -186,76 +162,6 @@ caller_hear(struct supervisor *supervisor)
 	return -1;
 }
 
-/* A short life delays the next one: 0.1, 0.2, 0.4 … s. */
-static int
-may_restart(
-    struct supervisor *supervisor, struct child *child, const char *name)
-{
-	const uint64_t lived = supervisor_now_ms() - child->started_ms;
-
-	child->failures = lived < HEALTHY_MS ? child->failures + 1 : 0;
-	if (child->failures > RESTARTS_MAX) {
-		supervisor_log(supervisor, "error",
-		    "%s ended %u times within seconds: giving up", name,
-		    child->failures);
-		return 0;
-	}
-	if (child->failures > 1) {
-		const long ms = 50L << child->failures;
-		const struct timespec pause = { ms / 1000,
-			ms % 1000 * 1000000L };
-		nanosleep(&pause, NULL);
-	}
-	return 1;
-}
-
-/* 0: there is a gateway again. */
-static int
-gateway_restart(struct supervisor *supervisor)
-{
-	struct err err = { "" };
-
-	child_kill(&supervisor->gateway);
-	templates_close_all(supervisor);
-	if (supervisor->stopping || supervisor->plan.client_fd >= 0)
-		return -1;
-	supervisor_log(supervisor, "error", "the gateway ended; restarting it");
-	if (!may_restart(supervisor, &supervisor->gateway, "the gateway"))
-		return -1;
-	if (gateway_start(supervisor, &err) == 0) {
-		gateway_brief(supervisor);
-		link_store(supervisor);
-		return 0;
-	}
-	supervisor_log(supervisor, "error", "%s", err.text);
-	return -1;
-}
-
-/* ---- the store ------------------------------------------------------------
- */
-
-/* 0: it runs again; meanwhile the gateway serves from its replica. */
-static int
-store_restart(struct supervisor *supervisor)
-{
-	struct err err = { "" };
-
-	child_kill(&supervisor->store);
-	relay_void(supervisor);
-	if (supervisor->stopping)
-		return 0;
-	supervisor_log(supervisor, "error", "the store ended; restarting it");
-	if (!may_restart(supervisor, &supervisor->store, "the store"))
-		return -1;
-	store_forget(supervisor);
-	if (store_start(supervisor, &err) == 0) {
-		link_store(supervisor);
-		return 0;
-	}
-	supervisor_log(supervisor, "error", "%s", err.text);
-	return -1;
-}
-
 /* It left, or broke the protocol: what is served goes on. */
 static void
 operator_lost(struct supervisor *supervisor)
@@ -264,50 +170,6 @@ operator_lost(struct supervisor *supervisor)
 	    "the operator is gone: settings and folders stay as they are");
 	close(supervisor->operator_fd);
 	supervisor->operator_fd = -1;
-}
-
-/* ---- the zygotes ------------------------------------------------------ */
-
-/* Negative: it is gone, or says what it must not say. */
-static int
-zygote_hear(struct supervisor *supervisor, struct child *zygote)
-{
-	struct wire_message message;
-	int fds[WIRE_FDS_MAX];
-
-	const int code =
-	    wire_receive(zygote->socket_fd, MSG_DONTWAIT, &message, fds, text);
-	if (code == -EAGAIN)
-		return 0;
-	if (code != 0)
-		return -1;
-	if (message.type == WIRE_TEMPLATE_FORKED)
-		template_forked(supervisor, &message, fds[0]);
-	else if (message.type == WIRE_TEMPLATE_FAILED)
-		template_failed(supervisor, &message);
-	else
-		return -1;
-	return 0;
-}
-
-/* 0: it runs again. A policy's jitless zygote starts when it is asked for. */
-static int
-zygote_restart(struct supervisor *supervisor, uint32_t which)
-{
-	struct child *zygote = &supervisor->zygotes[which];
-	struct err err = { "" };
-
-	child_kill(zygote);
-	templates_lost(supervisor, which);
-	if (supervisor->stopping)
-		return 0;
-	supervisor_log(supervisor, "error", "the zygote ended; restarting it");
-	if (!may_restart(supervisor, zygote, "the zygote"))
-		return -1;
-	if (zygote_start(supervisor, which, &err) == 0)
-		return 0;
-	supervisor_log(supervisor, "error", "%s", err.text);
-	return -1;
 }
 
 /* ---- the loop --------------------------------------------------------- */
@@ -321,9 +183,10 @@ signal_hear(struct supervisor *supervisor)
 	    read(supervisor->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGHUP)
 			continue; /* children end by their pidfd */
-		if (supervisor->stopping || supervisor->gateway.pid == 0)
-			return -1;
+		const int again = supervisor->stopping;
 		supervisor->stopping = 1;
+		if (again || supervisor->gateway.pid == 0)
+			return -1;
 		supervisor_log(supervisor, "info", "draining");
 		syscall(SYS_pidfd_send_signal, supervisor->gateway.pidfd,
 		    SIGTERM, NULL, 0);
@@ -369,8 +232,7 @@ events_set(const struct supervisor *supervisor, struct pollfd fds[N_AT])
 	    (struct pollfd){ waits ? -1 : supervisor->operator_fd, POLLIN, 0 };
 }
 
-/* 0 to go on. */
-static int
+static void
 store_events(struct supervisor *supervisor, const struct pollfd *fds)
 {
 	if (fds[AT_STORE].revents & POLLOUT)
@@ -378,8 +240,8 @@ store_events(struct supervisor *supervisor, const struct pollfd *fds)
 	if (fds[AT_STORE_END].revents == 0 &&
 	    ((fds[AT_STORE].revents & ~POLLOUT) == 0 ||
 		store_hear(supervisor) == 0))
-		return 0;
-	return store_restart(supervisor);
+		return;
+	store_lost(supervisor);
 }
 
 /* 0 to go on. */
@@ -389,19 +251,41 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 	if (fds[AT_SIGNAL].revents != 0 && signal_hear(supervisor) != 0)
 		return -1;
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
-		if (fds[AT_ZYGOTE_END + i].revents != 0 ||
-		    (fds[AT_ZYGOTE + i].revents != 0 &&
-			zygote_hear(supervisor, &supervisor->zygotes[i]) != 0))
-			if (zygote_restart(supervisor, i) != 0)
-				return -1;
-	if (store_events(supervisor, fds) != 0)
-		return -1;
+		if ((fds[AT_ZYGOTE + i].revents != 0 &&
+			zygote_hear(supervisor, i) != 0) ||
+		    (fds[AT_ZYGOTE_END + i].revents != 0 &&
+			supervisor->zygotes[i].pid != 0 &&
+			zygote_lost(supervisor, i) != 0))
+			return -1;
+	store_events(supervisor, fds);
 	if (fds[AT_OPERATOR].revents != 0 && operator_hear(supervisor) != 0)
 		operator_lost(supervisor);
 	if (fds[AT_CALLER_END].revents != 0 ||
 	    (fds[AT_CALLER].revents != 0 && caller_hear(supervisor) != 0))
-		return gateway_restart(supervisor);
+		return gateway_lost(supervisor);
 	return 0;
+}
+
+/* Milliseconds that poll may wait. */
+static int
+pause_get(const struct supervisor *supervisor, uint64_t deadline)
+{
+	const uint64_t now = supervisor_now_ms();
+	uint64_t next = restarts_next_ms(supervisor);
+
+	if (deadline != 0 && deadline < next)
+		next = deadline;
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now ? (int)(next - now) : 0;
+}
+
+/* What it comes to, once it shall not go on. */
+static int
+end_code(const struct supervisor *supervisor)
+{
+	return supervisor->stopping || supervisor->plan.client_fd >= 0 ? 0
+								       : -EIO;
 }
 
 /* 0: it was asked to end; else what it could not mend. */
@@ -413,19 +297,18 @@ loop_run(struct supervisor *supervisor)
 	for (;;) {
 		struct pollfd fds[N_AT];
 
+		if (restarts_do(supervisor) != 0)
+			return end_code(supervisor);
 		events_set(supervisor, fds);
 		if (supervisor->stopping && deadline == 0)
 			deadline = supervisor_now_ms() + DRAIN_MS;
-		const int n = poll(fds, N_AT, deadline != 0 ? DRAIN_MS : -1);
+		const int n = poll(fds, N_AT, pause_get(supervisor, deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 || (deadline != 0 && supervisor_now_ms() > deadline))
+		if (n < 0 || (deadline != 0 && supervisor_now_ms() >= deadline))
 			return -ETIMEDOUT;
 		if (n > 0 && events_hear(supervisor, fds) != 0)
-			return supervisor->stopping ||
-				supervisor->plan.client_fd >= 0
-			    ? 0
-			    : -EIO;
+			return end_code(supervisor);
 	}
 }
 
@@ -500,6 +383,8 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		code = store_start(supervisor, err);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
+	if (code == 0)
+		code = zygote_wait(&supervisor->zygotes[ZYGOTE_JIT], err);
 	if (code == 0 && supervisor->store.pid != 0)
 		code = store_wait(supervisor, err);
 	if (code != 0)

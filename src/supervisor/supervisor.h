@@ -22,6 +22,11 @@
 
 enum { ZYGOTE_JIT, ZYGOTE_JITLESS, N_ZYGOTES };
 
+#define ZYGOTE_ENDED_EARLY                                                     \
+	"the isolate engine ends at its start: is engine/node the version "    \
+	"that cordon was built with (if not: 'npm ci', and build again), "     \
+	"readable for everybody, and are libatomic1 and libstdc++6 installed?"
+
 /* A confined child with its channel. */
 struct child {
 	pid_t pid; /* 0: not running */
@@ -29,9 +34,17 @@ struct child {
 	int socket_fd;
 	uint64_t started_ms;
 	uint32_t failures; /* short lives in a row, for the back-off */
+	uint64_t restart_at_ms; /* it ended, and starts then; 0: it does not */
+	uint64_t ready_by_ms; /* a zygote: until then it is warm, or ended */
+	bool ready;
 };
 
-enum template_state { TEMPLATE_NONE, TEMPLATE_FORKING, TEMPLATE_LIVE };
+enum template_state {
+	TEMPLATE_NONE,
+	TEMPLATE_WAITING, /* for a zygote that is warm */
+	TEMPLATE_FORKING,
+	TEMPLATE_LIVE
+};
 
 struct template
 {
@@ -92,9 +105,14 @@ int plan_read(struct supervisor *supervisor, int plan_fd, struct err *err);
 int deployment_check(const struct wire_deployment *deployment, struct err *err);
 bool name_is_good(const char *name);
 
-/* Starts a zygote and waits until it is warm. */
+/* Starts a zygote, which says by and by that it is warm. */
 int
 zygote_start(struct supervisor *supervisor, uint32_t which, struct err *err);
+/* What it says first. Negative, and why: it cannot be used. */
+int zygote_greeted(struct child *zygote, const struct wire_message *message,
+    const char *text, struct err *err);
+/* Waits for that: when nobody is served yet. */
+int zygote_wait(struct child *zygote, struct err *err);
 
 /* Starts the gateway. */
 int gateway_start(struct supervisor *supervisor, struct err *err);
@@ -112,9 +130,28 @@ void template_failed(
     struct supervisor *supervisor, const struct wire_message *message);
 uint64_t template_weigh(
     const struct supervisor *supervisor, const struct deployment *deployment);
+/* A zygote is warm: what waited for it is forked. */
+void templates_fork(struct supervisor *supervisor, uint32_t zygote);
 /* A zygote is gone, and its templates with it. */
-void templates_lost(struct supervisor *supervisor, uint32_t zygote);
+void templates_lost(
+    struct supervisor *supervisor, uint32_t zygote, const char *sentence);
 void templates_close_all(struct supervisor *supervisor);
+
+/* ---- restarts.c: who ends starts again ------------------------------------ */
+
+/* Ended, reaped, forgotten. */
+void child_kill(struct child *child);
+/* It ended, or says what it must not say; when it starts again is planned.
+ * Negative: it does not, and we end, too. */
+int gateway_lost(struct supervisor *supervisor);
+int zygote_lost(struct supervisor *supervisor, uint32_t which);
+void store_lost(struct supervisor *supervisor);
+/* What a zygote has to say. Negative as above. */
+int zygote_hear(struct supervisor *supervisor, uint32_t which);
+/* Starts who is due. Negative as above. */
+int restarts_do(struct supervisor *supervisor);
+/* When that is to be called next; UINT64_MAX: after the next event. */
+uint64_t restarts_next_ms(const struct supervisor *supervisor);
 
 /* ---- registry.c: what the store says may run ----------------------------- */
 

@@ -59,8 +59,20 @@ templates_close_all(struct supervisor *supervisor)
 			template_close(&supervisor->deployments[i]);
 }
 
+static void
+open_fail(struct supervisor *supervisor, const struct deployment *deployment,
+    const char *sentence)
+{
+	const struct wire_message reply = { .type = WIRE_OPEN_FAILED,
+		.id = deployment->id,
+		.text_len = (uint32_t)strlen(sentence) };
+
+	caller_tell(supervisor, &reply, NULL, 0, sentence);
+}
+
 void
-templates_lost(struct supervisor *supervisor, uint32_t zygote)
+templates_lost(
+    struct supervisor *supervisor, uint32_t zygote, const char *sentence)
 {
 	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
 		struct deployment *deployment = &supervisor->deployments[i];
@@ -68,14 +80,37 @@ templates_lost(struct supervisor *supervisor, uint32_t zygote)
 		if (!deployment->used || template->state == TEMPLATE_NONE ||
 		    template->zygote != zygote)
 			continue;
-		if (template->state == TEMPLATE_FORKING) {
-			const struct wire_message message = {
-				.type = WIRE_OPEN_FAILED, .id = deployment->id
-			};
-			caller_tell(supervisor, &message, NULL, 0, NULL);
-		}
+		if (template->state != TEMPLATE_LIVE)
+			open_fail(supervisor, deployment, sentence);
 		template_forget(template);
 	}
+}
+
+/* Orders it of a zygote that is warm; without success there is no template. */
+static int
+template_fork(struct supervisor *supervisor, struct deployment *deployment,
+    struct err *err)
+{
+	struct template *template = &deployment->template;
+	int pair[2];
+
+	int code = wire_pair(SOCK_SEQPACKET, pair);
+	if (code != 0) {
+		template_forget(template);
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+	}
+	auto_close int template_fd = pair[1];
+	template->state = TEMPLATE_FORKING;
+	template->control_fd = pair[0];
+	const struct wire_message order = { .type = WIRE_TEMPLATE_FORK,
+		.id = template->id };
+	const int fds[] = { deployment->record.bundle_fd, template_fd };
+	code = wire_send(supervisor->zygotes[template->zygote].socket_fd,
+	    &order, fds, 2, NULL);
+	if (code == 0)
+		return 0;
+	template_forget(template);
+	return err_set(err, -EIO, "the isolate engine is gone");
 }
 
 int
@@ -86,39 +121,42 @@ template_open(struct supervisor *supervisor, struct deployment *deployment,
 	const uint32_t which = record->limits.flags & WIRE_LIMITS_JITLESS
 	    ? ZYGOTE_JITLESS
 	    : ZYGOTE_JIT;
-	struct child *zygote = &supervisor->zygotes[which];
-	int pair[2];
+	const struct child *zygote = &supervisor->zygotes[which];
 
 	template_close(deployment);
 	if (record->kind != WIRE_KIND_ISOLATE)
 		return err_set(err, -EINVAL,
 		    "it is no isolate: there is no template to open");
-	if (zygote->pid == 0) {
+	/* A jitless one starts when it is first asked for. */
+	if (zygote->pid == 0 && zygote->restart_at_ms == 0) {
 		const int code = zygote_start(supervisor, which, err);
 		if (code != 0)
 			return code;
 	}
-	int code = wire_pair(SOCK_SEQPACKET, pair);
-	if (code != 0)
-		return err_set(err, code, "socketpair: %s", strerror(-code));
-
-	auto_close int template_fd = pair[1];
-	struct template *template = &deployment->template;
-	*template = (struct template){ .state = TEMPLATE_FORKING,
+	deployment->template = (struct template){ .state = TEMPLATE_WAITING,
 		.id = ++supervisor->last_id,
 		.zygote = which,
 		.flags = flags,
 		.pidfd = -1,
-		.control_fd = pair[0] };
-	const struct wire_message order = { .type = WIRE_TEMPLATE_FORK,
-		.id = template->id };
-	const int fds[] = { record->bundle_fd, template_fd };
-	code = wire_send(zygote->socket_fd, &order, fds, 2, NULL);
-	if (code != 0) {
-		template_forget(template);
-		return err_set(err, -EIO, "the isolate engine is gone");
+		.control_fd = -1 };
+	return zygote->ready ? template_fork(supervisor, deployment, err) : 0;
+}
+
+void
+templates_fork(struct supervisor *supervisor, uint32_t zygote)
+{
+	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
+		struct deployment *deployment = &supervisor->deployments[i];
+		struct err err = { "" };
+		if (!deployment->used ||
+		    deployment->template.state != TEMPLATE_WAITING ||
+		    deployment->template.zygote != zygote ||
+		    template_fork(supervisor, deployment, &err) == 0)
+			continue;
+		supervisor_log(supervisor, "error", "%s: %s",
+		    deployment->record.name, err.text);
+		open_fail(supervisor, deployment, err.text);
 	}
-	return 0;
 }
 
 /* proc(5), /proc/PID/fdinfo of a pidfd: "Pid:" in our own namespace. */

@@ -102,6 +102,25 @@ class Host {
 const tool = (name, answer) => ({ name, kind: 'isolate',
   files: [{ path: `${name}.js`, text: `function run() { return ${JSON.stringify(answer)} }` }] });
 
+// A server of lines with one tool, x.
+function linesServer(t) {
+  const server = createServer((socket) => {
+    createInterface({ input: socket }).on('line', (line) => {
+      const { id, method } = JSON.parse(line);
+      const result = method === 'initialize'
+        ? { protocolVersion: '2025-11-25', capabilities: { tools: {} },
+          serverInfo: { name: 'lines', version: '1' } }
+        : method === 'tools/list'
+          ? { tools: [{ name: 'x', inputSchema: { type: 'object' } }] }
+          : { content: [{ type: 'text', text: 'over a socket' }] };
+      if (id !== undefined) socket.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
+    });
+    socket.on('error', () => {});
+  });
+  t.after(() => server.close());
+  return server;
+}
+
 test('what an admin approves runs, what changes does not', async (t) => {
   const host = await Host.ready(t);
   assert.equal((await host.ask('POST', '/admin/servers', tool('hello', 'one'))).status, 201);
@@ -177,25 +196,60 @@ test('a server behind a socket gets its links from the supervisor', async (t) =>
     method: 'tools/call', params: { name: 'x', arguments: {} } });
   assert.match(JSON.stringify(failed.json), /lines\.sock: No such file|start the server/);
 
-  let linked = 0;
-  const server = createServer((socket) => {
-    linked++;
-    createInterface({ input: socket }).on('line', (line) => {
-      const { id, method } = JSON.parse(line);
-      const result = method === 'initialize'
-        ? { protocolVersion: '2025-11-25', capabilities: { tools: {} },
-          serverInfo: { name: 'lines', version: '1' } }
-        : method === 'tools/list'
-          ? { tools: [{ name: 'x', inputSchema: { type: 'object' } }] }
-          : { content: [{ type: 'text', text: 'over a socket' }] };
-      if (id !== undefined) socket.write(`${JSON.stringify({ jsonrpc: '2.0', id, result })}\n`);
-    });
-    socket.on('error', () => {});
-  });
-  t.after(() => server.close());
+  const server = linesServer(t);
   await new Promise((done) => server.listen(path, done));
   await host.until('a link', async () => await host.call('lines', 'x') === 'over a socket');
-  assert.ok(linked > 0);
+});
+
+// Kills one so often that the next start has to wait for seconds.
+async function wearOut(host, name) {
+  for (let i = 0; i < 5; i++) await host.replace(name);
+  process.kill(host.pid(name), 'SIGKILL');
+  await host.until('its end', () => host.pid(name) === undefined);
+}
+
+test('who has to wait for its restart keeps nobody waiting', async (t) => {
+  const host = await Host.ready(t);
+  const path = join(host.folder, 'lines.sock');
+  const server = linesServer(t);
+  await new Promise((done) => server.listen(path, done));
+  for (const body of [tool('hello', 'one'), { name: 'lines', kind: 'socket', socket: path }]) {
+    await host.ask('POST', '/admin/servers', body);
+    await host.ask('POST', `/admin/servers/${body.name}/approve`);
+  }
+  assert.match(String(await host.call('hello', 'hello')), /one/);
+
+  // The first link of a server, and an isolate that waits for its zygote.
+  await wearOut(host, 'cordon-zygote');
+  const later = host.call('hello', 'hello');
+  await host.until('a link', async () => await host.call('lines', 'x') === 'over a socket');
+  assert.equal(host.pid('cordon-zygote'), undefined, 'the link waited for the zygote');
+  assert.match(String(await later), /one/);
+
+  await wearOut(host, 'cordon-store');
+  assert.match(String(await host.call('hello', 'hello')), /one/);
+  const gateway = host.pid('cordon-gateway');
+  await host.replace('cordon-gateway');
+  assert.notEqual(host.pid('cordon-gateway'), gateway);
+  assert.equal(host.pid('cordon-store'), undefined, 'the gateway waited for the store');
+  await host.until('a store again', () => host.pid('cordon-store'));
+  await host.until('all of it', async () => /one/.test(String(await host.call('hello', 'hello'))));
+  assert.equal((await host.admin('GET', '/admin/audit/verify')).json.ok, true);
+});
+
+test('a store that keeps ending ends nobody', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root looks whose files they are');
+  const host = await Host.ready(t);
+  await host.ask('POST', '/admin/servers', tool('hello', 'one'));
+  await host.ask('POST', '/admin/servers/hello/approve');
+  // Its folder is no folder of its own any more: it cannot even be started.
+  const name = join(host.data, 'cordon.db');
+  linkSync(name, join(host.data, 'other'));
+  process.kill(host.pid('cordon-store'), 'SIGKILL');
+  await until('that it is told', () => /store ended 9 times.*tried again in 30 s/.test(host.log),
+    30_000 + wait);
+  assert.match(String(await host.call('hello', 'hello')), /one/);
+  assert.doesNotMatch(host.log, /giving up/);
 });
 
 test('a tenant has its own memory limit', async (t) => {
