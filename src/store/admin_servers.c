@@ -311,7 +311,8 @@ flag_read(const struct member *member, uint32_t flag, uint32_t *flags)
 		*flags |= flag;
 }
 
-/* What belongs to the other kind must not be there. */
+/* What belongs to the other kind must not be there. The supervisor connects to
+ * a socket with its own rights, so no tenant but the host's may name one. */
 static int
 kind_check(struct request *request, const struct member *members, uint32_t kind)
 {
@@ -330,6 +331,11 @@ kind_check(struct request *request, const struct member *members, uint32_t kind)
 			return refuse(request, 422,
 			    "/%s: does not belong to the kind \"%s\"",
 			    members[wrong[kind][i]].name, kind_names[kind]);
+	if (kind == WIRE_KIND_SOCKET &&
+	    request->token.tenant != WIRE_TENANT_LOCAL)
+		return refuse(request, 403,
+		    "/socket: sockets are the host's: an admin of the tenant "
+		    "'local' may add one for yours");
 	return 0;
 }
 

@@ -196,6 +196,13 @@ test('asks for a token that may administer, and for its own tenant only', async 
   await refused(store.ask('POST', '/tenants', { name: 'x' }, acme), 403, /the tenant 'local'/);
   await refused(store.ask('PATCH', '/tenants/acme', { quota: {} }, acme), 403, /'local'/);
   await refused(store.ask('DELETE', '/tokens/1', '', acme), 404, /no token 1/);
+  const socket = { name: 'theirs', kind: 'socket', socket: '/run/x.sock' };
+  await refused(store.ask('POST', '/servers', socket, acme), 403, /sockets are the host's/);
+  await ok(store.ask('POST', '/servers?tenant=acme', socket), 201);
+  await ok(store.ask('POST', '/servers/theirs/approve', '', acme));
+  await refused(store.ask('POST', '/servers', { ...socket, socket: '/run/y.sock' }, acme),
+    403, /sockets are the host's/);
+  await ok(store.ask('DELETE', '/servers/theirs', '', acme), 204);
   await refused(store.ask('POST', '/tokens', { name: 'x', scopes: ['admin'], tenant: 'local' }, acme),
     403, /\/tenant/);
   await refused(store.ask('GET', '/audit/verify', '', acme), 403, /one for all/);
