@@ -15,6 +15,7 @@
 #include "base/auto.h"
 #include "gateway/front.h"
 #include "gateway/log.h"
+#include "json/edit.h"
 
 static struct json_span
 span_of(const struct json_out *out)
@@ -76,6 +77,30 @@ error_answer(struct call *call, uint32_t number, int code, const char *text)
 	json_out_fini(&out);
 }
 
+/* Without what speaks of the server's hop alone: its token for progress, which
+ * the client would hold for one of its own. */
+static void
+params_write(struct json_out *out, struct json_span params)
+{
+	const struct json_edit no_token = { .name = "progressToken" };
+	const struct json_span meta = member(params, "_meta");
+	struct json_out rest;
+
+	if (member(meta, "progressToken").at == NULL) {
+		json_out_span(out, params);
+		return;
+	}
+	json_out_init(&rest, FRONT_MESSAGE_MAX);
+	if (json_edit_write(&rest, meta, &no_token, 1) != 0 ||
+	    json_out_status(&rest) != 0)
+		out->status = -ENOMEM;
+	const struct json_edit edit = { "_meta",
+		rest.len > 2 ? span_of(&rest) : (struct json_span){ 0 } };
+	if (json_edit_write(out, params, &edit, 1) != 0)
+		out->status = -ENOMEM;
+	json_out_fini(&rest);
+}
+
 /* {"method":…,"params":…}: what an inputRequest is, and the inside of a request
  * of ours. */
 static struct ask *
@@ -92,7 +117,7 @@ ask_new(struct call *call, uint32_t number, struct json_span method,
 	json_out_span(&out, method);
 	json_out_text(&out, ",\"params\":");
 	if (json_kind_of(params) == JSON_KIND_OBJECT)
-		json_out_span(&out, params);
+		params_write(&out, params);
 	else
 		json_out_text(&out, "{}");
 	json_out_text(&out, "}");

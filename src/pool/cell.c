@@ -620,7 +620,8 @@ cell_call(struct cell *cell, struct pool_call *call,
 		rest_send(cell);
 }
 
-/* SIGKILL came from one of three: the CPU clock, our order, the OOM killer. */
+/* SIGKILL came from the CPU clock, by our order, or from outside: then only a
+ * cell that was full says that it was for its memory. */
 static void
 end_by_signal(struct pool_call *call, const struct cell *cell, int sig,
     const struct pool_usage *usage)
@@ -633,8 +634,10 @@ end_by_signal(struct pool_call *call, const struct cell *cell, int sig,
 		call_end(call, POOL_TIMEOUT_WALL, NULL, 0, usage);
 	} else if (sig == SIGKILL && usage->cpu_us * 1000u >= limits->cpu_ns) {
 		call_end(call, POOL_TIMEOUT_CPU, NULL, 0, usage);
-	} else if (sig == SIGKILL || full) {
+	} else if (full) {
 		call_end(call, POOL_MEMORY, NULL, 0, usage);
+	} else if (sig == SIGKILL) {
+		call_end(call, POOL_INTERNAL, NULL, 0, usage);
 	} else {
 		const int len = snprintf(json, sizeof(json),
 		    "{\"message\":\"the cell crashed (signal %d)\"}", sig);

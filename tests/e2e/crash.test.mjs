@@ -66,6 +66,8 @@ describe('after kill -9 of', () => {
       const { status, text } =
         await bounded(slow.answer, 10_000 * patience, 'the answer');
       assert.match(text ?? '', /"isError":\s*true|"error"/, `status ${status}`);
+      // Whoever killed it: it was not the call's doing.
+      assert.doesNotMatch(text, /the memory of this call/);
       await isWell(host);
     });
   }

@@ -377,9 +377,15 @@ do_flood(struct upstream_call *call)
 	again(call);
 }
 
-static const char elicit[] =
-    "{\"message\":\"name?\",\"requestedSchema\":{\"type\":\"object\","
-    "\"properties\":{\"name\":{\"type\":\"string\"}}}}";
+/* With what only this hop is concerned with, alone and beside other words. */
+static const char *const elicits[] = {
+	"{\"message\":\"name?\",\"requestedSchema\":{\"type\":\"object\","
+	"\"properties\":{\"name\":{\"type\":\"string\"}}},"
+	"\"_meta\":{\"progressToken\":0}}",
+	"{\"_meta\":{\"progressToken\":1,\"x\":12345678901234567890},"
+	"\"message\":\"name?\",\"requestedSchema\":{\"type\":\"object\","
+	"\"properties\":{\"name\":{\"type\":\"string\"}}}}",
+};
 
 static void
 do_ask(struct upstream_call *call, unsigned n)
@@ -388,7 +394,8 @@ do_ask(struct upstream_call *call, unsigned n)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		call->ops->ask(call->arg, i + 1, SPAN("\"elicitation/create\""),
-		    SPAN(elicit));
+		    (struct json_span){
+			elicits[i % 2], strlen(elicits[i % 2]) });
 	call->ops->wait(call->arg);
 }
 

@@ -157,6 +157,7 @@ test('an ask of a legacy client is answered by its own session alone', async () 
   await stream.next();
   const { json } = await stream.next();
   assert.equal(json.params.message, 'name?');
+  assert.ok(!('_meta' in json.params), 'a token of the server\'s own hop');
   const answer = (headers, result) => front.post(
     { jsonrpc: '2.0', id: json.id, result }, headers);
   assert.equal((await answer(other, accepted({ name: 'evil' }))).status, 202);
@@ -185,6 +186,8 @@ test('a modern client\'s call is parked, and goes on with the retry', async () =
   const keys = Object.keys(first.inputRequests);
   assert.equal(keys.length, 2);
   assert.equal(first.inputRequests[keys[0]].method, 'elicitation/create');
+  const metas = keys.map((key) => first.inputRequests[key].params._meta);
+  assert.deepEqual(metas.map((meta) => meta && Object.keys(meta)), [undefined, ['x']]);
   assert.equal((await front.counts()).asking, 1);
   // One of two: asked for the other again.
   const retry = (inputResponses, requestState, more = {}) => front.modern(
