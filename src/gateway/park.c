@@ -16,26 +16,6 @@
 #include "base/auto.h"
 #include "gateway/front.h"
 #include "json/edit.h"
-/* SPDX-License-Identifier: Apache-2.0 */
-
-/*
- * What a server asks of a client. A legacy client gets requests of ours on its
- * stream; a modern one an input_required result, and the call waits, parked,
- * for the retry that its sealed requestState admits. Servers that answer with
- * input_required themselves keep their own state in ours; for a legacy client
- * we are the one who asks, and calls again.
- */
-
-#include <errno.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/auto.h"
-#include "gateway/front.h"
-#include "gateway/log.h"
-#include "json/edit.h"
 
 static struct json_span
 span_of(const struct json_out *out)
