@@ -22,8 +22,8 @@ typedef void page_fn(const struct ctl_admin *admin, struct json_span records);
 static const struct ctl_column columns[] = {
 	{ "NO", "number", NULL },
 	{ "WHEN", "time", ctl_cell_time },
-	{ "TENANT", "tenant", NULL },
-	{ "WHO", "principal", NULL },
+	{ "TENANT", "tenant_name", NULL },
+	{ "WHO", "principal_name", NULL },
 	{ "ACTION", "action", NULL },
 	{ "DETAIL", "detail", NULL },
 	{ "REQUEST", "request", NULL },

@@ -56,7 +56,8 @@ ctl_member_number(struct json_span object, const char *path)
 static bool
 is_nothing(struct json_span value)
 {
-	return value.at == NULL || json_kind_of(value) == JSON_KIND_NULL;
+	return value.at == NULL || json_kind_of(value) == JSON_KIND_NULL ||
+	    json_string_equals(value, "");
 }
 
 static void

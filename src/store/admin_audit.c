@@ -24,7 +24,9 @@ record_put(void *arg, const struct db_audit *record)
 	put_uint(out, ",\"time\":", record->time_ms / 1000u);
 	put_uint(out, ",\"time_ms\":", record->time_ms);
 	put_uint(out, ",\"principal\":", record->principal);
+	put_string(out, ",\"principal_name\":", record->principal_name);
 	put_uint(out, ",\"tenant\":", record->tenant);
+	put_string(out, ",\"tenant_name\":", record->tenant_name);
 	put_string(out, ",\"request\":", record->request);
 	put_string(out, ",\"action\":", record->action);
 	put_hex(out, ",\"hash\":", record->hash);

@@ -131,6 +131,9 @@ struct db_audit {
 	const char *detail; /* JSON, detail_len bytes */
 	size_t detail_len;
 	const uint8_t *hash; /* DB_DIGEST bytes */
+	/* As they are, or were, called: read only. "": none. */
+	const char *principal_name;
+	const char *tenant_name;
 };
 
 typedef int db_audit_fn(void *arg, const struct db_audit *record);

@@ -71,6 +71,14 @@ static const char *const steps[] = {
 	" SELECT RAISE (ABORT, 'the audit is append-only'); END;"
 	"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN"
 	" SELECT RAISE (ABORT, 'the audit is append-only'); END;",
+
+	/* The audit names who is long gone. */
+	"CREATE TABLE past (kind TEXT NOT NULL, id INTEGER NOT NULL,"
+	" name TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;"
+	"CREATE TRIGGER tokens_past AFTER DELETE ON tokens BEGIN"
+	" INSERT INTO past VALUES ('token', old.id, old.name); END;"
+	"CREATE TRIGGER tenants_past AFTER DELETE ON tenants BEGIN"
+	" INSERT INTO past VALUES ('tenant', old.id, old.name); END;",
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);

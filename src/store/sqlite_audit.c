@@ -86,6 +86,8 @@ record_visit(sqlite3_stmt *statement, db_audit_fn *fn, void *arg)
 		.hash = sqlite3_column_bytes(statement, 7) == DB_DIGEST
 		    ? sqlite3_column_blob(statement, 7)
 		    : no_hash,
+		.principal_name = text_of(statement, 8),
+		.tenant_name = text_of(statement, 9),
 	};
 
 	return fn(arg, &record);

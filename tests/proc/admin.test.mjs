@@ -273,7 +273,9 @@ test('call: asks again with the headers that a tool wants', async (t) => {
 
 test('audit: pages to the end, verifies, and says what is broken', async (t) => {
   const all = Array.from({ length: 1203 }, (_, i) =>
-    ({ number: i + 1, time: 1, action: 'tools/call', detail: { n: i } }));
+    ({ number: i + 1, time: 1, tenant: 1, tenant_name: 'local', principal: 2,
+      principal_name: i === 1202 ? '' : 'alice', action: 'tools/call', detail: { n: i },
+      request: '' }));
   let whole = true;
   const host = await FakeHost.start(t, ({ url }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://x');
@@ -292,6 +294,10 @@ test('audit: pages to the end, verifies, and says what is broken', async (t) => 
   const tail = await host.run('audit', 'tail', '-n', '3');
   assert.deepEqual(tail.stdout.trimEnd().split('\n').map((line) => line.split(' ')[0]),
     ['NO', '1201', '1202', '1203']);
+  assert.deepEqual(tail.stdout.trimEnd().split('\n').map((line) => line.split(/  +/))
+    .map(([, , tenant, who, , , request]) => [tenant, who, request]),
+  [['TENANT', 'WHO', 'REQUEST'], ['local', 'alice', '-'], ['local', 'alice', '-'],
+    ['local', '-', '-']]);
   assert.equal((await host.run('audit', 'verify')).stdout, 'The chain is whole: 1203 records.\n');
   whole = false;
   const broken = await host.run('audit', 'verify');

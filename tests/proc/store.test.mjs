@@ -298,6 +298,15 @@ test('writes a deed into the book of whoever did it', async (t) => {
   const { records } = await ok(store.ask('GET', '/audit?tenant=acme'));
   assert.deepEqual(records.map((one) => [one.action, one.tenant]),
     [['token/add', 2], ['tools/call', 2]]);
+  // By name, also when both are long gone.
+  const names = async (query) => (await ok(store.ask('GET', `/audit${query}`))).records
+    .filter(({ action }) => action === 'tools/call')
+    .map((one) => [one.principal_name, one.tenant_name]);
+  assert.deepEqual(await names('?tenant=acme'), [['a', 'acme']]);
+  await ok(store.ask('DELETE', `/tokens/${id}?tenant=acme`), 204);
+  await ok(store.ask('DELETE', '/tenants/acme'), 204);
+  assert.deepEqual(await names(''), [['a', 'acme']]);
+  assert.equal((await ok(store.ask('GET', '/audit/verify'))).ok, true);
 });
 
 test('the operator gives all of a folder, or nothing of it', async (t) => {
