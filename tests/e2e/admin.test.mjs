@@ -231,6 +231,20 @@ test('one host a state folder; a stale socket is replaced', async (t) => {
   assert.deepEqual(await host.tree.left(10_000 * patience), []);
 });
 
+test('without tokens only where no other machine can come', async (t) => {
+  const open = await started(t, { files: { 'plain.js': plain }, args: ['--no-auth'] });
+  const list = await fetch(`${open.url}/mcp`, { method: 'POST',
+    headers: { 'content-type': 'application/json',
+      accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }) });
+  assert.match(await list.text(), /plain__add/);
+  assert.equal((await fetch(`${open.url}/admin/tokens`)).status, 403);
+  const wide = await command(await started(t, {}),
+    ['serve', '--no-auth', '--listen', '0.0.0.0:0']);
+  assert.equal(wide.code, 2);
+  assert.match(wide.stderr, /--no-auth is for loopback addresses only/);
+});
+
 test('TLS: served, and a certificate that does not fit is refused', async (t) => {
   const host = await started(t, {});
   const at = (name) => join(host.folder, name);

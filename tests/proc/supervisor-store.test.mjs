@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, existsSync, linkSync, mkdirSync,
-  mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync }
-  from 'node:fs';
+  mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync,
+  writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -297,6 +297,29 @@ test('the store sees its folder and nothing else, root or not', async (t) => {
     assert.equal(owner.mode & 0o777, 0o600);
     assert.equal(owner.uid, process.getuid() === 0 && !user.uid ? 1900000003
       : user.uid ?? process.getuid());
+  }
+});
+
+test('the gateway has no file, no network and no capability, root or not', async (t) => {
+  const users = process.getuid() === 0 ? [{}, { uid: 65534, gid: 65534 }] : [{}];
+  for (const user of users) {
+    const host = await Host.ready(t, user);
+    const proc = `/proc/${host.pid('cordon-gateway')}`;
+    const mounts = readFileSync(`${proc}/mountinfo`, 'utf8').trim().split('\n')
+      .map((line) => line.split(' '));
+    assert.deepEqual(mounts.map((words) => words[4]), ['/']);
+    assert.match(mounts[0][5], /^ro,nosuid,nodev,noexec/);
+    assert.match(readFileSync(`${proc}/net/dev`, 'utf8'), /^(?:.*\n){2}\s*lo:.*\n$/);
+    const status = readFileSync(`${proc}/status`, 'utf8');
+    assert.match(status, /^CapBnd:\s*0+$/m);
+    assert.match(status, /^CapEff:\s*0+$/m);
+    assert.match(status, /^Seccomp:\s*2$/m);
+    // Beside its standard three: what was given to it, nothing that has a path.
+    const others = readdirSync(`${proc}/fd`).filter((fd) => Number(fd) > 2)
+      .map((fd) => readlinkSync(`${proc}/fd/${fd}`));
+    for (const link of others) {
+      assert.match(link, /^(?:socket|pipe|anon_inode):|^\/memfd:/);
+    }
   }
 });
 
