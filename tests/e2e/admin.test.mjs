@@ -122,6 +122,35 @@ test('tokens: what one may not do, and the end of one', async (t) => {
     .then((text) => JSON.parse(text).structuredContent.sum), 3);
 });
 
+test('what is denied or revoked ends in the middle of its calls', async (t) => {
+  const slow = `export default { tools: { wait: { inputSchema: { type: 'object' },
+    run() { console.log('begun'); return new Promise((r) => setTimeout(r, 25000)); } } } };`;
+  const host = await started(t, { files: { 'slow.mjs': slow } });
+  const guest = await json(host, 'token', 'create', 'guest');
+  const file = join(host.folder, 'guest');
+  writeFileSync(file, guest.token, { mode: 0o600 });
+
+  let begun = 0;
+  const calling = async (...as) => {
+    const call = command(host, ['call', ...as, 'slow__wait']);
+    begun++;
+    await until('the call to begin', async () =>
+      (await ok(host, 'upstream', 'logs', 'slow')).split('begun').length > begun);
+    return { call };
+  };
+  const theirs = await calling('--token-file', file);
+  const ours = await calling();
+  let isOver = false;
+  ours.call.finally(() => { isOver = true; });
+  const before = Date.now();
+  await ok(host, 'token', 'revoke', String(guest.id));
+  assert.notEqual((await theirs.call).code, 0);
+  assert.equal(isOver, false);
+  await ok(host, 'upstream', 'deny', 'slow');
+  assert.match((await ours.call).stderr, /changed or removed in the middle of the call/);
+  assert.ok(Date.now() - before < 20_000, 'they ended by themselves');
+});
+
 test('connect: a client on stdio works with the host, in both eras', async (t) => {
   const host = await started(t, { files: { 'plain.js': plain } });
   const meta = { _meta: {
