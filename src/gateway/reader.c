@@ -21,13 +21,18 @@ static const struct {
 	    sizeof(struct wire_ended) },
 	[WIRE_STORE_SNAPSHOT] = { 0, 0 },
 	[WIRE_STORE_REPLY] = { 0, STORE_REPLY_MAX },
+	[WIRE_STORE_KEPT] = { sizeof(struct wire_kept),
+	    sizeof(struct wire_kept) },
 };
 
 static bool
 head_is_right(const struct wire_frame *head)
 {
-	return head->type >= WIRE_STORE_KEY && head->type <= WIRE_STORE_REPLY &&
-	    head->len >= lengths[head->type].least &&
+	const bool is_known =
+	    (head->type >= WIRE_STORE_KEY && head->type <= WIRE_STORE_REPLY) ||
+	    head->type == WIRE_STORE_KEPT;
+
+	return is_known && head->len >= lengths[head->type].least &&
 	    head->len <= lengths[head->type].most;
 }
 

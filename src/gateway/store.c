@@ -3,12 +3,14 @@
 /*
  * Everything that is said to the store is one run of whole frames, of which the
  * socket takes what it can. When the store goes away, the frame that it got a
- * part of is said again to the next one; what was asked is answered here.
+ * part of, and the audit that it did not call durable, is said again to the
+ * next one; what was asked is answered here.
  */
 
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,18 +32,26 @@ struct asked {
 	void *arg;
 };
 
+/* Whole frames: [start, end) of the bytes. */
+struct run {
+	uint8_t *bytes; /* owned */
+	size_t start;
+	size_t end;
+	size_t capacity;
+};
+
 struct store {
 	struct gateway *gateway;
 	int fd; /* -1: away */
 	struct event *readable;
 	struct event *writable;
 	struct store_reader reader;
-	uint8_t *out; /* owned; waiting are [out_start, out_end) */
-	size_t out_start;
-	size_t out_end;
-	size_t out_capacity;
-	size_t out_part; /* bytes sent of the frame at out_start */
-	size_t audit_bytes; /* of audit among them */
+	struct run out; /* waiting to be sent */
+	struct run held; /* audit that was sent, until it is durable */
+	size_t out_part; /* bytes sent of the first frame of out */
+	size_t audit_bytes; /* of audit in both */
+	uint8_t boot[WIRE_BOOT];
+	uint64_t sequence; /* of the last audit record */
 	size_t asked_bytes;
 	uint32_t next_id;
 	struct asked asked[STORE_ASKED_MAX];
@@ -57,61 +67,126 @@ frame_size(const uint8_t *at)
 	return sizeof(head) + head.len;
 }
 
-/* The first frame that waits is done with, one way or the other. */
-static void
-frame_drop(struct store *store)
-{
-	struct wire_frame head;
+/* ---- runs of frames ------------------------------------------------------- */
 
-	memcpy(&head, store->out + store->out_start, sizeof(head));
-	const size_t size = sizeof(head) + head.len;
-	if (head.type == WIRE_STORE_AUDIT)
-		store->audit_bytes -= size;
-	if (head.type == WIRE_STORE_ADMIN)
-		store->asked_bytes -= size;
-	store->out_start += size;
-	store->out_part = 0;
-	if (store->out_start < store->out_end)
-		return;
-	store->out_start = store->out_end = 0;
-	if (store->out_capacity > KEEP_MAX) {
-		free(store->out);
-		store->out = NULL;
-		store->out_capacity = 0;
-	}
-}
-
+/* Never more than half of it moves, so that each byte moves once on average. */
 static int
-out_reserve(struct store *store, size_t more)
+run_reserve(struct run *run, size_t more)
 {
-	const size_t used = store->out_end - store->out_start;
+	const size_t used = run->end - run->start;
+	size_t capacity = run->capacity == 0 ? 4096 : run->capacity;
 
-	if (store->out_capacity - store->out_end >= more)
+	if (run->capacity - run->end >= more)
 		return 0;
-	if (store->out_start > 0) {
-		memmove(store->out, store->out + store->out_start, used);
-		store->out_start = 0;
-		store->out_end = used;
-	}
-	size_t capacity = store->out_capacity == 0 ? 4096 : store->out_capacity;
-	while (capacity - used < more)
+	while (capacity / 2 < used + more)
 		capacity *= 2;
-	if (capacity == store->out_capacity)
-		return 0;
-	uint8_t *out = realloc(store->out, capacity);
-	if (out == NULL)
-		return -ENOMEM;
-	store->out = out;
-	store->out_capacity = capacity;
+	if (capacity > run->capacity) {
+		uint8_t *bytes = realloc(run->bytes, capacity);
+		if (bytes == NULL)
+			return -ENOMEM;
+		run->bytes = bytes;
+		run->capacity = capacity;
+	}
+	if (used > 0)
+		memmove(run->bytes, run->bytes + run->start, used);
+	run->start = 0;
+	run->end = used;
 	return 0;
 }
 
 static void
-out_put(struct store *store, const void *bytes, size_t len)
+run_put(struct run *run, const void *bytes, size_t len)
 {
 	if (len > 0)
-		memcpy(store->out + store->out_end, bytes, len);
-	store->out_end += len;
+		memcpy(run->bytes + run->end, bytes, len);
+	run->end += len;
+}
+
+static void
+run_drop(struct run *run, size_t len)
+{
+	run->start += len;
+	if (run->start < run->end)
+		return;
+	run->start = run->end = 0;
+	if (run->capacity > KEEP_MAX) {
+		free(run->bytes);
+		*run = (struct run){ 0 };
+	}
+}
+
+/* ---- audit that was sent, until it is durable ----------------------------- */
+
+/* Without memory it was sent once, and will not be sent again. */
+static void
+audit_hold(struct store *store, const uint8_t *frame, size_t size)
+{
+	if (run_reserve(&store->held, size) == 0)
+		run_put(&store->held, frame, size);
+	else
+		store->audit_bytes -= size;
+}
+
+static uint64_t
+sequence_of(const uint8_t *frame)
+{
+	struct wire_audit audit;
+
+	memcpy(&audit, frame + sizeof(struct wire_frame), sizeof(audit));
+	return audit.sequence;
+}
+
+static void
+kept_take(struct store *store, const uint8_t *payload)
+{
+	struct run *held = &store->held;
+	struct wire_kept kept;
+
+	memcpy(&kept, payload, sizeof(kept));
+	if (memcmp(kept.boot, store->boot, sizeof(kept.boot)) != 0)
+		return;
+	while (held->start < held->end &&
+	    sequence_of(held->bytes + held->start) <= kept.sequence) {
+		const size_t size = frame_size(held->bytes + held->start);
+		store->audit_bytes -= size;
+		run_drop(held, size);
+	}
+}
+
+/* What the last store may not have kept is said first to the next one. */
+static void
+held_return(struct store *store)
+{
+	struct run *out = &store->out, *held = &store->held;
+	const size_t waiting = out->end - out->start;
+
+	if (held->start == held->end)
+		return;
+	if (run_reserve(held, waiting) != 0)
+		return; /* without memory it was said once */
+	run_put(held, out->bytes + out->start, waiting);
+	free(out->bytes);
+	*out = *held;
+	*held = (struct run){ 0 };
+}
+
+/* ---- what waits ----------------------------------------------------------- */
+
+/* The first frame that waits was sent. */
+static void
+frame_drop(struct store *store)
+{
+	const uint8_t *frame = store->out.bytes + store->out.start;
+	struct wire_frame head;
+
+	memcpy(&head, frame, sizeof(head));
+	const size_t size = sizeof(head) + head.len;
+	if (head.type == WIRE_STORE_AUDIT)
+		audit_hold(store, frame, size);
+	if (head.type == WIRE_STORE_ADMIN)
+		store->asked_bytes -= size;
+	run_drop(&store->out, size);
+	store->out_part = 0;
 }
 
 /* Appends a frame of two parts. -ENOMEM. */
@@ -122,11 +197,11 @@ frame_say(struct store *store, const struct wire_frame *frame,
 	struct wire_frame head = *frame;
 
 	head.len = (uint32_t)(first_len + second_len);
-	if (out_reserve(store, sizeof(head) + head.len) != 0)
+	if (run_reserve(&store->out, sizeof(head) + head.len) != 0)
 		return -ENOMEM;
-	out_put(store, &head, sizeof(head));
-	out_put(store, first, first_len);
-	out_put(store, second, second_len);
+	run_put(&store->out, &head, sizeof(head));
+	run_put(&store->out, first, first_len);
+	run_put(&store->out, second, second_len);
 	if (store->fd >= 0)
 		event_add(store->writable, NULL);
 	return 0;
@@ -152,8 +227,8 @@ asked_fail_all(struct store *store)
 static void
 out_forget_asked(struct store *store)
 {
-	uint8_t *to = store->out + store->out_start;
-	uint8_t *const end = store->out + store->out_end;
+	uint8_t *to = store->out.bytes + store->out.start;
+	uint8_t *const end = store->out.bytes + store->out.end;
 
 	for (uint8_t *at = to; at < end;) {
 		struct wire_frame head;
@@ -165,7 +240,7 @@ out_forget_asked(struct store *store)
 		}
 		at += size;
 	}
-	store->out_end = (size_t)(to - store->out);
+	store->out.end = (size_t)(to - store->out.bytes);
 	store->asked_bytes = 0;
 }
 
@@ -183,7 +258,8 @@ store_lose(struct store *store, const char *why)
 	close(fd_steal(&store->fd));
 	store_reader_fini(&store->reader);
 	store->out_part = 0;
-	if (store->out != NULL)
+	held_return(store);
+	if (store->out.bytes != NULL)
 		out_forget_asked(store);
 	asked_fail_all(store);
 }
@@ -220,6 +296,10 @@ on_frame(void *arg, const struct wire_frame *frame, const uint8_t *payload)
 
 	if (frame->type == WIRE_STORE_REPLY) {
 		reply_take(store, frame, payload);
+		return 0;
+	}
+	if (frame->type == WIRE_STORE_KEPT) {
+		kept_take(store, payload);
 		return 0;
 	}
 	const int r = registry_apply(
@@ -269,9 +349,10 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	struct store *store = arg;
 
 	(void)what;
-	while (store->out_start < store->out_end) {
-		const size_t from = store->out_start + store->out_part;
-		ssize_t n = send(fd, store->out + from, store->out_end - from,
+	const struct run *out = &store->out;
+	while (out->start < out->end) {
+		const size_t from = out->start + store->out_part;
+		ssize_t n = send(fd, out->bytes + from, out->end - from,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -280,9 +361,8 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		store->out_part += (size_t)n;
-		while (store->out_start < store->out_end) {
-			const size_t size =
-			    frame_size(store->out + store->out_start);
+		while (out->start < out->end) {
+			const size_t size = frame_size(out->bytes + out->start);
 			if (store->out_part < size)
 				break;
 			const size_t rest = store->out_part - size;
@@ -310,7 +390,7 @@ store_connect(struct gateway *gateway, int fd)
 	}
 	store->counts.connects++;
 	log_line(LOG_DEBUG, 0, "the store is here");
-	if (store->out_start < store->out_end)
+	if (store->out.start < store->out.end)
 		event_add(store->writable, NULL);
 }
 
@@ -329,6 +409,7 @@ store_start(struct gateway *gateway)
 	if (store == NULL)
 		return -ENOMEM;
 	*store = (struct store){ .gateway = gateway, .fd = -1 };
+	randombytes_buf(store->boot, sizeof(store->boot));
 	store->readable =
 	    event_new(gateway->base, -1, EV_READ, on_readable, store);
 	store->writable =
@@ -350,7 +431,8 @@ store_stop(struct gateway *gateway)
 	if (store->writable != NULL)
 		event_free(store->writable);
 	store_reader_fini(&store->reader);
-	free(store->out);
+	free(store->out.bytes);
+	free(store->held.bytes);
 	free(store);
 	gateway->store = NULL;
 }
@@ -429,8 +511,11 @@ registry_audit(struct gateway *gateway, const struct principal *principal,
 	struct wire_audit audit = {
 		.principal = principal == NULL ? 0 : principal->record.id,
 		.tenant = principal == NULL ? 0 : principal->record.tenant,
+		.sequence = ++store->sequence,
 	};
 	const size_t size = sizeof(frame) + sizeof(audit) + len;
+
+	memcpy(audit.boot, store->boot, sizeof(audit.boot));
 
 	if (request != 0)
 		snprintf(audit.request, sizeof(audit.request), "%016" PRIx64,

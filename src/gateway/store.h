@@ -16,7 +16,7 @@
 
 struct gateway;
 
-#define STORE_AUDIT_MAX (1u << 20) /* bytes of audit that wait */
+#define STORE_AUDIT_MAX (4u << 20) /* bytes of audit that are not yet kept */
 #define STORE_REPLY_MAX (16u << 20) /* a list of all servers, a page of audit */
 #define STORE_ASKED_MAX 16u /* admin requests at once */
 #define STORE_ASKED_BYTES (96u << 20) /* and the bytes of all of them */

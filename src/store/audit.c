@@ -65,7 +65,10 @@ audit_init(struct store *store)
 	const int code = db_audit_last(store->db, &head->number, head->hash);
 
 	store->audit.durable = *head;
-	return code;
+	if (code != 0)
+		return code;
+	const int heard = db_heard_get(store->db, &store->audit.heard);
+	return heard == DB_E_NONE ? 0 : heard;
 }
 
 static int
@@ -160,11 +163,23 @@ store_batch_lost(struct store *store)
 	store->audit.head = store->audit.durable;
 }
 
+/* With the records that it speaks of. */
+static int
+heard_put(struct store *store)
+{
+	if (!store->audit.is_heard)
+		return 0;
+	const int code = db_begin(store->db);
+	return code == 0 ? db_heard_put(store->db, &store->audit.heard) : code;
+}
+
 int
 store_commit(struct store *store)
 {
 	event_del(store->batch_timer);
-	const int code = db_commit(store->db);
+	int code = heard_put(store);
+	if (code == 0)
+		code = db_commit(store->db);
 	if (code != 0) {
 		store_log("error", "the database cannot be written: %s",
 		    strerror(-code));
@@ -175,6 +190,10 @@ store_commit(struct store *store)
 	store->audit.n_lost -= store->audit.n_told;
 	store->audit.n_batch = 0;
 	store->audit.n_told = 0;
+	if (store->audit.is_heard) {
+		store->audit.is_heard = false;
+		link_kept(store);
+	}
 	return 0;
 }
 

@@ -136,6 +136,15 @@ struct db_audit {
 	const char *tenant_name;
 };
 
+/* The last record of the gateway's that is in the audit. */
+struct db_heard {
+	uint8_t boot[WIRE_BOOT];
+	uint64_t sequence; /* 0: none of this life */
+};
+/* DB_E_NONE: there was no gateway yet. */
+int db_heard_get(struct db *db, struct db_heard *heard);
+int db_heard_put(struct db *db, const struct db_heard *heard);
+
 typedef int db_audit_fn(void *arg, const struct db_audit *record);
 
 int db_audit_append(struct db *db, const struct db_audit *record);

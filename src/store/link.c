@@ -16,6 +16,9 @@
 #include "store/store.h"
 
 #define READ_MAX 65536u
+#define DRAIN_READS                                                            \
+	64 /* of what a gateway that ended has left: more than a
+			* socket holds */
 
 struct link {
 	int fd;
@@ -100,6 +103,25 @@ is_object(const char *raw_text, size_t len)
 	    json_kind_of(value) == JSON_KIND_OBJECT;
 }
 
+/* What was said to the store before this one may be there. */
+static bool
+audit_is_new(struct store *store, const struct wire_audit *audit)
+{
+	struct db_heard *heard = &store->audit.heard;
+	const bool is_same =
+	    memcmp(heard->boot, audit->boot, sizeof(heard->boot)) == 0;
+	const bool is_new = !is_same || audit->sequence > heard->sequence;
+
+	store->audit.is_heard = true;
+	if (is_new) {
+		memcpy(heard->boot, audit->boot, sizeof(heard->boot));
+		heard->sequence = audit->sequence;
+	} else {
+		store_batch_begin(store); /* it waits to hear of it */
+	}
+	return is_new;
+}
+
 static int
 audit_take(
     struct store *store, const struct wire_frame *head, const uint8_t *raw_body)
@@ -114,6 +136,10 @@ audit_take(
 		return breach(store, "an audit record whose words do not end");
 	if (len > 0 && !is_object(raw_detail, len))
 		return breach(store, "an audit record that is no JSON object");
+	if (audit.sequence == 0 || audit.sequence > INT64_MAX)
+		return breach(store, "an audit record without a number");
+	if (!audit_is_new(store, &audit))
+		return 0;
 	/* The tenant is ours to say: the gateway cannot write one's deeds into
 	 * another's book. */
 	struct wire_token token;
@@ -127,7 +153,7 @@ audit_take(
 		.action = audit.action,
 		.detail = len > 0 ? raw_detail : NULL,
 		.detail_len = len });
-	return 0;
+	return store->link == NULL ? LINK_E_ENDED : 0;
 }
 
 static int
@@ -180,20 +206,19 @@ on_frame(void *arg, const struct wire_frame *head, const uint8_t *raw_body)
 	return takers[head->type](arg, head, raw_body);
 }
 
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+/* Whether there may be more. */
+static bool
+link_read(struct store *store)
 {
 	static uint8_t bytes[READ_MAX];
-	struct store *store = arg;
 	const char *complaint = NULL;
 
-	(void)what;
-	const ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+	const ssize_t n = recv(store->link->fd, bytes, sizeof(bytes), 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n <= 0) {
 		link_close(store);
-		return;
+		return false;
 	}
 	const int code = frames_feed(
 	    &store->link->in, bytes, (size_t)n, on_frame, store, &complaint);
@@ -201,6 +226,15 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		link_breach(store, complaint);
 	else if (code < 0)
 		link_breach(store, "more than there is memory for");
+	return store->link != NULL;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	link_read(arg);
 }
 
 /* ---- out ------------------------------------------------------------------
@@ -243,8 +277,23 @@ link_send(struct store *store, const struct wire_frame *head, const void *bytes,
 }
 
 void
+link_kept(struct store *store)
+{
+	const struct db_heard *heard = &store->audit.heard;
+	const struct wire_frame head = { .type = WIRE_STORE_KEPT,
+		.len = sizeof(struct wire_kept) };
+	struct wire_kept kept = { .sequence = heard->sequence };
+
+	memcpy(kept.boot, heard->boot, sizeof(kept.boot));
+	link_send(store, &head, &kept, NULL, 0);
+}
+
+void
 link_open(struct store *store, int fd)
 {
+	for (int i = 0; i < DRAIN_READS && store->link != NULL; i++)
+		if (!link_read(store))
+			break;
 	link_close(store);
 	struct link *link = calloc(1, sizeof(*link));
 	if (link == NULL) {

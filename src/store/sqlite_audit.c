@@ -124,3 +124,26 @@ db_audit_last(struct db *db, uint64_t *number, uint8_t hash[DB_DIGEST])
 	sql_reset(db, SQL_AUDIT_LAST);
 	return 0;
 }
+
+int
+db_heard_get(struct db *db, struct db_heard *heard)
+{
+	const int code = sql_step(db, SQL_HEARD_GET);
+
+	if (code != 0)
+		return code;
+	const bool is_whole =
+	    sql_bytes(db, SQL_HEARD_GET, 0, heard->boot, sizeof(heard->boot));
+	heard->sequence = sql_uint(db, SQL_HEARD_GET, 1);
+	sql_reset(db, SQL_HEARD_GET);
+	return is_whole ? 0 : -EIO;
+}
+
+int
+db_heard_put(struct db *db, const struct db_heard *heard)
+{
+	const int code = sql_bind(db, SQL_HEARD_PUT, "bi", heard->boot,
+	    sizeof(heard->boot), heard->sequence);
+
+	return code != 0 ? code : sql_run(db, SQL_HEARD_PUT);
+}

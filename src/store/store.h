@@ -42,6 +42,8 @@ struct audit {
 	unsigned n_batch; /* records in the batch */
 	uint64_t n_lost; /* not yet said in the audit itself */
 	uint64_t n_told; /* of those, in the batch */
+	struct db_heard heard; /* of the gateway's records */
+	bool is_heard; /* more than was told to the gateway as kept */
 };
 
 struct operator_staged;
@@ -61,12 +63,15 @@ struct store {
 /* ---- link.c: the gateway --------------------------------------------------
  */
 
-/* Takes the descriptor; sends the snapshot; the old link ends. */
+/* Takes the descriptor; sends the snapshot. What the gateway before said on its
+ * link is still heard, then it ends. */
 void link_open(struct store *store, int fd);
 void link_close(struct store *store);
 /* A frame of two parts (the second may be none). Nothing without a link. */
 void link_send(struct store *store, const struct wire_frame *head,
     const void *bytes, const void *more, size_t more_len);
+/* Up to where the gateway's audit is durable. */
+void link_kept(struct store *store);
 /* The gateway sent what no gateway sends: it is told on, and let go. */
 void link_breach(struct store *store, const char *what);
 

@@ -12,6 +12,10 @@
  * side. The store opens with a snapshot: KEY, then all tenants, tokens, servers
  * and ended sessions, then SNAPSHOT; after that, changes as they are made.
  * A gateway that gets a second snapshot forgets what is not in it.
+ *
+ * Audit records are numbered. The gateway holds them until the store says that
+ * they are durable, and says them again to the next store; what that one has
+ * already, it drops.
  */
 
 #include <stdint.h>
@@ -32,6 +36,8 @@ enum wire_store_frame {
 	WIRE_STORE_ADMIN, /* id; struct wire_admin, then the JSON body */
 	WIRE_STORE_AUDIT, /* struct wire_audit, then a JSON object */
 	WIRE_STORE_SURFACE, /* id: a server; JSON: what it advertises */
+	/* store -> gateway */
+	WIRE_STORE_KEPT, /* struct wire_kept: audit that is durable */
 	WIRE_STORE_N_FRAMES,
 };
 
@@ -115,10 +121,21 @@ struct wire_admin {
 	char request[20]; /* X-Request-Id, for the audit */
 };
 
+#define WIRE_BOOT 12
+
 /* What the gateway reports; the store adds time, number and the chain. */
 struct wire_audit {
 	uint32_t principal; /* token id; 0: none */
 	uint32_t tenant;
 	char request[20];
 	char action[32]; /* "tools/call", "session/end", "refused" … */
+	uint8_t boot[WIRE_BOOT]; /* random: this life of the gateway */
+	uint64_t sequence; /* of the records of that life, from 1 */
+};
+
+/* All records of that life up to this one are durable, or told as lost. */
+struct wire_kept {
+	uint8_t boot[WIRE_BOOT];
+	uint32_t reserved;
+	uint64_t sequence;
 };

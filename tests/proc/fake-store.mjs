@@ -8,7 +8,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 export const FRAME = { KEY: 1, TENANT: 2, TOKEN: 3, SERVER: 4, ENDED: 5,
-  SNAPSHOT: 6, REPLY: 7, ADMIN: 8, AUDIT: 9, SURFACE: 10 };
+  SNAPSHOT: 6, REPLY: 7, ADMIN: 8, AUDIT: 9, SURFACE: 10,
+  KEPT: 11 };
 export const SCOPE = { read: 1, call: 2, admin: 4, all: 7 };
 export const STATE = { quarantined: 0, approved: 1, changed: 2, denied: 3 };
 
@@ -70,6 +71,8 @@ export class FakeStore {
         principal: payload.readUInt32LE(0),
         request: text(payload, at('audit.request'), 20),
         action: text(payload, at('audit.action'), 32),
+        boot: payload.subarray(at('audit.boot'), at('audit.boot') + 12),
+        sequence: Number(payload.readBigUInt64LE(at('audit.sequence'))),
         json: payload.subarray(at('audit')).toString(),
       });
     }
@@ -147,6 +150,14 @@ export class FakeStore {
   }
 
   snapshot() { this.frame(FRAME.SNAPSHOT); }
+
+  // Up to this record of a gateway's life it is durable.
+  kept({ boot, sequence }) {
+    const bytes = Buffer.alloc(24);
+    boot.copy(bytes);
+    bytes.writeBigUInt64LE(BigInt(sequence), 16);
+    this.frame(FRAME.KEPT, bytes);
+  }
 
   // What most tests need: one tenant, one token, the fake pool's servers.
   usual() {

@@ -13,7 +13,7 @@ import { build, patience } from '../lib/paths.mjs';
 
 export const TYPE = {
   KEY: 1, TENANT: 2, TOKEN: 3, SERVER: 4, ENDED: 5, SNAPSHOT: 6, REPLY: 7,
-  ADMIN: 8, AUDIT: 9, SURFACE: 10,
+  ADMIN: 8, AUDIT: 9, SURFACE: 10, KEPT: 11,
 };
 
 const HEAD = 40;
@@ -36,6 +36,8 @@ const parsers = {
     name: textAt(b, 172, 64), tenantName: textAt(b, 236, 64) }),
   [TYPE.ENDED]: (b) => ({ session: b.toString('hex', 0, 16),
     until: Number(b.readBigUInt64LE(16)) }),
+  [TYPE.KEPT]: (b) => ({ boot: textAt(b, 0, 12),
+    sequence: Number(b.readBigUInt64LE(16)) }),
 };
 
 export function frame(type, body = Buffer.alloc(0), { id = 0, len } = {}) {
@@ -55,12 +57,17 @@ export function adminBody(token, method, path, body, request = 'req-1') {
   return Buffer.concat([fixed, Buffer.from(body)]);
 }
 
-export function auditBody(action, detail, { principal = 1, tenant = 1 } = {}) {
-  const fixed = Buffer.alloc(60);
+let lastSequence = 0;
+
+export function auditBody(action, detail, { principal = 1, tenant = 1,
+  boot = 'a gateway', sequence = ++lastSequence } = {}) {
+  const fixed = Buffer.alloc(80);
   fixed.writeUInt32LE(principal, 0);
   fixed.writeUInt32LE(tenant, 4);
   fixed.write('req-2', 8, 20, 'latin1');
   fixed.write(action, 28, 32, 'latin1');
+  fixed.write(boot, 60, 12, 'latin1');
+  fixed.writeBigUInt64LE(BigInt(sequence), 72);
   return Buffer.concat([fixed, Buffer.from(detail)]);
 }
 

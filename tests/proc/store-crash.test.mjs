@@ -138,6 +138,38 @@ test(`loses nothing that it acknowledged, killed ${crashes} times`, async (t) =>
   assert.equal((await model.complaints(store)).length, 1);
 });
 
+test('audit is acknowledged when it is durable, and kept once', async (t) => {
+  const folder = folderFor(t);
+  const kept = (of, boot, sequence) => of.until('KEPT', () => of.frames.some((one) =>
+    one.type === TYPE.KEPT && one.boot === boot && one.sequence >= sequence));
+  const records = async (of) => (await of.ask('GET', '/audit')).json.records
+    .map(({ action }) => action);
+  const store = await Store.start(t, folder);
+  for (let sequence = 1; sequence <= 3; sequence++)
+    store.audit(`one/${sequence}`, '{}', { boot: 'one', sequence });
+  await kept(store, 'one', 3);
+  store.kill();
+  await store.stop();
+
+  // What was acknowledged is there; what is said again is there once.
+  const next = await Store.start(t, folder);
+  for (const sequence of [2, 3])
+    next.audit(`one/${sequence}`, '{}', { boot: 'one', sequence });
+  await kept(next, 'one', 3);
+  next.audit('one/4', '{}', { boot: 'one', sequence: 4 });
+  await kept(next, 'one', 4);
+  assert.deepEqual(await records(next), ['one/1', 'one/2', 'one/3', 'one/4']);
+
+  // Another gateway counts anew; what the last one left in its socket is heard.
+  next.audit('one/5', '{}', { boot: 'one', sequence: 5 });
+  await next.relink();
+  next.audit('two/1', '{}', { boot: 'two', sequence: 1 });
+  await kept(next, 'two', 1);
+  assert.deepEqual((await records(next)).slice(4), ['one/5', 'two/1']);
+  assert.equal((await next.ask('GET', '/audit/verify')).json.ok, true);
+  await next.stop();
+});
+
 test('writes audit records in time, without being asked', async (t) => {
   const folder = folderFor(t);
   const store = await Store.start(t, folder);

@@ -33,6 +33,7 @@ const breaches = [
   ['an audit record that is no object', frame(TYPE.AUDIT, auditBody('x', '[]')), /no JSON object/],
   ['an audit record of 64 KiB and more', frame(TYPE.AUDIT, auditBody('x', `{"a":"${'x'.repeat(65536)}"}`)), /too long/],
   ['an action without an end', frame(TYPE.AUDIT, auditBody('a'.repeat(32), '{}')), /do not end/],
+  ['an audit record without a number', frame(TYPE.AUDIT, auditBody('x', '{}', { sequence: 0 })), /without a number/],
   ['a surface that is no JSON', frame(TYPE.SURFACE, Buffer.from('nope')), /no JSON object/],
 ];
 
@@ -52,15 +53,15 @@ for (const [what, bytes, words] of breaches) {
 
 test('takes what honest gateways send, in any pieces', async (t) => {
   const store = await Store.start(t);
-  const bytes = Buffer.concat([
+  const fresh = () => Buffer.concat([
     frame(TYPE.AUDIT, auditBody('tools/call', '')),
     frame(TYPE.AUDIT, auditBody('tools/call', ' {"a":1} ')),
     frame(TYPE.ENDED, Buffer.alloc(24, 1)),
     frame(TYPE.SURFACE, Buffer.from('{}'), { id: 7 }),
   ]);
-  for (const byte of bytes) store.stream.write(Buffer.of(byte));
-  for (let size = 2; size < 64; size += 7)
-    for (let at = 0; at < bytes.length; at += size)
+  for (const byte of fresh()) store.stream.write(Buffer.of(byte));
+  for (let size = 2, bytes; size < 64; size += 7)
+    for (let at = (bytes = fresh(), 0); at < bytes.length; at += size)
       store.stream.write(bytes.subarray(at, at + size));
   const { json } = await store.ask('GET', '/audit/verify');
   assert.deepEqual(json, { ok: true, checked: 20 });

@@ -164,6 +164,30 @@ test('store and gateway come back, whoever of them is killed', async (t) => {
   assert.ok(json.checked >= 4);
 });
 
+test('every call is in the audit once, however often the store is killed', async (t) => {
+  const host = await Host.ready(t);
+  await host.ask('POST', '/admin/servers', tool('hello', 'one'));
+  await host.ask('POST', '/admin/servers/hello/approve');
+  let calls = 0;
+  for (let i = 0; i < 4; i++) {
+    let killed = false;
+    const replaced = host.replace('cordon-store').then(() => { killed = true; });
+    for (; !killed || calls < 20 * (i + 1); calls++)
+      assert.match(String(await host.call('hello', 'hello')), /one/);
+    await replaced;
+  }
+  const records = [];
+  const all = () => records.filter(({ action }) => action === 'tools/call').length;
+  await host.until(`all of ${calls} calls`, async () => {
+    const after = records.at(-1)?.number ?? 0;
+    const { json } = await host.admin('GET', `/admin/audit?limit=1000&after=${after}`);
+    records.push(...json.records ?? []);
+    return all() >= calls;
+  });
+  assert.equal(all(), calls);
+  assert.equal((await host.admin('GET', '/admin/audit/verify')).json.ok, true);
+});
+
 test('what the operator gives runs; a store that dies in between says so', async (t) => {
   const host = await Host.ready(t);
   const file = join(host.folder, 'folder.js');

@@ -108,6 +108,8 @@ say_layout(unsigned port)
 	PLACE(frame, len);
 	PLACE(frame, code);
 	PLACE(frame, reserved);
+	PLACE(audit, boot);
+	PLACE(audit, sequence);
 	PLACE(tenant, gone);
 	PLACE(tenant, name);
 	PLACE(tenant, quota);
