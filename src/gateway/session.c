@@ -121,9 +121,9 @@ group_settle(struct front *front, struct session_group *group)
 }
 
 static void
-use(struct session *session)
+use(struct session *session, uint32_t now_s)
 {
-	session->used_s = (uint32_t)(front_now_ms() / 1000);
+	session->used_s = now_s;
 	TAILQ_REMOVE(
 	    &session->principal_group->sessions, session, of_principal);
 	TAILQ_INSERT_TAIL(
@@ -141,18 +141,22 @@ is_busy(const struct session *session)
 		    session->live->get->visit != NULL));
 }
 
-/* The longest idle; one that is busy only where all are. */
+/* The longest idle; one that is busy only where all are; never the one that the
+ * room is for, which is the last. */
 static void
-make_room(struct front *front, struct session_group *group, bool of_principal)
+make_room(struct front *front, struct session_group *group, bool of_principal,
+    const struct session *fresh)
 {
 	struct session *first = TAILQ_FIRST(&group->sessions), *session = first;
 
-	while (session != NULL && is_busy(session))
+	if (first == fresh)
+		return;
+	while (session != fresh && is_busy(session))
 		session = of_principal ? TAILQ_NEXT(session, of_principal)
 				       : TAILQ_NEXT(session, of_tenant);
 	log_line(LOG_DEBUG, 0, "a session of tenant %s makes room for another",
 	    group->tenant->record.name);
-	session_end(front, session != NULL ? session : first);
+	session_end(front, session != fresh ? session : first);
 }
 
 static int
@@ -192,10 +196,11 @@ record_new(struct front *front, const struct visit *visit,
 	session->used_s = (uint32_t)(front_now_ms() / 1000);
 	*sessionp = session;
 	if (own->n > limits->per_principal)
-		make_room(front, own, true);
+		make_room(front, own, true, session);
 	if (all->n > limits->per_tenant)
-		make_room(front, all, false);
-	return 0;
+		make_room(front, all, false, session);
+	/* What made room may have let others in, who took it. */
+	return find(front, sealed->id) == session ? 0 : SESSION_E_UNKNOWN;
 }
 
 int
@@ -254,7 +259,7 @@ session_admit(
 		return SESSION_E_UNKNOWN;
 	}
 	if (session != NULL) {
-		use(session);
+		use(session, (uint32_t)(front_now_ms() / 1000));
 		*sessionp = session;
 		return 0;
 	}
@@ -320,7 +325,6 @@ session_end(struct front *front, struct session *session)
 
 	if (session->live != NULL)
 		live_end(front, session);
-	upstream_session_end(front->gateway, session->id);
 	while (*at != session)
 		at = &(*at)->next;
 	*at = session->next;
@@ -332,42 +336,64 @@ session_end(struct front *front, struct session *session)
 	/* The tenant is held by the principal, who goes last. */
 	group_settle(front, all);
 	group_settle(front, own);
+	/* Last: a link that ends lets others' requests go on, which may want
+	 * room, and must not find this one. */
+	upstream_session_end(front->gateway, session->id);
 	free(session);
 }
 
-void
-session_end_all(struct front *front, const struct principal *principal)
+static struct session_group *
+group_find(struct front *front, const struct principal *principal)
 {
 	struct session_group *group =
 	    *group_bucket(front, principal, principal->tenant);
 
 	while (group != NULL && group->principal != principal)
 		group = group->next;
-	if (group == NULL)
-		return;
-	for (uint32_t n = group->n; n > 0; n--)
+	return group;
+}
+
+void
+session_end_all(struct front *front, const struct principal *principal)
+{
+	struct session_group *group;
+
+	while ((group = group_find(front, principal)) != NULL)
 		session_end(front, TAILQ_FIRST(&group->sessions));
 }
 
-static void
+/* One made while sessions end can have been used after now_s. */
+static bool
+is_idle(
+    const struct front *front, const struct session *session, uint32_t now_s)
+{
+	const int32_t idle_s = (int32_t)(now_s - session->used_s);
+
+	return idle_s > 0 &&
+	    (uint32_t)idle_s >= front->gateway->sessions.idle_s;
+}
+
+/* True: some ended, and groups with them. Each is looked for anew: what ends
+ * can let a request go on that makes another session, and room for it. */
+static bool
 group_sweep(struct front *front, struct session_group *group, uint32_t now_s)
 {
-	struct session *session, *next;
+	struct session *session;
+	bool any = false;
 
-	for (session = TAILQ_FIRST(&group->sessions); session != NULL;
-	     session = next) {
-		next = TAILQ_NEXT(session, of_tenant);
-		if (now_s - session->used_s < front->gateway->sessions.idle_s)
-			return;
+	while ((session = TAILQ_FIRST(&group->sessions)) != NULL &&
+	    is_idle(front, session, now_s)) {
 		if (is_busy(session)) {
-			use(session);
+			use(session, now_s);
 			continue;
 		}
 		const bool is_last = group->n == 1;
 		session_end(front, session);
+		any = true;
 		if (is_last)
-			return;
+			break;
 	}
+	return any;
 }
 
 void
@@ -382,14 +408,12 @@ session_sweep(struct front *front)
 		while (group != NULL) {
 			/* Ending the last of a tenant's ends a principal's
 			 * group too, which may be the next: so begin anew. */
-			const bool is_tenant = group->principal == NULL;
-			const uint32_t before = front->n_sessions;
 			next = group->next;
-			if (is_tenant)
+			group = group->principal == NULL &&
 				group_sweep(
-				    front, group, (uint32_t)(now_ms / 1000));
-			group = front->n_sessions == before ? next
-							    : front->groups[i];
+				    front, group, (uint32_t)(now_ms / 1000))
+			    ? front->groups[i]
+			    : next;
 		}
 	}
 	for (live = TAILQ_FIRST(&front->lives); live != NULL;
