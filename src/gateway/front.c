@@ -166,6 +166,14 @@ on_notice(const struct post *post, const struct mcp_message *message)
 	}
 }
 
+/* It is of no session yet: one that it names all the same could be the one that
+ * makes room for its own. */
+static bool
+is_opening(const struct mcp_message *message)
+{
+	return json_string_equals(message->method, "initialize");
+}
+
 static int
 item_admit(const struct post *post, struct item *item, struct json_span value,
     struct mcp_message *message, enum mcp_era *era, struct mcp_error *error)
@@ -178,7 +186,7 @@ item_admit(const struct post *post, struct item *item, struct json_span value,
 	if (r != 0)
 		return r;
 	item->exchange->is_modern = *era == MCP_MODERN;
-	if (post->is_batch && json_string_equals(message->method, "initialize"))
+	if (post->is_batch && is_opening(message))
 		return mcp_error_set(error, 400, MCP_INVALID_REQUEST,
 		    "Invalid request: initialize cannot be in a batch");
 	if (post->is_batch && *era == MCP_MODERN)
@@ -202,7 +210,9 @@ item_start(const struct post *post, struct item *item, struct json_span value)
 		item->is_open = true;
 		item->exchange->n_open++;
 		call_start(item, &message,
-		    era == MCP_LEGACY ? post->session : NULL, era);
+		    era == MCP_LEGACY && !is_opening(&message) ? post->session
+							       : NULL,
+		    era);
 	} else if (era == MCP_LEGACY && message.kind == MCP_NOTIFICATION) {
 		on_notice(post, &message);
 	} else if (era == MCP_LEGACY && post->session != NULL) {
