@@ -40,7 +40,10 @@ digest(const struct call *call, uint8_t out[SEAL_DIGEST_BYTES])
 	struct json_want wants[] = { { .name = "name" }, { .name = "uri" },
 		{ .name = "arguments" } };
 
-	json_members_find(call->message.params, wants, ARRAY_LEN(wants));
+	/* One of them twice: then nothing but the same bytes is the same. */
+	if (json_members_find(call->message.params, wants, ARRAY_LEN(wants)) !=
+	    0)
+		wants[2].value = call->message.params;
 	seal_digest(call->message.method,
 	    wants[0].value.at != NULL ? wants[0].value : wants[1].value,
 	    wants[2].value, out);
@@ -246,6 +249,10 @@ state_objection(
 		return "requestState is of a call that waits no more: it "
 		       "ended, or the host was restarted; make the request "
 		       "anew";
+	if (!registry_sees(
+		(*parked)->client.principal, (*parked)->entry.server))
+		return "requestState is of a call to a server that is not to "
+		       "be called any more";
 	if ((*parked)->round != state->round || !(*parked)->is_parked)
 		return "requestState was used already: each is good for one "
 		       "retry";

@@ -293,7 +293,20 @@ relay_result_write(const struct call *call, struct json_span result,
 	json_out_fini(&shown);
 }
 
-/* -32603, or what a failed tool says where it is one. */
+static void
+result_send(struct call *call, struct json_span result, enum mcp_era era)
+{
+	if (call->item == NULL) {
+		call->answer_is_error = false;
+		relay_result_write(call, result, era, &call->answer);
+		return;
+	}
+	relay_result_write(call, result, era, call_reply_open(call));
+	call_reply_close(call);
+}
+
+/* -32603, or what a failed tool says where it is one: words of ours, which no
+ * quota of results keeps back. */
 void
 relay_refuse(struct call *call, const char *code, const char *sentence)
 {
@@ -310,7 +323,7 @@ relay_refuse(struct call *call, const char *code, const char *sentence)
 	json_out_text(&out,
 	    call->method == MCP_TOOLS_CALL ? "\"}],\"isError\":true}" : "\"}");
 	if (call->method == MCP_TOOLS_CALL)
-		relay_result(call, span_of(&out), MCP_LEGACY);
+		result_send(call, span_of(&out), MCP_LEGACY);
 	else
 		relay_error(call, span_of(&out), 0);
 	json_out_fini(&out);
@@ -321,21 +334,12 @@ relay_result(struct call *call, struct json_span result, enum mcp_era era)
 {
 	const uint64_t most = quota_result_bytes(call->client.principal);
 
-	if (most != 0 && result.len > most) {
-		static const char why[] =
-		    "the answer is larger than this token or its tenant may "
-		    "have it";
+	if (most != 0 && result.len > most)
 		relay_refuse(call, "result_too_large",
-		    most < sizeof(why) + 200 ? "too large" : why);
-		return;
-	}
-	if (call->item == NULL) {
-		call->answer_is_error = false;
-		relay_result_write(call, result, era, &call->answer);
-		return;
-	}
-	relay_result_write(call, result, era, call_reply_open(call));
-	call_reply_close(call);
+		    "the answer is larger than this token or its tenant may "
+		    "have it");
+	else
+		result_send(call, result, era);
 }
 
 void
@@ -402,6 +406,19 @@ static const struct upstream_call_ops relay_ops = {
 	.done = on_done,
 };
 
+/* A call can be made again long after it was admitted: with what the client
+ * answered, of a server that may be denied by then. */
+static bool
+may_still(const struct call *call)
+{
+	const struct principal *principal = call->client.principal;
+	const struct server *server = call->entry.server;
+
+	return call->method == MCP_TOOLS_CALL
+	    ? registry_may_call(principal, server)
+	    : registry_sees(principal, server);
+}
+
 /* Counts it in; false: it was refused. */
 static bool
 enter(struct call *call)
@@ -431,6 +448,11 @@ relay_start(struct call *call)
 	char method[64];
 	struct json_out params;
 
+	if (!may_still(call)) {
+		relay_refuse(
+		    call, "gone", "the server is not to be called any more");
+		return;
+	}
 	if (!enter(call))
 		return;
 	json_out_init(&params, FRONT_MESSAGE_MAX);
