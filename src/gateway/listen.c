@@ -446,6 +446,7 @@ honour_resources(struct listener *listener, const struct client *client,
 	struct json_span uri;
 	struct json_iter iter;
 	const char *comma = "";
+	unsigned n_asked = 0;
 
 	json_members_find(filter, &want, 1);
 	if (json_kind_of(want.value) != JSON_KIND_ARRAY ||
@@ -453,7 +454,10 @@ honour_resources(struct listener *listener, const struct client *client,
 		return;
 	json_out_text(out, out->len > 1 ? "," : "");
 	json_out_text(out, "\"resourceSubscriptions\":[");
-	while (json_iter_element(&iter, &uri)) {
+	/* Each is looked for in all lists: also of those that are not there,
+	 * no more than can be watched. */
+	while (
+	    n_asked++ < FRONT_WATCHES_MAX && json_iter_element(&iter, &uri)) {
 		if (json_kind_of(uri) != JSON_KIND_STRING ||
 		    catalog_find(front->gateway, &listener->endpoint, client,
 			CATALOG_RESOURCES, uri, &entry) != 0)

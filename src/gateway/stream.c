@@ -125,6 +125,7 @@ put(struct stream *stream, const char *bytes, size_t len)
 	if (stream->full && stream->unread > FRONT_UNREAD_MAX) {
 		log_line(LOG_INFO, stream->visit->id,
 		    "cut a stream that its client does not read");
+		stream->ended_ms = front_now_ms();
 		set_full(stream, false);
 		detach(stream, true);
 		return;

@@ -444,7 +444,10 @@ void
 upstream_subscribe(struct gateway *gateway, struct server *server,
     const struct client *client, struct json_span uri, bool wanted)
 {
-	struct upstream *upstream = upstream_make(gateway, server);
+	/* The last who watched may leave after the server has: it is not made
+	 * anew for that. */
+	struct upstream *upstream =
+	    wanted ? upstream_make(gateway, server) : server->upstream;
 
 	/* An isolate says of itself when something changed. */
 	if (upstream != NULL && server->record.launch.kind != WIRE_KIND_ISOLATE)
