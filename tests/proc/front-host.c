@@ -7,7 +7,7 @@
  *
  *     front-host IDLE_S PER_PRINCIPAL RESUME_BYTES ASK_S
  *
- * Tokens are a, b (tenant local) and c (tenant other). Lines on stdout tell
+ * Tokens are a, b, d (tenant local) and c (tenant other). Lines on stdout tell
  * what a server would have seen.
  */
 
@@ -29,7 +29,7 @@
 
 static struct gateway gateway;
 static struct tenant tenants[2];
-static struct principal principals[3];
+static struct principal principals[4];
 static struct server servers[2];
 static uint8_t key[32];
 static uint8_t ended[64][16];
@@ -68,7 +68,8 @@ server_unref(struct server *server)
 bool
 registry_sees(const struct principal *principal, const struct server *server)
 {
-	return principal->tenant == server->tenant;
+	return principal->tenant == server->tenant &&
+	    server->record.state == WIRE_STATE_APPROVED;
 }
 
 bool
@@ -649,6 +650,8 @@ on_request(void *arg, struct http_request *request)
 		principal = &principals[1];
 	if (token != NULL && strcmp(token, "Bearer c") == 0)
 		principal = &principals[2];
+	if (token != NULL && strcmp(token, "Bearer d") == 0)
+		principal = &principals[3];
 	if (strcmp(target, "/counts") == 0) {
 		answer_counts(request);
 		return;
@@ -656,6 +659,11 @@ on_request(void *arg, struct http_request *request)
 	if (strcmp(target, "/gone") == 0) {
 		principals[0].gone = true;
 		front_principal_changed(&gateway, &principals[0]);
+		http_reply_static(request, 200, NULL, 0, "");
+		return;
+	}
+	if (strcmp(target, "/deny") == 0) {
+		servers[1].record.state = WIRE_STATE_DENIED;
 		http_reply_static(request, 200, NULL, 0, "");
 		return;
 	}
@@ -726,11 +734,13 @@ world_make(char **argv)
 		servers[i].tenant = &tenants[0];
 		servers[i].name = i == 0 ? "one" : "two";
 	}
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		principals[i].record.id = i + 1;
 		principals[i].record.scopes = WIRE_SCOPE_READ | WIRE_SCOPE_CALL;
-		principals[i].tenant = &tenants[i / 2];
+		principals[i].tenant = &tenants[i == 2];
 	}
+	/* Less than the words that say so have. */
+	principals[3].record.quota.result_bytes = 40;
 	principals[1].record.scopes = WIRE_SCOPE_READ;
 	gateway.sessions = (struct wire_sessions)WIRE_SESSIONS_DEFAULT;
 	gateway.sessions.idle_s = (uint32_t)atoi(argv[1]);

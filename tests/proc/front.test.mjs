@@ -564,3 +564,77 @@ test('an answer that is long in coming becomes a stream', { timeout: 60_000 }, a
   assert.equal((await stream.next()).data, '');
   assert.equal((await stream.next()).comment, '');
 });
+
+test('a quota of results smaller than what is said of it', async () => {
+  const session = await front.open({}, { headers: { authorization: 'Bearer d' } });
+  const { result } = await (await front.call('echo', session)).json();
+  assert.equal(result.isError, true);
+  assert.match(result.content[0].text, /^result_too_large: /);
+});
+
+test('a session whose room is taken from a busy one is there', async () => {
+  const host = await Front.start({ perPrincipal: 1 });
+  const busy = await host.open();
+  const stream = events(await host.http('/s/one/mcp', { headers: busy }));
+  await stream.next();
+  const next = await host.open();
+  assert.equal((await host.call('echo', next)).status, 200);
+  assert.equal((await host.call('echo', busy)).status, 404);
+  assert.equal((await host.counts()).sessions, 1);
+  await host.stop();
+});
+
+test('a session that opens another makes room for it unharmed', async () => {
+  const host = await Front.start({ perPrincipal: 1 });
+  const first = await host.open();
+  const second = await host.open({}, { headers: first });
+  assert.equal((await host.call('echo', { ...second,
+    'mcp-session-id': second['mcp-session-id'] })).status, 200);
+  assert.equal((await host.counts()).sessions, 1);
+  await host.stop();
+});
+
+test('sessions from before a restart are as many as may be', async () => {
+  let host = await Front.start({ perPrincipal: 2 });
+  const one = await host.open();
+  const two = await host.open();
+  host = await host.restart({ perPrincipal: 1 });
+  const stream = events(await host.http('/s/one/mcp', { headers: one }));
+  await stream.next();
+  assert.equal((await host.call('echo', two)).status, 200);
+  assert.equal((await host.counts()).sessions, 1);
+  await host.stop();
+});
+
+test('a server that is denied while its client is asked is not called again', async () => {
+  const host = await Front.start();
+  const path = '/s/two/mcp';
+  const session = await host.open({ elicitation: {} }, { path });
+  const stream = events(await host.call('modern', session, {}, { path }));
+  const ask = (await stream.next()).json ?? (await stream.next()).json;
+  assert.equal(ask.method, 'elicitation/create');
+  await host.http('/deny');
+  await host.post({ jsonrpc: '2.0', id: ask.id,
+    result: { action: 'accept', content: {} } }, session, { path });
+  const { result } = (await stream.next()).json;
+  assert.equal(result.isError, true);
+  assert.match(result.content[0].text, /^gone: /);
+  assert.equal(host.log.match(/^call tools\/call/gm).length, 1);
+  await host.stop();
+});
+
+test('a parked call of a server that is denied is not resumed', async () => {
+  const host = await Front.start();
+  const path = '/s/two/mcp';
+  const can = { elicitation: {} };
+  const { result } = await (await host.modern('tools/call',
+    { name: 'ask', arguments: {} }, { can, path })).json();
+  assert.equal(result.resultType, 'input_required');
+  await host.http('/deny');
+  const retry = await host.modern('tools/call', { name: 'ask', arguments: {},
+    requestState: result.requestState,
+    inputResponses: { 'ask-1': { action: 'decline' } } }, { can, path });
+  assert.equal(retry.status, 400);
+  assert.match((await retry.json()).error.message, /not to be called any more/);
+  await host.stop();
+});
