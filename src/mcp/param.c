@@ -114,6 +114,8 @@ values_walk(
 	if (json_iter_init(&iter, container) != 0)
 		return;
 	const bool is_object = json_kind_of(container) == JSON_KIND_OBJECT;
+	/* What has no name is no argument: properties that are an array. */
+	reachable = reachable && is_object;
 	while (walk->fault == NULL &&
 	    (is_object ? json_iter_member(&iter, &key, &value)
 		       : json_iter_element(&iter, &value))) {

@@ -51,6 +51,7 @@ refuses_annotations_elsewhere(void **state)
 		"{\"properties\":{\"a\":{\"type\":\"number\",\"x-mcp-header\":"
 		"\"A\"}}}",
 		"{\"properties\":{\"a\":{\"x-mcp-header\":\"A\"}}}",
+		"{\"properties\":[" STRING("A") "]}",
 		"{\"properties\":{\"a\":{\"type\":\"string\",\"x-mcp-header\":"
 		"7}}}",
 		"{\"properties\":{\"a\":{\"type\":\"string\","
