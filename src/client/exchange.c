@@ -55,6 +55,17 @@ exchange_free(struct exchange *exchange)
 	free(exchange);
 }
 
+/* It goes into headers: no host's line breaks do. */
+static void
+version_take(struct bridge *bridge, struct json_span version)
+{
+	char text[sizeof(bridge->version)];
+
+	if (json_string_copy(version, text, sizeof(text), NULL) == 0 &&
+	    text[strspn(text, "0123456789-")] == '\0')
+		strcpy(bridge->version, text);
+}
+
 /* One message of the host for the client. */
 static void
 message_pass(struct exchange *exchange, const char *raw_text, size_t len)
@@ -75,8 +86,7 @@ message_pass(struct exchange *exchange, const char *raw_text, size_t len)
 		exchange->is_answered = true;
 		if (exchange->is_initialize && wants[1].value.at != NULL &&
 		    json_members_find(wants[1].value, &version, 1) == 0)
-			(void)json_string_copy(version.value, bridge->version,
-			    sizeof(bridge->version), NULL);
+			version_take(bridge, version.value);
 		if (exchange->is_modern && wants[1].value.at != NULL &&
 		    strcmp(exchange->head.method, "tools/list") == 0)
 			params_learn(&bridge->params, wants[1].value);
