@@ -129,6 +129,7 @@ call_finish(struct pool_call *call, enum pool_end end, const char *raw_text,
 	};
 	char json[POOL_ERROR_MAX];
 
+	call->over = true; /* who cancels it in done() does nothing */
 	if (call->cancelled)
 		outcome.end = POOL_CANCELLED;
 	/* What was killed could not say how long it took: we know. A refused

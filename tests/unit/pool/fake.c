@@ -356,6 +356,8 @@ on_done(void *arg, const struct pool_outcome *outcome)
 	struct told *told = arg;
 
 	told->n_done++;
+	if (told->cancel_in_done)
+		pool_call_cancel(told->call);
 	told->call = NULL;
 	told->end = outcome->end;
 	told->usage = outcome->usage;

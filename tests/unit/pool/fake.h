@@ -38,6 +38,7 @@ struct told {
 	bool cancel_in_head, cancel_in_chunk, cancel_in_log;
 	bool pause_in_head, pause_in_chunk;
 	bool answer_in_ask, cancel_in_ask, cancel_in_note, cancel_in_wait;
+	bool cancel_in_done;
 	bool asks_nobody; /* its caller has no callbacks for that */
 };
 

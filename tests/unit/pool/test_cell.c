@@ -475,6 +475,22 @@ cancels_from_inside_every_callback(void **state)
 }
 
 static void
+cancels_nothing_that_is_over(void **state)
+{
+	struct flight f = { .told = { .cancel_in_done = true } };
+	(void)state;
+
+	flight_start(&f, POOL_TOOL);
+	fake_say(f.cell_fd, WIRE_FRAME_RESULT, 0, "1");
+	fake_pump(f.fake);
+	assert_done(&f.told, POOL_OK, "1");
+	fake_exit(f.control_fd, 1, FAKE_EXITED, 40, 0);
+	fake_pump(f.fake);
+	assert_int_equal(f.told.n_done, 1);
+	flight_end(&f);
+}
+
+static void
 cancels_a_call_in_flight(void **state)
 {
 	struct flight f = { 0 };
@@ -624,6 +640,7 @@ main(void)
 		cmocka_unit_test(reads_nothing_while_paused),
 		cmocka_unit_test(ends_a_call_when_its_wall_time_is_over),
 		cmocka_unit_test(cancels_from_inside_every_callback),
+		cmocka_unit_test(cancels_nothing_that_is_over),
 		cmocka_unit_test(cancels_a_call_in_flight),
 		cmocka_unit_test(serves_three_calls_in_one_cell_and_no_fourth),
 		cmocka_unit_test(gives_no_call_to_a_cell_that_failed),
