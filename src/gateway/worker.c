@@ -26,7 +26,7 @@
 struct run {
 	struct upstream_call *call; /* NULL: dropped */
 	struct server *server; /* held */
-	struct pool_call *pool;
+	struct pool_call *pool; /* NULL: over */
 	uint64_t request;
 	enum mcp_era era;
 	unsigned status; /* 0: no head yet */
@@ -53,13 +53,21 @@ run_free(struct run *run)
 	free(run);
 }
 
+/* Its end is told from the loop, if it has not come already. */
+static void
+run_stop(struct run *run)
+{
+	if (run->pool != NULL)
+		pool_call_cancel(run->pool);
+}
+
 static void
 run_fault(struct run *run, const char *fault)
 {
 	if (run->answer != NULL || run->fault != NULL)
 		return;
 	run->fault = fault;
-	pool_call_cancel(run->pool);
+	run_stop(run);
 }
 
 static void
@@ -235,9 +243,11 @@ on_done(void *arg, const struct pool_outcome *outcome)
 	struct run *run = arg;
 	struct upstream_call *call = run->call;
 
+	run->pool = NULL;
 	if (call != NULL && run->body.len > 0 &&
 	    json_out_status(&run->body) == 0)
 		on_text(run, run->body.bytes, run->body.len);
+	call = run->call; /* a notification may have ended it */
 	if (outcome->end != POOL_OK && run->answer == NULL)
 		log_line(LOG_INFO, run->request, "a request to %s ended: %s",
 		    run->server->name, pool_end_name(outcome->end));
@@ -408,7 +418,7 @@ worker_drop(struct upstream_call *call, const char *reason)
 	if (call->run == NULL)
 		return;
 	call->run->call = NULL;
-	pool_call_cancel(call->run->pool);
+	run_stop(call->run);
 	call->run = NULL;
 }
 

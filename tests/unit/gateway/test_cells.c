@@ -341,6 +341,69 @@ says_when_a_bundle_answers_nothing(void **state)
 	assert_non_null(strstr(answer.value, "\"isError\":true"));
 }
 
+/* The pool is told nothing of a call whose end it is just telling. */
+static void
+takes_a_question_for_no_answer(void **state)
+{
+	(void)state;
+	start_worker(false);
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	fake_settle();
+	cell_says(0, json_head,
+	    "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"elicitation/create\","
+	    "\"params\":{}}",
+	    1000);
+	cell_ends(0, POOL_OK, NULL);
+	assert_false(fake_cells[0].is_cancelled);
+	assert_true(answer.is_done);
+	assert_non_null(strstr(answer.value, "input_required"));
+}
+
+static struct upstream_call *to_cancel;
+
+static void
+cancel_in_note(void *arg, struct json_span method, struct json_span params)
+{
+	(void)method;
+	(void)params;
+	(*(int *)arg)++;
+	upstream_call_cancel(to_cancel, "enough");
+}
+
+static void
+never_done(void *arg, const struct upstream_answer *end)
+{
+	(void)arg;
+	(void)end;
+	fail_msg("it was cancelled");
+}
+
+static void
+survives_a_cancel_in_its_last_words(void **state)
+{
+	static const struct upstream_call_ops ops = { .note = cancel_in_note,
+		.done = never_done };
+	const struct upstream_request request = { .method = "tools/call",
+		.params = { "{\"name\":\"t\"}", 12 } };
+	int n_notes = 0;
+
+	(void)state;
+	start_worker(false);
+	assert_int_equal(
+	    upstream_call_start(&fake_gateway, &fake_servers[0],
+		&fake_clients[0], &request, &ops, &n_notes, &to_cancel),
+	    0);
+	fake_settle();
+	cell_says(0, json_head,
+	    "[{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
+	    "\"params\":{\"progressToken\":1,\"progress\":1}},{\"jsonrpc\":"
+	    "\"2.0\",\"id\":1,\"result\":{}}]",
+	    1000);
+	cell_ends(0, POOL_OK, NULL);
+	assert_int_equal(n_notes, 1);
+	assert_false(fake_cells[0].is_cancelled);
+}
+
 int
 main(void)
 {
@@ -356,6 +419,8 @@ main(void)
 		T(repeats_in_headers_what_modern_bundles_want),
 		T(fails_calls_that_ask_where_nobody_can_answer),
 		T(says_when_a_bundle_answers_nothing),
+		T(takes_a_question_for_no_answer),
+		T(survives_a_cancel_in_its_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
