@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -10,7 +11,6 @@
 #define HASH_DIGITS 20
 #define HEAD_MAX (MCP_JOINED_MAX - 1 - HASH_DIGITS)
 #define URI_MAX 65536 /* decoded; beyond that nothing is taken apart */
-#define SITES_MAX 4096 /* URIs of one result that are joined */
 
 static bool
 is_allowed(char c)
@@ -167,41 +167,81 @@ mcp_uri_split(struct json_span uri, char server[MCP_SERVER_NAME_MAX],
 
 /* Strings of one value that get the prefix, in the order they stand in. */
 struct sites {
-	const char *at[SITES_MAX];
+	const char **at; /* owned */
 	size_t n;
+	size_t capacity;
+	bool is_short; /* of memory: the value must not go out */
 };
 
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
+typedef void visit_fn(struct sites *sites, struct json_span value);
 
-	return json_members_find(object, &want, 1) == 0
-	    ? want.value
-	    : (struct json_span){ 0 };
+/* Every member of this name: which of two a client takes is its own matter, so
+ * none may keep a URI that reads as another server's. */
+static void
+members_visit(struct sites *sites, struct json_span object, const char *name,
+    visit_fn *visit)
+{
+	struct json_span key, value;
+	struct json_iter iter;
+
+	if (json_kind_of(object) != JSON_KIND_OBJECT)
+		return;
+	json_iter_init(&iter, object);
+	while (json_iter_member(&iter, &key, &value))
+		if (json_string_equals(key, name))
+			visit(sites, value);
+}
+
+static bool
+member_says(struct json_span object, const char *name, const char *text)
+{
+	struct json_span key, value;
+	struct json_iter iter;
+
+	if (json_kind_of(object) != JSON_KIND_OBJECT)
+		return false;
+	json_iter_init(&iter, object);
+	while (json_iter_member(&iter, &key, &value))
+		if (json_string_equals(key, name) &&
+		    json_string_equals(value, text))
+			return true;
+	return false;
 }
 
 static void
 site_add(struct sites *sites, struct json_span string)
 {
-	if (json_kind_of(string) == JSON_KIND_STRING && sites->n < SITES_MAX &&
-	    !mcp_uri_is_kept(string))
-		sites->at[sites->n++] = string.at;
+	if (json_kind_of(string) != JSON_KIND_STRING || mcp_uri_is_kept(string))
+		return;
+	if (sites->n == sites->capacity) {
+		const size_t capacity = sites->n == 0 ? 64 : 2 * sites->n;
+		const char **at =
+		    reallocarray(sites->at, capacity, sizeof(*at));
+		if (at == NULL) {
+			sites->is_short = true;
+			return;
+		}
+		sites->at = at;
+		sites->capacity = capacity;
+	}
+	sites->at[sites->n++] = string.at;
+}
+
+static void
+contents_visit(struct sites *sites, struct json_span contents)
+{
+	members_visit(sites, contents, "uri", site_add);
 }
 
 /* A content block: a link, or a resource that is in it. */
 static void
 block_visit(struct sites *sites, struct json_span block)
 {
-	const struct json_span type = member(block, "type");
-
-	if (json_string_equals(type, "resource_link"))
-		site_add(sites, member(block, "uri"));
-	else if (json_string_equals(type, "resource"))
-		site_add(sites, member(member(block, "resource"), "uri"));
+	if (member_says(block, "type", "resource_link"))
+		members_visit(sites, block, "uri", site_add);
+	if (member_says(block, "type", "resource"))
+		members_visit(sites, block, "resource", contents_visit);
 }
-
-typedef void visit_fn(struct sites *sites, struct json_span value);
 
 static void
 each_visit(struct sites *sites, struct json_span array, visit_fn *visit)
@@ -218,10 +258,8 @@ each_visit(struct sites *sites, struct json_span array, visit_fn *visit)
 
 /* One block, or an array of them (sampling has both, prompts the first). */
 static void
-message_visit(struct sites *sites, struct json_span message)
+content_visit(struct sites *sites, struct json_span content)
 {
-	const struct json_span content = member(message, "content");
-
 	if (json_kind_of(content) == JSON_KIND_ARRAY)
 		each_visit(sites, content, block_visit);
 	else
@@ -229,15 +267,48 @@ message_visit(struct sites *sites, struct json_span message)
 }
 
 static void
-contents_visit(struct sites *sites, struct json_span contents)
+message_visit(struct sites *sites, struct json_span message)
 {
-	site_add(sites, member(contents, "uri"));
+	members_visit(sites, message, "content", content_visit);
+}
+
+static void
+messages_visit(struct sites *sites, struct json_span messages)
+{
+	each_visit(sites, messages, message_visit);
+}
+
+static void
+read_visit(struct sites *sites, struct json_span contents)
+{
+	each_visit(sites, contents, contents_visit);
 }
 
 static void
 task_visit(struct sites *sites, struct json_span task)
 {
-	site_add(sites, member(task, "taskId"));
+	members_visit(sites, task, "taskId", site_add);
+}
+
+static void
+tasks_visit(struct sites *sites, struct json_span tasks)
+{
+	each_visit(sites, tasks, task_visit);
+}
+
+static void
+meta_visit(struct sites *sites, struct json_span meta)
+{
+	members_visit(
+	    sites, meta, "io.modelcontextprotocol/related-task", task_visit);
+}
+
+/* What a task came to. */
+static void
+outcome_visit(struct sites *sites, struct json_span result)
+{
+	message_visit(sites, result);
+	members_visit(sites, result, "messages", messages_visit);
 }
 
 static void
@@ -246,24 +317,20 @@ value_visit(struct sites *sites, const char *method, struct json_span value)
 	const bool is_task = strncmp(method, "tasks/", 6) == 0 ||
 	    strncmp(method, "notifications/tasks", 19) == 0;
 
-	each_visit(sites, member(value, "content"), block_visit);
-	each_visit(sites, member(value, "messages"), message_visit);
+	message_visit(sites, value);
+	members_visit(sites, value, "messages", messages_visit);
 	if (strcmp(method, "resources/read") == 0)
-		each_visit(sites, member(value, "contents"), contents_visit);
+		members_visit(sites, value, "contents", read_visit);
 	if (strncmp(method, "notifications/resources/", 24) == 0)
-		site_add(sites, member(value, "uri"));
-	task_visit(sites, member(value, "task"));
-	task_visit(sites,
-	    member(member(value, "_meta"),
-		"io.modelcontextprotocol/related-task"));
+		members_visit(sites, value, "uri", site_add);
+	members_visit(sites, value, "task", task_visit);
+	members_visit(sites, value, "_meta", meta_visit);
 	/* A modern tools/call may answer with the task itself. */
-	if (is_task || json_string_equals(member(value, "resultType"), "task"))
+	if (is_task || member_says(value, "resultType", "task"))
 		task_visit(sites, value);
 	if (is_task) {
-		each_visit(sites, member(value, "tasks"), task_visit);
-		message_visit(sites, member(value, "result"));
-		each_visit(sites, member(member(value, "result"), "messages"),
-		    message_visit);
+		members_visit(sites, value, "tasks", tasks_visit);
+		members_visit(sites, value, "result", outcome_visit);
 	}
 }
 
@@ -279,23 +346,22 @@ void
 mcp_result_join(struct json_out *out, const char *server, const char *method,
     struct json_span value)
 {
-	auto_free struct sites *sites = malloc(sizeof(*sites));
+	struct sites sites = { 0 };
 	const char *done = value.at;
 
-	if (sites == NULL) {
+	value_visit(&sites, method, value);
+	if (sites.is_short)
 		out->status = -ENOMEM;
-		return;
-	}
-	sites->n = 0;
-	value_visit(sites, method, value);
-	qsort(sites->at, sites->n, sizeof(sites->at[0]), compare_sites);
-	for (size_t i = 0; i < sites->n; i++) {
-		const char *inside = sites->at[i] + 1;
+	if (sites.n > 0)
+		qsort(sites.at, sites.n, sizeof(sites.at[0]), compare_sites);
+	for (size_t i = 0; i < sites.n; i++) {
+		const char *inside = sites.at[i] + 1;
 		if (inside <= done && i > 0)
 			continue; /* reached on two ways */
 		json_out_raw(out, done, (size_t)(inside - done));
 		prefix_write(out, server);
 		done = inside;
 	}
+	free(sites.at);
 	json_out_raw(out, done, (size_t)(value.at + value.len - done));
 }

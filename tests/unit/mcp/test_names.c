@@ -162,6 +162,53 @@ rewrites_results_where_mcp_has_uris(void **state)
 	    "{\"uri\":\"cordon:srv/a\"}");
 }
 
+/* Which of two members of a name a client takes is its own matter. */
+static void
+rewrites_what_stands_twice(void **state)
+{
+	(void)state;
+	assert_string_equal(
+	    result("tools/call",
+		"{\"content\":[],\"content\":[{\"type\":\"text\",\"type\":"
+		"\"resource_link\",\"uri\":\"x\",\"\\u0075ri\":\"cordon:a/"
+		"y\"}]}"),
+	    "{\"content\":[],\"content\":[{\"type\":\"text\",\"type\":"
+	    "\"resource_link\",\"uri\":\"cordon:srv/x\",\"\\u0075ri\":"
+	    "\"cordon:srv/cordon:a/y\"}]}");
+	assert_string_equal(
+	    result("resources/read",
+		"{\"contents\":[{\"uri\":\"a\",\"uri\":\"cordon:a/y\"}]}"),
+	    "{\"contents\":[{\"uri\":\"cordon:srv/a\",\"uri\":"
+	    "\"cordon:srv/cordon:a/y\"}]}");
+}
+
+static void
+rewrites_however_many(void **state)
+{
+	static const char one[] =
+	    "{\"type\":\"resource_link\",\"uri\":\"cordon:a/y\"},";
+	struct json_out in, whole;
+	size_t n = 0;
+
+	(void)state;
+	json_out_init(&in, 1 << 20);
+	json_out_init(&whole, 1 << 20);
+	json_out_text(&in, "{\"content\":[");
+	for (int i = 0; i < 10000; i++)
+		json_out_text(&in, one);
+	json_out_text(&in, "{}]}");
+	mcp_result_join(&whole, "srv", "tools/call",
+	    (struct json_span){ in.bytes, in.len });
+	json_out_raw(&whole, "", 1);
+	assert_int_equal(json_out_status(&whole), 0);
+	for (const char *at = whole.bytes;
+	     (at = strstr(at, "\"cordon:srv/cordon:a/y\"")) != NULL; at++)
+		n++;
+	assert_int_equal(n, 10000);
+	json_out_fini(&in);
+	json_out_fini(&whole);
+}
+
 static void
 rewrites_task_ids(void **state)
 {
@@ -191,6 +238,8 @@ main(void)
 		cmocka_unit_test(takes_uris_apart),
 		cmocka_unit_test(keeps_ui_uris),
 		cmocka_unit_test(rewrites_results_where_mcp_has_uris),
+		cmocka_unit_test(rewrites_what_stands_twice),
+		cmocka_unit_test(rewrites_however_many),
 		cmocka_unit_test(rewrites_task_ids),
 	};
 
