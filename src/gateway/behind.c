@@ -122,6 +122,23 @@ static const struct {
 	{ "notifications/resources/list_changed", UPSTREAM_RESOURCES },
 };
 
+/* All who subscribed hear of it, so it carries the URI alone: what else a server
+ * put there in the course of one client's call would reach the others. */
+static void
+updated_tell(struct upstream *upstream, struct json_span uri)
+{
+	struct json_out params;
+
+	json_out_init(&params, BEHIND_TEXT_MAX);
+	json_out_text(&params, "{\"uri\":");
+	json_out_span(&params, uri);
+	json_out_text(&params, "}");
+	if (json_out_status(&params) == 0)
+		front_resource_updated(upstream->gateway, upstream->server, uri,
+		    (struct json_span){ params.bytes, params.len });
+	json_out_fini(&params);
+}
+
 bool
 behind_change_take(struct upstream *upstream, struct json_span method,
     struct json_span params, unsigned *what)
@@ -138,8 +155,7 @@ behind_change_take(struct upstream *upstream, struct json_span method,
 		return false;
 	if (json_members_find(params, &uri, 1) == 0 &&
 	    json_kind_of(uri.value) == JSON_KIND_STRING)
-		front_resource_updated(
-		    upstream->gateway, upstream->server, uri.value, params);
+		updated_tell(upstream, uri.value);
 	return true;
 }
 

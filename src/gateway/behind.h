@@ -201,6 +201,8 @@ void capture_call(struct capture *capture, const char *method,
     struct json_span params, capture_fn *done);
 
 /* lines.c */
+/* No capture waits for a link any more. */
+void lines_greet_forget(struct upstream *upstream);
 void lines_notify(struct upstream *upstream, const struct client *client,
     const char *method, struct json_span params);
 void lines_subscribe(struct upstream *upstream, const struct client *client,

@@ -54,6 +54,7 @@ capture_drop(struct capture *capture)
 		upstream_call_cancel(
 		    capture->call, "the host asks no longer what is offered");
 	capture->call = NULL;
+	lines_greet_forget(capture->upstream);
 	capture->upstream = NULL;
 	if (!capture->is_loading)
 		capture_free(capture);
@@ -326,13 +327,18 @@ on_declared(void *arg, const char *raw_json, size_t len,
 		return;
 	}
 	if (mcp_surface_admit(raw_json, len, &surface, &err) != 0) {
-		char text[sizeof(err.text) + 32];
-		snprintf(text, sizeof(text), "{\"message\":\"%s\"}",
-		    err.text[0] == '\0' ? "out of memory" : err.text);
+		const char *why =
+		    err.text[0] == '\0' ? "out of memory" : err.text;
+		struct json_out text;
+		json_out_init(&text, 8192);
+		json_out_text(&text, "{\"message\":");
+		json_out_string(&text, why, strlen(why));
+		json_out_text(&text, "}");
 		load_fail(capture,
 		    &(struct pool_outcome){ .end = POOL_LOAD_ERROR,
-			.text = text,
-			.text_len = strlen(text) });
+			.text = text.bytes,
+			.text_len = text.len });
+		json_out_fini(&text);
 		return;
 	}
 	mcp_surface_free(capture->surface);

@@ -254,7 +254,7 @@ link_ready(struct link *link, enum mcp_era era, struct json_span result)
 	if (upstream->surface != NULL && is_only(link))
 		lines_lists_ask_again(link);
 	lines_calls_send(link);
-	if (link->greets && upstream->capture != NULL) {
+	if (link->greets && !link->is_dead && upstream->capture != NULL) {
 		link->greets = false;
 		capture_greeted(upstream->capture, era,
 		    (struct json_span){ link->hello, link->hello_len });

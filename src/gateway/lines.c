@@ -87,12 +87,17 @@ call_send(struct upstream_call *call)
 void
 lines_calls_send(struct link *link)
 {
-	struct upstream_call *call = link->calls, *next;
+	struct upstream_call *call = link->calls;
 
-	for (; call != NULL; call = next) {
-		next = call->next_on_link;
-		if (call->id == 0)
-			call_send(call);
+	/* From the start each time: one that cannot be sent ends, and who is
+	 * told of that may end the next one. */
+	while (call != NULL) {
+		if (call->id != 0) {
+			call = call->next_on_link;
+			continue;
+		}
+		call_send(call);
+		call = link->calls;
 	}
 }
 
@@ -154,6 +159,14 @@ lines_greet(struct capture *capture)
 		    (struct json_span){ link->hello, link->hello_len });
 	else
 		link->greets = true;
+}
+
+void
+lines_greet_forget(struct upstream *upstream)
+{
+	for (struct link *link = upstream->links; link != NULL;
+	     link = link->next)
+		link->greets = false;
 }
 
 static void
@@ -326,6 +339,8 @@ response_take(struct link *link, struct json_span value,
 	};
 	const enum mcp_era era = link->era;
 	link->n_answers += !call->is_capture;
+	/* It may have answered what it has not read to its end. */
+	link_unwrite(link, call);
 	call_unlink(call);
 	behind_call_response(
 	    call, members[0].value, members[1].value, era, &usage);

@@ -478,8 +478,9 @@ link_write(struct link *link, const struct json_out *message,
 {
 	const size_t len = message->len + 1;
 
-	if (json_out_status(message) != 0 || link->fd < 0 ||
-	    (link->queued > 0 && len > LINK_QUEUE_MAX - link->queued))
+	/* One message may be longer than the queue, but nothing after it. */
+	if (json_out_status(message) != 0 || link->fd < 0 || link->is_dead ||
+	    (link->queued > 0 && link->queued + len > LINK_QUEUE_MAX))
 		return false;
 	struct chunk *chunk = malloc(sizeof(*chunk) + len);
 	if (chunk == NULL)

@@ -259,9 +259,8 @@ front_resource_updated(struct gateway *gateway, struct server *server,
 {
 	(void)gateway;
 	(void)server;
-	(void)params;
-	snprintf(
-	    fake_updated, sizeof(fake_updated), "%.*s", (int)uri.len, uri.at);
+	snprintf(fake_updated, sizeof(fake_updated), "%.*s %.*s", (int)uri.len,
+	    uri.at, (int)params.len, params.at);
 }
 
 void

@@ -604,8 +604,9 @@ subscribes_and_hears_of_updates(void **state)
 	fake_reply(0, request, "\"result\":{}");
 	fake_write(0,
 	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/"
-	    "updated\",\"params\":{\"uri\":\"a:b\"}}");
-	assert_string_equal(fake_updated, uri);
+	    "updated\",\"params\":{\"uri\":\"a:b\",\"of\":\"another\"}}");
+	/* It goes to others as well: of this client's things, nothing. */
+	assert_string_equal(fake_updated, "\"a:b\" {\"uri\":\"a:b\"}");
 	upstream_subscribe(
 	    &fake_gateway, &fake_servers[0], &fake_clients[0], span, false);
 	assert_non_null(strstr(fake_read(0), "\"resources/unsubscribe\""));
@@ -706,6 +707,88 @@ survives_being_forgotten_in_the_middle(void **state)
 	assert_non_null(strstr(answer.value, "changed or removed"));
 }
 
+/* A tools/call with an argument of `len` bytes; the caller frees it. */
+static char *
+long_params(size_t len)
+{
+	static const char before[] = "{\"name\":\"t\",\"arguments\":{\"x\":\"";
+	char *params = malloc(sizeof(before) + len + 4);
+
+	assert_non_null(params);
+	strcpy(params, before);
+	memset(params + sizeof(before) - 1, 'x', len);
+	strcpy(params + sizeof(before) - 1 + len, "\"}}");
+	return params;
+}
+
+/* Who has read the id of a request may answer it, and read the rest later. */
+static void
+takes_an_answer_to_what_is_half_read(void **state)
+{
+	char head[4096] = "";
+	size_t n_ends = 0;
+
+	(void)state;
+	start_legacy();
+	char *params = long_params(4 << 20);
+	fake_call(0, 0, "tools/call", params, &answer);
+	free(params);
+	fake_settle();
+	assert_true(read(fake_links[0], head, sizeof(head) - 1) > 0);
+	says(0, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"result\":{\"early\":1}}",
+	    id_of(head));
+	fake_until(&answer.is_done);
+	assert_string_equal(answer.value, "{\"early\":1}");
+	while (n_ends == 0) {
+		fake_settle();
+		const ssize_t n = read(fake_links[0], head, sizeof(head));
+		assert_true(n > 0);
+		n_ends = memchr(head, '\n', (size_t)n) != NULL;
+	}
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	fake_reply(0, fake_read(0), "\"result\":{\"ok\":1}");
+	fake_until(&answer.is_done);
+	assert_string_equal(answer.value, "{\"ok\":1}");
+}
+
+static void
+queues_nothing_behind_what_is_too_long(void **state)
+{
+	(void)state;
+	start_legacy();
+	char *params = long_params(20 << 20);
+	fake_call(0, 0, "tools/call", params, &answer);
+	free(params);
+	fake_settle();
+	assert_false(answer.is_done);
+	fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &other);
+	fake_until(&other.is_done);
+	assert_int_equal(other.status, 503);
+	assert_non_null(strstr(other.value, "does not read"));
+}
+
+/* A link that a capture gave up waiting for is nothing to the next one. */
+static void
+begins_a_capture_once(void **state)
+{
+	static struct fake_surface late;
+
+	(void)state;
+	fake_surface_get(0, 0, &late);
+	fake_settle();
+	capture_refuse(fake_servers[0].upstream->capture, "too slow");
+	assert_true(late.is_told);
+	fake_surface_get(0, 1, &told);
+	fake_greet(0, "{\"tools\":{}}");
+	fake_settle();
+	fake_greet(1, "{\"tools\":{}}");
+	fake_serve_tools(1, tool);
+	fake_until(&told.is_told);
+	assert_non_null(told.surface);
+	assert_int_equal(told.surface->lists[MCP_TOOLS].n, 1);
+	assert_true(fake_read_nothing(1));
+}
+
 int
 main(void)
 {
@@ -740,6 +823,9 @@ main(void)
 		T(fails_clearly_wherever_the_server_leaves),
 		T(passes_over_what_is_no_message),
 		T(survives_being_forgotten_in_the_middle),
+		T(takes_an_answer_to_what_is_half_read),
+		T(queues_nothing_behind_what_is_too_long),
+		T(begins_a_capture_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
