@@ -91,7 +91,7 @@ admin_take(
 		return breach(store, "an admin request whose words do not end");
 	admin_answer(store, head->reserved, &admin,
 	    (const char *)raw_body + sizeof(admin), head->len - sizeof(admin));
-	return store->link == NULL ? LINK_E_ENDED : 0;
+	return 0;
 }
 
 static bool
@@ -203,7 +203,10 @@ on_frame(void *arg, const struct wire_frame *head, const uint8_t *raw_body)
 		[WIRE_STORE_SURFACE] = surface_take,
 	};
 
-	return takers[head->type](arg, head, raw_body);
+	struct store *store = arg;
+	const int code = takers[head->type](store, head, raw_body);
+	/* What it led to may have ended the link: a queue that is full. */
+	return code == 0 && store->link == NULL ? LINK_E_ENDED : code;
 }
 
 /* Whether there may be more. */
