@@ -44,8 +44,11 @@ digest(const struct call *call, uint8_t out[SEAL_DIGEST_BYTES])
 	if (json_members_find(call->message.params, wants, ARRAY_LEN(wants)) !=
 	    0)
 		wants[2].value = call->message.params;
+	/* A member that the method does not know says nothing of what is asked
+	 * for. */
 	seal_digest(call->message.method,
-	    wants[0].value.at != NULL ? wants[0].value : wants[1].value,
+	    call->method == MCP_RESOURCES_READ ? wants[1].value
+					       : wants[0].value,
 	    wants[2].value, out);
 }
 
