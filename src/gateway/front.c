@@ -196,6 +196,22 @@ item_admit(const struct post *post, struct item *item, struct json_span value,
 	return 0;
 }
 
+/* The first of a batch was counted when its HTTP request came; the others are
+ * no cheaper for coming along. */
+static int
+quota_admit(const struct post *post, const struct item *item,
+    const struct mcp_message *message, struct mcp_error *error)
+{
+	struct quota_refusal refusal;
+
+	if (item == item->exchange->items || message->kind != MCP_REQUEST ||
+	    quota_request(post->visit->principal, &refusal) == 0)
+		return 0;
+	return mcp_error_set(error, 429, MCP_REFUSED_BUSY,
+	    "Over the quota %s of the %s: try again in %u s", refusal.what,
+	    refusal.whose, refusal.retry_s);
+}
+
 static void
 item_start(const struct post *post, struct item *item, struct json_span value)
 {
@@ -203,7 +219,8 @@ item_start(const struct post *post, struct item *item, struct json_span value)
 	struct mcp_error error;
 	enum mcp_era era;
 
-	if (item_admit(post, item, value, &message, &era, &error) != 0) {
+	if (item_admit(post, item, value, &message, &era, &error) != 0 ||
+	    quota_admit(post, item, &message, &error) != 0) {
 		item->status = error.status;
 		mcp_error_write(&item->out, message.id, &error);
 	} else if (message.kind == MCP_REQUEST) {
