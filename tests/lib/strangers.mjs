@@ -22,7 +22,8 @@ export async function admin(host, method, path, body, token = host.token) {
     body: body === undefined ? undefined :
       typeof body === 'string' ? body : JSON.stringify(body) });
   const text = await response.text();
-  const isJson = response.headers.get('content-type') === 'application/json';
+  const isJson = text !== '' &&
+    response.headers.get('content-type') === 'application/json';
   return { status: response.status, text, ...isJson ? JSON.parse(text) : {} };
 }
 
