@@ -553,9 +553,10 @@ file_read(const char *path)
 }
 
 static void
-on_notice(void *arg, int level, const char *text)
+on_notice(void *arg, uint32_t deployment, int level, const char *text)
 {
 	(void)arg;
+	(void)deployment;
 	if (level >= 2)
 		fprintf(stderr, "cordon-bench: %s\n", text);
 }

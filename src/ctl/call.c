@@ -506,9 +506,10 @@ events_start(struct run *run)
 }
 
 static void
-notice(void *arg, int level, const char *text)
+notice(void *arg, uint32_t deployment, int level, const char *text)
 {
 	(void)arg;
+	(void)deployment;
 	(void)level;
 	(void)text; /* what matters comes with the outcome */
 }

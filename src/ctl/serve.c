@@ -52,7 +52,7 @@ struct reading {
 	char config_found[PATH_MAX];
 	struct ctl_config config;
 	struct ctl_catalog catalog;
-	const char *listen;
+	const char *listen; /* borrowed of command or config */
 	bool has_tls;
 	int tls_fd;
 };
@@ -66,6 +66,8 @@ struct host {
 	int operator_fd; /* ours */
 	int stop_fd; /* SIGINT, SIGTERM: readable, never read */
 	bool has_tls;
+	char listen[sizeof(
+	    (struct ctl_config){ 0 }.listen)]; /* as it was given */
 	sigset_t waited;
 };
 
@@ -334,6 +336,13 @@ reload(const struct host *host)
 		r = err_set(&err, CTL_E_CONFIG,
 		    "TLS is %s in the new settings: that needs a new start",
 		    reading.has_tls ? "on" : "off");
+	if (r == 0 &&
+	    strncmp(reading.listen, host->listen, sizeof(host->listen) - 1) !=
+		0)
+		r = err_set(&err, CTL_E_CONFIG,
+		    "listen is %s in the new settings, and was %s: that needs "
+		    "a new start",
+		    reading.listen, host->listen);
 	if (r == 0)
 		r = changes_feed(host, &reading, &err);
 	if (r == 0)
@@ -382,6 +391,9 @@ prepare(struct host *host, struct reading *reading, struct err *err)
 	if (r == 0)
 		r = ctl_state_open(&host->state, err);
 	host->has_tls = reading->has_tls;
+	if (r == 0)
+		snprintf(
+		    host->listen, sizeof(host->listen), "%s", reading->listen);
 	return r;
 }
 

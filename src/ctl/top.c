@@ -18,9 +18,12 @@ static const struct ctl_column server_columns[] = {
 	{ "TENANT", "tenant", NULL },
 	{ "STATE", "state", NULL },
 	{ "CALLS", "calls", NULL },
+	{ "CALLS/S", "calls_per_s", NULL },
 	{ "FAILED", "failures", NULL },
 	{ "CPU", "cpu_us", ctl_cell_us },
 	{ "LINKS", "links", NULL },
+	{ "CELLS", "cells", NULL },
+	{ "BUSY", "cells_busy", NULL },
 };
 
 static const struct ctl_column principal_columns[] = {

@@ -89,9 +89,17 @@ options_parse(int argc, char **argv, struct inherited *fds)
 }
 
 static void
-on_notice(void *arg, int level, const char *text)
+on_notice(void *arg, uint32_t deployment, int level, const char *text)
 {
-	(void)arg;
+	struct gateway *gateway = arg;
+	struct server *server = gateway->registry != NULL
+	    ? registry_server_by_id(gateway, deployment)
+	    : NULL;
+
+	if (server != NULL && level > LOG_DEBUG) {
+		server_log(server, level, 0, text, strlen(text));
+		return;
+	}
 	log_line(level < LOG_DEBUG || level > LOG_ERROR ? LOG_WARN
 							: (enum log_level)level,
 	    0, "%s", text);
@@ -120,6 +128,9 @@ on_settings(struct gateway *gateway, int fd)
 		return;
 	}
 	settings_take(gateway, &settings);
+	pool_bounds_set(
+	    gateway->pool, settings.cells_max, settings.memory_budget);
+	registry_shares_set(gateway);
 	log_line(LOG_DEBUG, 0, "the settings are new");
 }
 
@@ -163,6 +174,7 @@ pool_start(struct gateway *gateway, int supervisor_fd, struct err *err)
 		.cells_max = plan->cells_max,
 		.memory_budget = plan->memory_budget,
 		.notice = on_notice,
+		.notice_arg = gateway,
 	};
 
 	const int r =

@@ -79,8 +79,8 @@ server_end(struct gateway *gateway, struct server *server)
 
 /* Where there are several tenants, none can have more than this of the cells:
  * the others' calls find some, whatever one of them does. */
-static void
-shares_set(struct gateway *gateway)
+void
+registry_shares_set(struct gateway *gateway)
 {
 	const struct sorted *tenants = &gateway->registry->tenants;
 	const uint32_t most = gateway->settings.cells_max / 4 * 3;
@@ -108,7 +108,7 @@ tenant_end(struct gateway *gateway, struct tenant *tenant)
 	tenant->gone = true;
 	sorted_remove(&registry->tenants, &tenant->record.id);
 	registry_tenant_unref(tenant);
-	shares_set(gateway);
+	registry_shares_set(gateway);
 }
 
 static int
@@ -133,7 +133,7 @@ apply_tenant(struct gateway *gateway, const void *bytes, struct err *err)
 		    "more tenants than %u, or no memory", REGISTRY_TENANTS_MAX);
 	tenant->record = *record;
 	tenant->epoch = registry->epoch;
-	shares_set(gateway);
+	registry_shares_set(gateway);
 	return 0;
 }
 
@@ -449,12 +449,22 @@ registry_apply(struct gateway *gateway, enum wire_store_frame type,
 	return appliers[type](gateway, record, err);
 }
 
+static void
+server_rate_set(struct server *server)
+{
+	server->calls_per_s = server->n_calls - server->n_calls_before;
+	server->n_calls_before = server->n_calls;
+}
+
 void
 registry_tick(struct gateway *gateway)
 {
 	struct registry *registry = gateway->registry;
 	const uint64_t now = registry_now_s();
 
+	for (uint32_t i = 0; i < WIRE_DEPLOYMENTS_MAX; i++)
+		if (registry->servers[i] != NULL)
+			server_rate_set(registry->servers[i]);
 	if (now < registry->next_expiry)
 		return;
 	registry->next_expiry = UINT64_MAX;

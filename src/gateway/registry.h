@@ -64,6 +64,8 @@ struct server {
 	uint64_t n_calls;
 	uint64_t n_failures;
 	uint64_t cpu_us;
+	uint64_t n_calls_before; /* up to the last second */
+	uint64_t calls_per_s; /* in it */
 	bool gone;
 	unsigned epoch;
 	unsigned users;
@@ -89,6 +91,8 @@ int registry_apply(struct gateway *gateway, enum wire_store_frame type,
 
 /* To be called about once a second: tokens expire. */
 void registry_tick(struct gateway *gateway);
+/* The settings have another bound for cells. */
+void registry_shares_set(struct gateway *gateway);
 
 /* Ended sessions that the snapshot did not hold, and others that are told by
  * hand: each is handed to the function. */

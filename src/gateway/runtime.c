@@ -66,16 +66,24 @@ put_gateway(struct json_out *out, struct gateway *gateway)
 }
 
 static void
-put_server(struct json_out *out, const struct server *server)
+put_server(struct json_out *out, const struct gateway *gateway,
+    const struct server *server)
 {
 	static const char *const states[] = { "quarantined", "approved",
 		"changed", "denied" };
 	static const char *const kinds[] = { "isolate", "socket" };
+	struct pool_deployment_stats pool;
+
+	pool_deployment_stats_get(gateway->pool, server->record.id, &pool);
 	const struct number numbers[] = {
 		{ "calls", server->n_calls },
 		{ "failures", server->n_failures },
 		{ "cpu_us", server->cpu_us },
 		{ "links", upstream_links(server) },
+		{ "calls_per_s", server->calls_per_s },
+		{ "templates", pool.templates },
+		{ "cells", pool.cells_waiting + pool.cells_busy },
+		{ "cells_busy", pool.cells_busy },
 	};
 
 	json_out_text(out, "{");
@@ -116,7 +124,7 @@ put_servers(
 		if (tenant != NULL && server->tenant != tenant)
 			continue;
 		json_out_text(out, any ? "," : "");
-		put_server(out, server);
+		put_server(out, gateway, server);
 		any = true;
 	}
 	json_out_text(out, "]");

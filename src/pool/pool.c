@@ -53,7 +53,8 @@ pool_now_ms(void)
 }
 
 void
-pool_notice(struct pool *pool, int level, const char *format, ...)
+pool_notice(
+    struct pool *pool, uint32_t deployment, int level, const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -63,7 +64,7 @@ pool_notice(struct pool *pool, int level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	pool->options.notice(pool->options.notice_arg, level, text);
+	pool->options.notice(pool->options.notice_arg, deployment, level, text);
 }
 
 /* ---- the end of a call -------------------------------------------------- */
@@ -373,7 +374,7 @@ static void
 supervisor_lost(struct pool *pool)
 {
 	event_del(pool->supervisor);
-	pool_notice(pool, 3, "the supervisor is gone");
+	pool_notice(pool, POOL_ALL, 3, "the supervisor is gone");
 	for (uint32_t i = 0; i < pool->n_slots; i++) {
 		struct slot *slot = pool->slots[i];
 		if (slot != NULL &&
@@ -604,6 +605,31 @@ pool_stats_get(const struct pool *pool, struct pool_stats *stats)
 		stats->cells_waiting += pool->slots[i]->n_waiting;
 		stats->cells_busy += pool->slots[i]->n_busy;
 	}
+}
+
+void
+pool_deployment_stats_get(const struct pool *pool, uint32_t deployment,
+    struct pool_deployment_stats *stats)
+{
+	const struct slot *slot = pool_slot_find(pool, deployment);
+
+	*stats = (struct pool_deployment_stats){ 0 };
+	if (slot == NULL)
+		return;
+	stats->templates = slot->state == SLOT_READY;
+	stats->cells_waiting = slot->n_waiting;
+	stats->cells_busy = slot->n_busy;
+}
+
+void
+pool_bounds_set(struct pool *pool, uint32_t cells_max, uint64_t memory_budget)
+{
+	pool->options.cells_max = cells_max;
+	pool->options.memory_budget = memory_budget;
+	templates_trim(pool, NULL);
+	for (uint32_t i = 0; i < pool->n_slots; i++)
+		if (pool->slots[i] != NULL && pool->slots[i]->n_queue > 0)
+			slot_serve(pool->slots[i]);
 }
 
 uint32_t

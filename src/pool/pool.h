@@ -100,14 +100,18 @@ struct pool_deployment {
 	struct wire_limits limits;
 };
 
+#define POOL_ALL UINT32_MAX
+
 struct pool_options {
 	const struct pool_deployment *deployments; /* of the start; copied */
 	uint32_t n_deployments;
 	uint32_t cells_max; /* live cells, all together */
 	uint64_t memory_budget; /* bytes for resident templates; 0: none */
 	/* Told of the pool's events worth a log line (a template was refused,
-	 * lost, evicted …). May be NULL. */
-	void (*notice)(void *arg, int level, const char *text);
+	 * lost, evicted …), and of which deployment, POOL_ALL: of none. May be
+	 * NULL. */
+	void (*notice)(
+	    void *arg, uint32_t deployment, int level, const char *text);
 	void *notice_arg;
 };
 
@@ -151,6 +155,11 @@ int pool_call_answer(
 int pool_deployment_set(struct pool *pool, uint32_t index,
     const struct pool_deployment *deployment, bool fresh);
 void pool_deployment_remove(struct pool *pool, uint32_t index);
+
+/* Other bounds than those of the start. Cells that are there stay; templates
+ * that are too many go once they are idle. Not from inside a callback. */
+void
+pool_bounds_set(struct pool *pool, uint32_t cells_max, uint64_t memory_budget);
 
 /*
  * A link to a deployment of another kind (wire/wire.h, LINK): the descriptor, a
@@ -205,6 +214,16 @@ struct pool_stats {
 };
 
 void pool_stats_get(const struct pool *pool, struct pool_stats *stats);
+
+struct pool_deployment_stats {
+	uint32_t templates; /* 0 or 1 */
+	uint32_t cells_waiting;
+	uint32_t cells_busy;
+};
+
+/* Zeros for one that is not there. */
+void pool_deployment_stats_get(const struct pool *pool, uint32_t deployment,
+    struct pool_deployment_stats *stats);
 
 /* Calls not yet done(), for draining. */
 uint32_t pool_calls_pending(const struct pool *pool);

@@ -186,7 +186,8 @@ slot_lost(struct slot *slot, const char *why)
 	const struct pool_usage none = { 0 };
 	const bool was_loading = slot->state == SLOT_LOADING;
 
-	pool_notice(slot->pool, 2, "%s: %s", slot->deployment.name, why);
+	pool_notice(
+	    slot->pool, slot->index, 2, "%s: %s", slot->deployment.name, why);
 	slot_close(slot);
 	if (was_loading && !slot->is_reopened)
 		slot_fail(slot, POOL_LOAD_ERROR, json, &none);
@@ -198,8 +199,8 @@ slot_lost(struct slot *slot, const char *why)
 void
 slot_evict(struct slot *slot)
 {
-	pool_notice(
-	    slot->pool, 0, "%s: template evicted", slot->deployment.name);
+	pool_notice(slot->pool, slot->index, 0, "%s: template evicted",
+	    slot->deployment.name);
 	slot_close(slot);
 	slot->pool->stats.templates_evicted++;
 }
@@ -257,7 +258,7 @@ slot_open_failed(struct slot *slot, const char *why)
 
 	if (slot->state == SLOT_LOADING || slot->state == SLOT_READY)
 		return;
-	pool_notice(slot->pool, 3, "%s: %s", slot->deployment.name,
+	pool_notice(slot->pool, slot->index, 3, "%s: %s", slot->deployment.name,
 	    why[0] != '\0' ? why : "no template to be had");
 	slot_reset(slot);
 	slot_fail(slot, POOL_INTERNAL,
@@ -323,7 +324,7 @@ say_refused(struct slot *slot, const struct wire_message *message, int *fd)
 		slot_serve(slot);
 		return;
 	}
-	pool_notice(slot->pool, 2, "%s: the bundle does not load",
+	pool_notice(slot->pool, slot->index, 2, "%s: the bundle does not load",
 	    slot->deployment.name);
 	supervisor_tell(slot, WIRE_CLOSE);
 	slot_reset(slot);
@@ -357,8 +358,9 @@ say_exit(struct slot *slot, const struct wire_message *message, int *fd)
 			slot->n_ordered--;
 			slot->pool->n_live--;
 		}
-		pool_notice(slot->pool, 2, "%s: no process for a cell: %s",
-		    slot->deployment.name, strerror(message->status));
+		pool_notice(slot->pool, slot->index, 2,
+		    "%s: no process for a cell: %s", slot->deployment.name,
+		    strerror(message->status));
 		return; /* the next call orders again */
 	}
 	if (cell != NULL)
@@ -546,25 +548,32 @@ slot_serve(struct slot *slot)
 /* ---- memory ------------------------------------------------------------ */
 
 void
-slot_weighed(struct slot *slot, uint64_t bytes)
+templates_trim(struct pool *pool, const struct slot *kept)
 {
-	struct pool *pool = slot->pool;
 	struct slot *old, *next;
 
-	if (slot->state != SLOT_READY)
-		return;
-	pool->stats.template_bytes += bytes - slot->bytes;
-	slot->bytes = bytes;
 	if (pool->options.memory_budget == 0)
 		return;
 	for (old = TAILQ_FIRST(&pool->lru); old != NULL &&
 	     pool->stats.template_bytes > pool->options.memory_budget;
 	     old = next) {
 		next = TAILQ_NEXT(old, lru);
-		if (old != slot && old->n_busy == 0 && old->n_queue == 0 &&
+		if (old != kept && old->n_busy == 0 && old->n_queue == 0 &&
 		    !old->is_stale)
 			slot_evict(old);
 	}
+}
+
+void
+slot_weighed(struct slot *slot, uint64_t bytes)
+{
+	struct pool *pool = slot->pool;
+
+	if (slot->state != SLOT_READY)
+		return;
+	pool->stats.template_bytes += bytes - slot->bytes;
+	slot->bytes = bytes;
+	templates_trim(pool, slot);
 }
 
 void

@@ -170,8 +170,8 @@ struct pool {
 #define LINGER_MS 2000 /* from KILL to the template's own end */
 
 uint64_t pool_now_ms(void);
-void pool_notice(struct pool *pool, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void pool_notice(struct pool *pool, uint32_t deployment, int level,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The call is over: done() now, with a borrowed text; the call is freed. Only
  * from an event of its own cell. An error's text is checked here. */
@@ -221,6 +221,8 @@ void slot_evict(struct slot *slot);
 void slot_opened(struct slot *slot, int control_fd);
 void slot_open_failed(struct slot *slot, const char *why);
 void slot_weighed(struct slot *slot, uint64_t bytes);
+/* While there are too many, idle ones go, but `kept` (may be NULL). */
+void templates_trim(struct pool *pool, const struct slot *kept);
 void slot_kill_cell(struct slot *slot, struct cell *cell);
 /* Whether its template still does not read its orders. */
 bool slot_stays_deaf(struct slot *slot);

@@ -209,6 +209,30 @@ test('SIGHUP reads folders and settings anew; what is wrong changes nothing', as
   assert.ok(host.log.every((line) => !/gateway ended/.test(line)));
 });
 
+test('what the host has to say of a server is in that server\'s log', async (t) => {
+  const host = await started(t, { files: { 'a.js': said('a'), 'bad.js': 'throw new Error()' } });
+  assert.deepEqual(await toolNames(host), ['a__say']);
+  assert.match(await ok(host, 'upstream', 'logs', 'bad'), /bad: the bundle does not load/);
+  assert.equal(await ok(host, 'upstream', 'logs', 'a'), '');
+});
+
+test('another address at SIGHUP needs a new start, and says so', async (t) => {
+  const host = await started(t, { files: { 'a.js': said('a') }, listen: [],
+    config: { listen: '127.0.0.1:0' } });
+  const settings = join(host.folder, 'servers', 'cordon.json');
+  const reload = async (text, answer) => {
+    writeFileSync(settings, JSON.stringify(text));
+    const before = host.log.length;
+    process.kill(host.child.pid, 'SIGHUP');
+    await until('an answer to SIGHUP', () =>
+      host.log.slice(before).some((line) => answer.test(line)), 20_000 * patience);
+  };
+  await reload({ listen: '127.0.0.1:1' },
+    /listen is 127.0.0.1:1 in the new settings, and was 127.0.0.1:0: that needs a new start/);
+  await reload({ listen: '127.0.0.1:0' }, /1 servers are read anew/);
+  assert.equal(await ok(host, 'call', 'a__say'), 'a\n');
+});
+
 test('a server that somebody serves on a socket', async (t) => {
   const host = await started(t, {});
   const path = join(host.folder, 'far.sock');

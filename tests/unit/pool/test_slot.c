@@ -506,6 +506,10 @@ orders_no_more_cells_than_there_may_be(void **state)
 	fake_pump(fake);
 	fake_exit(control_fd, 10, FAKE_EXITED, 0, 0);
 	assert_int_equal(fake_expect(fake, control_fd, WIRE_FORK).id, 1);
+
+	/* More, while it runs. */
+	pool_bounds_set(fake->pool, 8, 0);
+	assert_int_equal(fake_expect(fake, control_fd, WIRE_FORK).id, 4);
 	for (uint32_t i = 0; i < 4; i++)
 		close(cells[i]);
 	close(control_fd);
@@ -556,6 +560,21 @@ evicts_the_least_used_template_over_the_budget(void **state)
 	assert_int_equal(stats.templates_evicted, 1);
 	assert_int_equal(stats.template_bytes, 2000u << 10);
 	assert_int_equal(told[0].n_done, 0);
+
+	struct pool_deployment_stats one;
+	pool_deployment_stats_get(fake->pool, 0, &one);
+	assert_int_equal(one.templates, 1);
+	assert_int_equal(one.cells_busy, 1);
+	pool_deployment_stats_get(fake->pool, 1, &one);
+	assert_int_equal(one.templates, 0);
+	pool_deployment_stats_get(fake->pool, POOL_ALL, &one);
+	assert_int_equal(one.templates, 0);
+
+	/* Less, while it runs: the busy one stays again. */
+	pool_bounds_set(fake->pool, 64, 500u << 10);
+	assert_int_equal(
+	    fake_expect(fake, fake->supervisor_fd, WIRE_CLOSE).id, 2);
+	fake_expect_nothing(fake, fake->supervisor_fd);
 	for (uint32_t i = 0; i < 3; i++) {
 		close(cells[i]);
 		close(controls[i]);
