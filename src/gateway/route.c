@@ -255,6 +255,9 @@ answer_probe(struct gateway *gateway, struct http_request *request)
 static void
 refuse_unknown(struct arrival *arrival, struct http_request *request)
 {
+	const char *target = http_request_target(request);
+	/* What stands behind it may be a secret, and this is logged. */
+	const size_t path_len = strcspn(target, "?");
 	const struct server *server = NULL;
 	char names[512] = "";
 	unsigned n = 0;
@@ -267,10 +270,10 @@ refuse_unknown(struct arrival *arrival, struct http_request *request)
 			    "%s/s/%s/mcp", n == 1 ? "" : ", ", server->name);
 	}
 	route_refuse(arrival->gateway, request, 404,
-	    "nothing is at '%.200s'; a server is reached at /s/NAME/mcp, all "
+	    "nothing is at '%.*s'; a server is reached at /s/NAME/mcp, all "
 	    "of them at /mcp; here %s%s",
-	    http_request_target(request), n == 0 ? "there is none yet" : names,
-	    n > 8 ? ", …" : "");
+	    (int)(path_len < 200 ? path_len : 200), target,
+	    n == 0 ? "there is none yet" : names, n > 8 ? ", …" : "");
 }
 
 static void
