@@ -199,6 +199,10 @@ lines_drop(struct upstream_call *call, const char *reason)
 	if (id == 0 || link_unwrite(link, call))
 		return;
 	link->n_late++;
+	if (link->principal == NULL)
+		link->doubt_until_ms = behind_now_ms() +
+		    call->upstream->server->record.launch.limits.wall_ns /
+			1000000;
 	cancel_send(link, id, reason);
 }
 
@@ -372,13 +376,16 @@ is_same_client(
 /* The one client's call under way, whose this must be; NULL: it cannot be
  * told. A call that waits for an answer already is at rest, and stands in
  * nobody's way as long as it is the same client's: one that a modern client
- * never came back for would else be so for minutes. */
+ * never came back for would else be so for minutes. On a link of all, one that
+ * was given up may go on for its time, and what it says is another's. */
 static struct upstream_call *
 call_only(const struct link *link)
 {
 	struct upstream_call *only = NULL, *waiting = NULL, *call;
 	unsigned n_busy = 0, n_waiting = 0;
 
+	if (behind_now_ms() < link->doubt_until_ms)
+		return NULL;
 	for (call = link->calls; call != NULL; call = call->next_on_link) {
 		if (call->id == 0 || call->is_capture)
 			continue;
@@ -430,7 +437,7 @@ ask_take(struct link *link, const struct mcp_message *message)
 	if (call == NULL) {
 		reply_error(link, message->id, MCP_INVALID_REQUEST,
 		    "it cannot be told which client this is for: not exactly "
-		    "one call is under way");
+		    "one call is under way, or one was just cancelled");
 		return;
 	}
 	const char *refusal = behind_ask_refusal(call, message->method, &code);

@@ -69,6 +69,7 @@ struct link {
 	unsigned n_told; /* notifications of no call */
 	unsigned n_strays;
 	unsigned n_late; /* answers that may still come to what was dropped */
+	uint64_t doubt_until_ms; /* what was dropped may speak until then */
 	uint64_t n_answers; /* to calls of clients */
 	uint64_t opened_ms;
 	uint64_t used_ms;

@@ -401,6 +401,28 @@ never_asks_past_a_call_of_another_client(void **state)
 }
 
 static void
+asks_nobody_what_a_cancelled_call_of_another_may_want(void **state)
+{
+	(void)state;
+	fake_servers[0].record.launch.share = WIRE_SHARE_ALL;
+	fake_clients[0].can = fake_clients[1].can = MCP_CAN_ELICIT;
+	start_legacy();
+	struct upstream_call *call =
+	    fake_call(0, 0, "tools/call", "{\"name\":\"t\"}", &answer);
+	fake_read(0);
+	upstream_call_cancel(call, "enough");
+	assert_non_null(strstr(fake_read(0), "notifications/cancelled"));
+	fake_call(0, 1, "tools/call", "{\"name\":\"t\"}", &other);
+	fake_read(0);
+	fake_write(0, elicit);
+	assert_non_null(strstr(fake_read(0), "cannot be told which client"));
+	fake_write(0,
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\","
+	    "\"params\":{}}");
+	assert_int_equal(other.n_asks + other.n_notes, 0);
+}
+
+static void
 tells_nobody_of_logs_on_a_link_of_all(void **state)
 {
 	(void)state;
@@ -808,6 +830,7 @@ main(void)
 		T(refuses_asks_that_could_be_for_two),
 		T(asks_past_a_call_of_the_same_client_that_waits),
 		T(never_asks_past_a_call_of_another_client),
+		T(asks_nobody_what_a_cancelled_call_of_another_may_want),
 		T(tells_nobody_of_logs_on_a_link_of_all),
 		T(bounds_logs_of_no_call),
 		T(gives_progress_to_the_call_that_it_is_of),
