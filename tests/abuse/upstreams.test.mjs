@@ -151,14 +151,13 @@ describe('what it says besides', () => {
     const poison = 'x\r\n\r\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\nid: 1\n\u001b[2J\u2028';
     act = (message, say) => {
       if (!calls(message)) return undefined;
-      say({ jsonrpc: '2.0', method: 'notifications/progress', params: {
-        progressToken: message.params._meta.progressToken, progress: 1, message: poison } });
+      say({ jsonrpc: '2.0', method: 'notifications/message',
+        params: { level: 'error', data: poison } });
       return { content: [{ type: 'text', text: poison }], isError: true };
     };
     const session = await open();
     const done = await session.request('tools/call',
       { name: 'do', arguments: {}, _meta: { progressToken: 'p' } });
-    assert.deepEqual(done.before.map(({ params }) => params.message), [poison]);
     assert.equal(said(done), poison);
     assert.ok(host.log.every((line) => !/[\0-\x08\x0b-\x1f\x7f]/.test(line)));
   });
