@@ -324,6 +324,7 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 		_exit(0); /* the kernel takes everything back at once */
 	}
 	event_base_loopbreak(drain->gateway->base);
+		store_last_words(drain->gateway);
 }
 
 static void

@@ -44,7 +44,8 @@ struct store {
 	struct gateway *gateway;
 	int fd; /* -1: away */
 	struct event *readable;
-	struct event *writable;
+	struct event *writable; /* while the socket takes no more */
+	struct event *flush; /* a timer */
 	struct store_reader reader;
 	struct run out; /* waiting to be sent */
 	struct run held; /* audit that was sent, until it is durable */
@@ -189,6 +190,17 @@ frame_drop(struct store *store)
 	store->out_part = 0;
 }
 
+/* What is said in one turn of the loop goes out together, after the turn. */
+static void
+flush_set(struct store *store)
+{
+	static const struct timeval at_once = { 0, 0 };
+
+	if (!event_pending(store->writable, EV_WRITE, NULL) &&
+	    !event_pending(store->flush, EV_TIMEOUT, NULL))
+		event_add(store->flush, &at_once);
+}
+
 /* Appends a frame of two parts. -ENOMEM. */
 static int
 frame_say(struct store *store, const struct wire_frame *frame,
@@ -203,7 +215,7 @@ frame_say(struct store *store, const struct wire_frame *frame,
 	run_put(&store->out, first, first_len);
 	run_put(&store->out, second, second_len);
 	if (store->fd >= 0)
-		event_add(store->writable, NULL);
+		flush_set(store);
 	return 0;
 }
 
@@ -255,6 +267,7 @@ store_lose(struct store *store, const char *why)
 	    why);
 	event_del(store->readable);
 	event_del(store->writable);
+	event_del(store->flush);
 	close(fd_steal(&store->fd));
 	store_reader_fini(&store->reader);
 	store->out_part = 0;
@@ -343,34 +356,67 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Whole frames that the store has are done with. */
+static void
+out_advance(struct store *store, size_t n)
+{
+	const struct run *out = &store->out;
+
+	store->out_part += n;
+	while (out->start < out->end) {
+		const size_t size = frame_size(out->bytes + out->start);
+		if (store->out_part < size)
+			break;
+		const size_t rest = store->out_part - size;
+		frame_drop(store);
+		store->out_part = rest;
+	}
+}
+
+/* What the socket takes; 0: all. -EAGAIN: it takes the rest later. */
+static int
+out_send(struct store *store)
+{
+	const struct run *out = &store->out;
+
+	while (out->start < out->end) {
+		const size_t from = out->start + store->out_part;
+		const ssize_t n = send(store->fd, out->bytes + from,
+		    out->end - from, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0)
+			return errno == EINTR ? -EAGAIN : -errno;
+		out_advance(store, (size_t)n);
+	}
+	return 0;
+}
+
+static void
+out_flush(struct store *store)
+{
+	const int r = out_send(store);
+
+	if (r == 0)
+		event_del(store->writable);
+	else if (r == -EAGAIN)
+		event_add(store->writable, NULL);
+	else
+		store_lose(store, strerror(-r));
+}
+
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct store *store = arg;
-
+	(void)fd;
 	(void)what;
-	const struct run *out = &store->out;
-	while (out->start < out->end) {
-		const size_t from = out->start + store->out_part;
-		ssize_t n = send(fd, out->bytes + from, out->end - from,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0) {
-			store_lose(store, strerror(errno));
-			return;
-		}
-		store->out_part += (size_t)n;
-		while (out->start < out->end) {
-			const size_t size = frame_size(out->bytes + out->start);
-			if (store->out_part < size)
-				break;
-			const size_t rest = store->out_part - size;
-			frame_drop(store);
-			store->out_part = rest;
-		}
-	}
-	event_del(store->writable);
+	out_flush(arg);
+}
+
+static void
+on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	out_flush(arg);
 }
 
 void
@@ -391,7 +437,7 @@ store_connect(struct gateway *gateway, int fd)
 	store->counts.connects++;
 	log_line(LOG_DEBUG, 0, "the store is here");
 	if (store->out.start < store->out.end)
-		event_add(store->writable, NULL);
+		flush_set(store);
 }
 
 bool
@@ -414,7 +460,18 @@ store_start(struct gateway *gateway)
 	    event_new(gateway->base, -1, EV_READ, on_readable, store);
 	store->writable =
 	    event_new(gateway->base, -1, EV_WRITE, on_writable, store);
-	return store->readable == NULL || store->writable == NULL ? -ENOMEM : 0;
+	store->flush = evtimer_new(gateway->base, on_flush, store);
+	return store->readable == NULL || store->writable == NULL ||
+		store->flush == NULL
+	    ? -ENOMEM
+	    : 0;
+}
+
+void
+store_last_words(struct gateway *gateway)
+{
+	if (gateway->store->fd >= 0)
+		(void)out_send(gateway->store);
 }
 
 void
@@ -424,12 +481,15 @@ store_stop(struct gateway *gateway)
 
 	if (store == NULL)
 		return;
+	store_last_words(gateway);
 	if (store->fd >= 0)
 		close(store->fd);
 	if (store->readable != NULL)
 		event_free(store->readable);
 	if (store->writable != NULL)
 		event_free(store->writable);
+	if (store->flush != NULL)
+		event_free(store->flush);
 	store_reader_fini(&store->reader);
 	free(store->out.bytes);
 	free(store->held.bytes);

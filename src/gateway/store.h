@@ -24,6 +24,9 @@ struct gateway;
 /* -ENOMEM. */
 int store_start(struct gateway *gateway);
 void store_stop(struct gateway *gateway);
+/* Before the process ends: what waits to be said, as far as the store takes it
+ * at once. */
+void store_last_words(struct gateway *gateway);
 
 /* Takes the descriptor of a store that has (re)started; the last one's is
  * closed. */
