@@ -19,6 +19,7 @@ struct http_door {
 	struct http_server *server;
 	struct MHD_Daemon *daemon;
 	struct event *run_event; /* its epoll descriptor */
+	struct event *more_event; /* a timer: there is more to do */
 	int listen_fd;
 	unsigned tag;
 	unsigned n_peers;

@@ -28,7 +28,7 @@
 #define STALL_S 60u /* a client that takes no byte of its answer */
 #define TICK_MS 200
 #define POLLED_MAX 2048u /* of those that wait, at each tick */
-#define RUNS_MAX 16 /* before other events get their turn */
+#define RUNS_MAX 2 /* before other events get their turn */
 
 uint64_t
 http_now_ms(void)
@@ -42,6 +42,7 @@ http_now_ms(void)
 static void
 door_run(struct http_door *door)
 {
+	static const struct timeval at_once = { 0, 0 };
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	for (int i = 0; i < RUNS_MAX; i++) {
@@ -50,7 +51,7 @@ door_run(struct http_door *door)
 		    timeout > 0)
 			return;
 	}
-	event_active(door->run_event, EV_READ, 0);
+	event_add(door->more_event, &at_once);
 }
 
 static void
@@ -140,6 +141,8 @@ door_free(struct http_door *door)
 		MHD_stop_daemon(door->daemon);
 	if (door->run_event != NULL)
 		event_free(door->run_event);
+	if (door->more_event != NULL)
+		event_free(door->more_event);
 	free(door);
 }
 
@@ -319,7 +322,9 @@ door_open(struct http_door *door, const char *pem)
 	    MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	door->run_event = event_new(door->server->base, info->epoll_fd,
 	    EV_READ | EV_PERSIST, on_run, door);
-	if (door->run_event == NULL || event_add(door->run_event, NULL) != 0)
+	door->more_event = evtimer_new(door->server->base, on_run, door);
+	if (door->run_event == NULL || door->more_event == NULL ||
+	    event_add(door->run_event, NULL) != 0)
 		return -ENOMEM;
 	return 0;
 }
