@@ -7,7 +7,7 @@
  * a socket: everything it uses was inherited.
  *
  *     main.c     descriptors in, door shut, loop, drain
- *     route.c    who may come in, and to which server
+ *     route.c    who may come in, and to which server; turn.c whose turn it is
  *     store.c    the stream to the store; registry.c what it told, records.c
  *                and reader.c how it is taken in; quota.c what is spent
  *     front.h    the client-facing half of MCP
@@ -25,6 +25,7 @@
 struct front;
 struct registry;
 struct store;
+struct turns;
 
 struct gateway {
 	const struct wire_plan *plan; /* mapped, read-only: as it started */
@@ -34,6 +35,7 @@ struct gateway {
 	struct registry *registry; /* registry.c's */
 	struct store *store; /* store.c's */
 	struct metrics *metrics; /* metrics.c's */
+	struct turns *turns; /* turn.c's */
 	struct front *front; /* front.c's: sessions, streams, asks */
 	struct wire_plan settings; /* as configured now: hosts, origins … */
 	struct wire_sessions sessions; /* the same */

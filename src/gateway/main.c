@@ -26,6 +26,7 @@
 #include "gateway/plan.h"
 #include "gateway/route.h"
 #include "gateway/store.h"
+#include "gateway/turn.h"
 #include "wire/wire.h"
 
 #define BODY_MAX (4u << 20)
@@ -223,6 +224,8 @@ state_start(struct gateway *gateway, struct err *err)
 	if (r == 0)
 		r = metrics_start(gateway);
 	if (r == 0)
+		r = turn_start(gateway);
+	if (r == 0)
 		r = front_start(gateway);
 	return r == 0 ? 0 : err_set(err, r, "out of memory");
 }
@@ -321,10 +324,10 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 		log_line(LOG_WARN, 0,
 		    "%u requests were cut: they did not end in %d s", pending,
 		    DRAIN_MS / 1000);
+		store_last_words(drain->gateway);
 		_exit(0); /* the kernel takes everything back at once */
 	}
 	event_base_loopbreak(drain->gateway->base);
-		store_last_words(drain->gateway);
 }
 
 static void
@@ -389,6 +392,7 @@ gateway_stop(struct gateway *gateway)
 	gateway->http = http_server_free(gateway->http);
 	gateway->pool = pool_free(gateway->pool);
 	front_stop(gateway);
+	turn_stop(gateway);
 	metrics_stop(gateway);
 	store_stop(gateway);
 	registry_stop(gateway);

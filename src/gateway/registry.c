@@ -134,6 +134,7 @@ registry_tenant_add(struct registry *registry, uint32_t id)
 		return NULL;
 	tenant->record.id = id;
 	tenant->users = 1;
+	TAILQ_INIT(&tenant->waiting);
 	if (sorted_add(&registry->tenants, &id, tenant) != 0) {
 		free(tenant);
 		return NULL;

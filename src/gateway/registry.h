@@ -10,11 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/err.h"
 #include "pool/pool.h"
 #include "wire/registry.h"
 
+struct arrival;
 struct gateway;
 struct upstream;
 
@@ -37,6 +39,11 @@ struct tenant {
 	struct meter meter;
 	uint32_t n_sessions; /* session.c's count */
 	uint32_t share; /* calls at once, so that others find cells; 0: all */
+	/* turn.c's: its requests that wait, its place among those who have
+	 * some, and when it was last served. */
+	TAILQ_HEAD(, arrival) waiting;
+	TAILQ_ENTRY(tenant) in_turn;
+	uint64_t turn;
 	bool gone;
 	unsigned epoch; /* the snapshot that it was last in */
 	unsigned users; /* principals, servers, and who holds one */

@@ -15,6 +15,7 @@
 #include "base/auto.h"
 #include "gateway/log.h"
 #include "gateway/route.h"
+#include "gateway/turn.h"
 #include "http/guard.h"
 #include "json/out.h"
 
@@ -301,6 +302,7 @@ arrival_new(struct gateway *gateway, struct http_request *request)
 	if (arrival == NULL)
 		return NULL;
 	arrival->gateway = gateway;
+	arrival->request = request;
 	arrival->id = ++gateway->next_request;
 	arrival->began_us = now_us();
 	http_request_note_set(request, arrival);
@@ -369,18 +371,25 @@ arrival_stands(struct arrival *arrival, struct http_request *request)
 	return guard_scope(arrival, request);
 }
 
+void
+route_serve(struct arrival *arrival)
+{
+	if (!arrival_stands(arrival, arrival->request))
+		return;
+	if (arrival->place == PLACE_ADMIN)
+		admin_request(arrival, arrival->request);
+	else
+		endpoint_enter(arrival, arrival->request);
+}
+
 static void
 on_request(void *arg, struct http_request *request)
 {
 	struct arrival *arrival = http_request_note(request);
 
 	(void)arg;
-	if (!arrival_stands(arrival, request))
-		return;
-	if (arrival->place == PLACE_ADMIN)
-		admin_request(arrival, request);
-	else
-		endpoint_enter(arrival, request);
+	if (turn_take(arrival))
+		route_serve(arrival);
 }
 
 /* One line a request; what went wrong here is told to everybody. */
@@ -427,6 +436,7 @@ on_over(void *arg, struct http_request *request)
 	struct arrival *arrival = http_request_note(request);
 
 	(void)arg;
+	turn_leave(arrival);
 	principal_unref(arrival->principal);
 	server_unref(arrival->server);
 	free(arrival);

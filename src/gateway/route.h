@@ -24,13 +24,19 @@ enum listener {
 
 struct arrival {
 	struct gateway *gateway;
+	struct http_request *request;
 	struct principal *principal; /* held; NULL: it came with no token */
 	struct server *server; /* held; NULL: the aggregate, or none */
 	enum place place;
 	const char *rest; /* of the target: behind /admin, /mcp, /s/NAME */
 	uint64_t id; /* in the log, and X-Request-Id */
 	uint64_t began_us;
+	TAILQ_ENTRY(arrival) in_turn; /* turn.c's, while it waits */
+	bool is_waiting;
 };
+
+/* Its turn has come: all of its body is here. */
+void route_serve(struct arrival *arrival);
 
 /* Exactly this path, whatever the query. */
 bool route_is_path(const char *target, const char *path);
