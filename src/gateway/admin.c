@@ -137,8 +137,7 @@ store_forward(const struct arrival *arrival, const struct visit *visit)
 	/* Not of the replica: that one does not open the store. */
 	http_bearer_hash(
 	    http_request_header(request, "Authorization"), admin.token_hash);
-	snprintf(admin.request, sizeof(admin.request), "%016llx",
-	    (unsigned long long)arrival->id);
+	log_id(admin.request, arrival->id);
 	snprintf(admin.path, sizeof(admin.path), "%s", arrival->rest);
 	snprintf(admin.method, sizeof(admin.method), "%.7s", method);
 	int r = question_make(&question, visit);

@@ -34,15 +34,16 @@ send_json(const struct exchange *exchange, unsigned status, unsigned retry_s,
 		    "the answer was too large, or memory ran out");
 		return;
 	}
-	snprintf(retry, sizeof(retry), "%u", retry_s);
 	headers[n++] =
 	    (struct http_header){ "Content-Type", "application/json" };
 	headers[n++] = (struct http_header){ "Cache-Control", "no-store" };
 	if (exchange->session_text[0] != '\0')
 		headers[n++] = (struct http_header){ "Mcp-Session-Id",
 			exchange->session_text };
-	if (retry_s > 0)
+	if (retry_s > 0) {
+		snprintf(retry, sizeof(retry), "%u", retry_s);
 		headers[n++] = (struct http_header){ "Retry-After", retry };
+	}
 	http_reply(visit->request, status, headers, n, json, len);
 }
 

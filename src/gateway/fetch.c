@@ -171,7 +171,7 @@ on_head(void *arg, const char *raw_json, size_t len)
 {
 	struct fetch *fetch = arg;
 	struct head head;
-	char id[17];
+	char id[LOG_ID_MAX];
 
 	if (fetch->visit.request == NULL || fetch->begun)
 		return;
@@ -181,8 +181,7 @@ on_head(void *arg, const char *raw_json, size_t len)
 	}
 	fetch->begun = true;
 	fetch->is_events = head_is_event_stream(&head);
-	snprintf(
-	    id, sizeof(id), "%016llx", (unsigned long long)fetch->visit.id);
+	log_id(id, fetch->visit.id);
 	head.headers[head.n_headers++] =
 	    (struct http_header){ "X-Request-Id", id };
 	if (fetch->is_events)

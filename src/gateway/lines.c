@@ -68,7 +68,9 @@ call_send(struct upstream_call *call)
 	const bool wants_progress =
 	    json_members_find(meta, &token, 1) == 0 && token.value.at != NULL;
 	call->id = ++link->last_id;
-	snprintf(ours, sizeof(ours), "%llu", (unsigned long long)call->id);
+	if (wants_progress)
+		snprintf(
+		    ours, sizeof(ours), "%llu", (unsigned long long)call->id);
 	lines_request_open(&out, call->id, call->method);
 	json_out_text(&out, ",\"params\":");
 	const int r = behind_params_write(

@@ -216,6 +216,15 @@ log_level_name(enum log_level level)
 	return level_names[level];
 }
 
+/* Several times a request: without printf. */
+void
+log_id(char text[LOG_ID_MAX], uint64_t request)
+{
+	for (size_t i = 0; i < LOG_ID_MAX - 1; i++)
+		text[i] = "0123456789abcdef"[request >> (60 - 4 * i) & 0xf];
+	text[LOG_ID_MAX - 1] = '\0';
+}
+
 void
 log_time(char text[LOG_TIME_MAX])
 {

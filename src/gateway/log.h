@@ -46,5 +46,9 @@ void log_tool(enum log_level level, uint64_t request, const char *server,
 
 const char *log_level_name(enum log_level level);
 
+#define LOG_ID_MAX 17
+/* A request as it is called everywhere: 16 hexadecimal digits. */
+void log_id(char text[LOG_ID_MAX], uint64_t request);
+
 #define LOG_TIME_MAX 64
 void log_time(char text[LOG_TIME_MAX]); /* now: 2026-01-02T03:04:05.678Z */

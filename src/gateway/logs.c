@@ -117,8 +117,7 @@ line_write(struct json_out *out, int level, uint64_t request,
 	json_out_text(out, "\",\"level\":\"");
 	json_out_text(out, log_level_name((enum log_level)level));
 	if (request != 0) {
-		snprintf(
-		    id, sizeof(id), "%016llx", (unsigned long long)request);
+		log_id(id, request);
 		json_out_text(out, "\",\"request\":\"");
 		json_out_text(out, id);
 	}

@@ -297,7 +297,7 @@ static struct arrival *
 arrival_new(struct gateway *gateway, struct http_request *request)
 {
 	struct arrival *arrival = calloc(1, sizeof(*arrival));
-	char id[17];
+	char id[LOG_ID_MAX];
 
 	if (arrival == NULL)
 		return NULL;
@@ -306,7 +306,7 @@ arrival_new(struct gateway *gateway, struct http_request *request)
 	arrival->id = ++gateway->next_request;
 	arrival->began_us = now_us();
 	http_request_note_set(request, arrival);
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)arrival->id);
+	log_id(id, arrival->id);
 	http_request_answer_with(request, "X-Request-Id", id);
 	return arrival;
 }

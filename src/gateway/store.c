@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -578,8 +577,7 @@ registry_audit(struct gateway *gateway, const struct principal *principal,
 	memcpy(audit.boot, store->boot, sizeof(audit.boot));
 
 	if (request != 0)
-		snprintf(audit.request, sizeof(audit.request), "%016" PRIx64,
-		    request);
+		log_id(audit.request, request);
 	snprintf(audit.action, sizeof(audit.action), "%s", action);
 	if (store->audit_bytes + size > STORE_AUDIT_MAX ||
 	    frame_say(store, &frame, &audit, sizeof(audit), json, len) != 0) {

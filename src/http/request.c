@@ -15,9 +15,18 @@
 #include "http/inner.h"
 
 /* Headers that must not come twice: two readers could choose differently. */
-static const char *const single_headers[] = { "Host", "Content-Length",
-	"Transfer-Encoding", "Content-Type", "Authorization", "Origin",
-	"MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id" };
+#define HEADER(name)                                                           \
+	{                                                                      \
+		name, sizeof(name) - 1                                         \
+	}
+static const struct {
+	const char *name;
+	size_t len;
+} single_headers[] = { HEADER("Host"), HEADER("Content-Length"),
+	HEADER("Transfer-Encoding"), HEADER("Content-Type"),
+	HEADER("Authorization"), HEADER("Origin"),
+	HEADER("MCP-Protocol-Version"), HEADER("Mcp-Method"),
+	HEADER("Mcp-Name"), HEADER("Mcp-Session-Id") };
 
 static const struct http_header json_type[] = {
 	{ "Content-Type", "application/json" },
@@ -147,7 +156,8 @@ head_note(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len,
 	    !http_header_value_is_safe(value))
 		facts->unsafe = true;
 	for (size_t i = 0; i < ARRAY_LEN(single_headers); i++) {
-		if (strcasecmp(name, single_headers[i]) != 0)
+		if (name_len != single_headers[i].len ||
+		    strcasecmp(name, single_headers[i].name) != 0)
 			continue;
 		facts->seen[i]++;
 		facts->values[i] = value;
