@@ -148,16 +148,20 @@ describe('what it asks', () => {
 describe('what it says besides', () => {
   // First, since a link may say only so much in a second.
   test('cannot break a line of a stream or of the log', async () => {
-    const poison = 'x\r\n\r\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\nid: 1\n\u001b[2J\u2028';
+    const poison = 'x\r\n\r\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\nid: 1\n\u001b[2J';
     act = (message, say) => {
       if (!calls(message)) return undefined;
       say({ jsonrpc: '2.0', method: 'notifications/message',
         params: { level: 'error', data: poison } });
+      say({ jsonrpc: '2.0', method: 'notifications/progress', params: {
+        progressToken: message.params._meta.progressToken, progress: 1, message: poison } });
       return { content: [{ type: 'text', text: poison }], isError: true };
     };
     const session = await open();
     const done = await session.request('tools/call',
       { name: 'do', arguments: {}, _meta: { progressToken: 'p' } });
+    assert.deepEqual(done.before.map(({ params }) => params.message ?? params.data)
+      .filter((one, i, all) => all.indexOf(one) === i), [poison]);
     assert.equal(said(done), poison);
     assert.ok(host.log.every((line) => !/[\0-\x08\x0b-\x1f\x7f]/.test(line)));
   });
