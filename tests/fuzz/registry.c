@@ -90,7 +90,7 @@ on_frame(void *arg, const struct wire_frame *frame, const uint8_t *payload)
 {
 	struct err err = { 0 };
 
-	if (frame->type == WIRE_STORE_REPLY)
+	if (frame->type == WIRE_STORE_REPLY || frame->type == WIRE_STORE_KEPT)
 		return 0;
 	const int r = registry_apply(
 	    arg, (enum wire_store_frame)frame->type, payload, &err);
