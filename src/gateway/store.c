@@ -501,9 +501,12 @@ store_session_end(struct gateway *gateway, const struct wire_ended *ended)
 {
 	const struct wire_frame frame = { .type = WIRE_STORE_ENDED };
 
+	const struct run *out = &gateway->store->out;
+
 	/* While it is away there is nothing to say: what the next snapshot
-	 * does not hold is told then. */
-	if (gateway->store->fd >= 0)
+	 * does not hold is told then. So is what one that does not read has no
+	 * room for. */
+	if (gateway->store->fd >= 0 && out->end - out->start < KEEP_MAX)
 		(void)frame_say(
 		    gateway->store, &frame, ended, sizeof(*ended), NULL, 0);
 }
