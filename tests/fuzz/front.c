@@ -566,12 +566,24 @@ time_pass(struct input *input)
 	listen_flush(gateway.front);
 }
 
+/* The gateway ends, and another begins with the same key. */
+static void
+begin_anew(void)
+{
+	while (n_requests > 0)
+		request_leave(0);
+	front_stop(&gateway);
+	if (front_start(&gateway) != 0)
+		abort();
+	gateway.front->started++;
+}
+
 static void
 world_turn(struct input *input)
 {
 	const unsigned who = take(input, 4);
 
-	switch (take(input, 4)) {
+	switch (take(input, 5)) {
 	case 0:
 		servers[1].record.state ^=
 		    WIRE_STATE_APPROVED ^ WIRE_STATE_DENIED;
@@ -585,6 +597,9 @@ world_turn(struct input *input)
 		principals[who].gone = true;
 		front_principal_changed(&gateway, &principals[who]);
 		principals[who].gone = false;
+		break;
+	case 3:
+		begin_anew();
 		break;
 	default:
 		front_drain(&gateway);
