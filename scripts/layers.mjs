@@ -146,7 +146,7 @@ function checkSources() {
       complain(join(src, folder), 1, 'a folder that no layer names');
       continue;
     }
-    const files = readdirSync(join(src, folder))
+    const files = readdirSync(join(src, folder), { recursive: true })
       .filter((name) => /\.(c|cc|h|def)$/.test(name));
     for (const name of files) {
       const file = join(src, folder, name);

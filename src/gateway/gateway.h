@@ -10,13 +10,12 @@
  *     route.c    who may come in, and to which server; turn.c whose turn it is
  *     store.c    the stream to the store; registry.c what it told, records.c
  *                and reader.c how it is taken in; quota.c what is spent
- *     front.h    the client-facing half of MCP
- *     upstream.h the servers behind it, catalog.h what they offer
- *     fetch.c    the request as it is, for Workers-style bundles
+ *     front/     the client-facing half of MCP (front.h)
+ *     behind/    the servers (upstream.h), what they offer (catalog.h)
  *     admin.c    /admin; runtime.c, logs.c, metrics.c what is told of it all
  */
 
-#include "gateway/catalog.h"
+#include "gateway/behind/catalog.h"
 #include "http/server.h"
 #include "mcp/result.h"
 #include "pool/pool.h"

@@ -14,7 +14,7 @@
 
 #include "fuzz.h"
 
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 #include "gateway/log.h"
 static int
 say_nothing(const char *format, ...) __attribute__((format(printf, 1, 2)));

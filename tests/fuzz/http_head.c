@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "fuzz.h"
-#include "gateway/head.h"
+#include "gateway/behind/head.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 

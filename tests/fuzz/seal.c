@@ -11,7 +11,7 @@
 
 #include "base/auto.h"
 #include "fuzz.h"
-#include "gateway/seal.h"
+#include "gateway/front/seal.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 

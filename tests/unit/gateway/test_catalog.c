@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "behind_fake.h"
 
-#include "gateway/catalog.h"
+#include "gateway/behind/catalog.h"
 
 static const struct upstream_answer *failed;
 static bool needed;

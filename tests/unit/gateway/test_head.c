@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "gateway/head.h"
+#include "gateway/behind/head.h"
 
 static struct head head;
 

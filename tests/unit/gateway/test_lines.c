@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "behind_fake.h"
 
-#include "gateway/behind.h"
+#include "gateway/behind/behind.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
 
 #include <sodium.h>
 
-#include "gateway/seal.h"
+#include "gateway/front/seal.h"
 
 static const uint8_t key[SEAL_KEY_BYTES] = { 1, 2, 3 };
 static const uint8_t other_key[SEAL_KEY_BYTES] = { 1, 2, 4 };

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 #include "mcp/param.h"
 
 /* How long a client may keep what it was told, and with whom it may share it:

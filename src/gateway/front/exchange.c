@@ -15,7 +15,7 @@
 #include <strings.h>
 
 #include "base/auto.h"
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 #include "gateway/log.h"
 #include "http/guard.h"
 

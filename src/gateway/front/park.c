@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 #include "json/edit.h"
 
 static struct json_span

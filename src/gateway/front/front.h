@@ -25,7 +25,7 @@
 #include <sys/queue.h>
 
 #include "gateway/gateway.h"
-#include "gateway/seal.h"
+#include "gateway/front/seal.h"
 #include "mcp/client.h"
 #include "mcp/method.h"
 

@@ -3,7 +3,7 @@
 #include <strings.h>
 
 #include "base/auto.h"
-#include "gateway/head.h"
+#include "gateway/behind/head.h"
 #include "http/guard.h"
 #include "json/json.h"
 

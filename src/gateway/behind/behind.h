@@ -16,7 +16,7 @@
 #include <event2/event.h>
 
 #include "gateway/gateway.h"
-#include "gateway/upstream.h"
+#include "gateway/behind/upstream.h"
 
 #define BEHIND_METHOD_MAX 64 /* with the NUL */
 #define BEHIND_NOTES_MAX 10000 /* of one call; more are dropped */

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "gateway/behind.h"
+#include "gateway/behind/behind.h"
 #include "gateway/log.h"
 #include "json/edit.h"
 

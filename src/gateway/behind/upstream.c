@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/behind.h"
+#include "gateway/behind/behind.h"
 #include "gateway/log.h"
 
 /* This process's servers that were ever needed. */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 
 struct json_span
 call_param(const struct call *call, const char *name)

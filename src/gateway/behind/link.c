@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/auto.h"
-#include "gateway/link.h"
+#include "gateway/behind/link.h"
 #include "gateway/log.h"
 
 #define START_MS 30000

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/behind.h"
+#include "gateway/behind/behind.h"
 #include "gateway/log.h"
 
 #define PAGES_MAX 100

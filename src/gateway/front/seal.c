@@ -6,7 +6,7 @@
  * and tells as little.
  */
 
-#include "gateway/seal.h"
+#include "gateway/front/seal.h"
 
 #include <errno.h>
 #include <sodium.h>

@@ -14,7 +14,7 @@
 
 #include "base/auto.h"
 #include "gateway/gateway.h"
-#include "gateway/head.h"
+#include "gateway/behind/head.h"
 #include "gateway/log.h"
 #include "gateway/route.h"
 #include "mcp/result.h"

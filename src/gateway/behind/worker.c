@@ -14,8 +14,8 @@
 #include <strings.h>
 
 #include "base/auto.h"
-#include "gateway/behind.h"
-#include "gateway/head.h"
+#include "gateway/behind/behind.h"
+#include "gateway/behind/head.h"
 #include "gateway/log.h"
 #include "mcp/param.h"
 #include "mcp/stream.h"

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/link.h"
+#include "gateway/behind/link.h"
 #include "gateway/log.h"
 
 #define BATCH_MAX 64

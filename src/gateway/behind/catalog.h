@@ -11,7 +11,7 @@
  * The pure part (names, URIs, rewriting of results) is mcp/names.h.
  */
 
-#include "gateway/upstream.h"
+#include "gateway/behind/upstream.h"
 #include "json/out.h"
 
 struct endpoint {

@@ -7,7 +7,7 @@
  * they mean. A link that dies while it is being read is freed after that.
  */
 
-#include "gateway/behind.h"
+#include "gateway/behind/behind.h"
 #include "mcp/stream.h"
 
 #define LINK_LINE_MAX (16u << 20) /* a message; result_bytes if that is less */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/link.h"
+#include "gateway/behind/link.h"
 #include "gateway/log.h"
 
 #define PROBE_MS 5000

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "gateway/front.h"
+#include "gateway/front/front.h"
 #include "gateway/log.h"
 
 #define RETRY_MS "1000" /* when a client may come back */
