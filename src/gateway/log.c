@@ -170,7 +170,7 @@ text_calm(char *text)
 	}
 }
 
-static void
+static void __attribute__((format(printf, 4, 0)))
 say(enum log_level level, uint64_t request, const struct log_fields *fields,
     const char *format, va_list args)
 {

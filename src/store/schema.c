@@ -81,8 +81,8 @@ static const char *const steps[] = {
 	" INSERT INTO past VALUES ('tenant', old.id, old.name); END;",
 
 	/* Up to where the gateway's audit is in ours. */
-	"CREATE TABLE heard (one INTEGER PRIMARY KEY CHECK (one = 1),"
-	" boot BLOB NOT NULL, sequence INTEGER NOT NULL) STRICT;",
+	("CREATE TABLE heard (one INTEGER PRIMARY KEY CHECK (one = 1),"
+	 " boot BLOB NOT NULL, sequence INTEGER NOT NULL) STRICT;"),
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);
