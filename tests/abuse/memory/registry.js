@@ -1,5 +1,5 @@
 // The table of symbols that the whole realm shares.
 // expect: memory
 function run() {
-  for (let i = 0; ; i++) Symbol.for('x'.repeat(100_000) + i);
+  for (let i = 0; ; i++) Symbol.for('x'.repeat(2_000_000) + i);
 }
