@@ -48,6 +48,16 @@ mcp_surface_new(struct mcp_surface **surfacep)
 	return 0;
 }
 
+static void
+uis_free(struct mcp_surface *surface)
+{
+	for (size_t i = 0; i < surface->n_uis; i++)
+		free(surface->uis[i]);
+	free(surface->uis);
+	surface->uis = NULL;
+	surface->n_uis = 0;
+}
+
 struct mcp_surface *
 mcp_surface_free(struct mcp_surface *surface)
 {
@@ -60,6 +70,7 @@ mcp_surface_free(struct mcp_surface *surface)
 		free(elements->items);
 		free(elements->by_name);
 	}
+	uis_free(surface);
 	for (size_t i = 0; i < surface->n_texts; i++)
 		free(surface->texts[i]);
 	free(surface->texts);
@@ -248,6 +259,62 @@ list_single_out(struct mcp_surface *surface, enum mcp_list list)
 	return n_dropped;
 }
 
+static int
+ui_keep(struct mcp_surface *surface, struct json_span uri)
+{
+	char text[MCP_URI_MAX + 1];
+
+	if (json_string_copy(uri, text, sizeof(text), NULL) != 0)
+		return 0; /* nor can it be asked for */
+	char *copy = strdup(text);
+	if (copy == NULL)
+		return -ENOMEM;
+	surface->uis[surface->n_uis++] = copy;
+	return 0;
+}
+
+static int
+tool_uis_keep(struct mcp_surface *surface, struct json_span tool)
+{
+	struct json_want meta = { .name = "_meta" };
+	struct json_want members[] = { { .name = "ui" },
+		{ .name = "ui/resourceUri" } };
+	struct json_want uri = { .name = "resourceUri" };
+
+	if (json_members_find(tool, &meta, 1) != 0 ||
+	    json_members_find(meta.value, members, ARRAY_LEN(members)) != 0)
+		return 0;
+	int r = ui_keep(surface, members[1].value);
+	if (r == 0 && json_members_find(members[0].value, &uri, 1) == 0)
+		r = ui_keep(surface, uri.value);
+	return r;
+}
+
+static int
+compare_uis(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(*x, *y);
+}
+
+/* Looked up with each ui:// that is read, so not searched for in all tools. */
+static int
+uis_keep(struct mcp_surface *surface)
+{
+	const struct mcp_elements *tools = &surface->lists[MCP_TOOLS];
+	int r = 0;
+
+	uis_free(surface);
+	surface->uis = calloc(2 * tools->n + 1, sizeof(*surface->uis));
+	if (surface->uis == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < tools->n; i++)
+		r = tool_uis_keep(surface, tools->items[i].json);
+	qsort(surface->uis, surface->n_uis, sizeof(*surface->uis), compare_uis);
+	return r;
+}
+
 int
 mcp_surface_finish(struct mcp_surface *surface)
 {
@@ -258,7 +325,7 @@ mcp_surface_finish(struct mcp_surface *surface)
 		if (r != 0)
 			return r;
 	}
-	return 0;
+	return uis_keep(surface);
 }
 
 static int
@@ -297,6 +364,18 @@ bool
 mcp_surface_has_tool(const struct mcp_surface *surface, struct json_span name)
 {
 	return mcp_surface_find_raw(surface, MCP_TOOLS, name) != NULL;
+}
+
+bool
+mcp_surface_has_ui(const struct mcp_surface *surface, struct json_span uri)
+{
+	char text[MCP_URI_MAX + 1];
+	const char *key = text;
+
+	return surface->n_uis > 0 &&
+	    json_string_copy(uri, text, sizeof(text), NULL) == 0 &&
+	    bsearch(&key, surface->uis, surface->n_uis, sizeof(*surface->uis),
+		compare_uis) != NULL;
 }
 
 static bool

@@ -60,6 +60,9 @@ struct mcp_surface {
 	struct json_span capabilities; /* an object */
 	bool completions; /* declared: some prompt or template completes */
 	struct mcp_elements lists[MCP_N_LISTS];
+	char **uis; /* owned, sorted; after finish: URIs that its tools name as
+		       their UI, decoded; two of a tool at most */
+	size_t n_uis;
 	size_t n_dropped;
 	char dropped[256]; /* why the first was */
 	char **texts; /* owned; all spans lie in these */
@@ -111,6 +114,11 @@ mcp_surface_find_raw(const struct mcp_surface *surface, enum mcp_list list,
 /* Whether it has the tool that this JSON string names. */
 bool
 mcp_surface_has_tool(const struct mcp_surface *surface, struct json_span name);
+
+/* Whether one of its tools names this URI (a JSON string) as its UI:
+ * _meta.ui.resourceUri, or _meta["ui/resourceUri"] as older ones do. */
+bool
+mcp_surface_has_ui(const struct mcp_surface *surface, struct json_span uri);
 
 /* Whether two lists are the same, byte for byte and in this order. */
 bool mcp_surface_list_equals(const struct mcp_surface *a,

@@ -573,7 +573,8 @@ joined_find(struct gateway *gateway, const struct endpoint *endpoint,
 					  : CATALOG_E_UNKNOWN;
 }
 
-/* A ui:// URI: whoever lists it. */
+/* A ui:// URI: the server whose tool names it as its UI, which need not list
+ * it; if there is none, whoever lists it. */
 static int
 kept_find(struct gateway *gateway, const struct endpoint *endpoint,
     const struct client *client, enum mcp_list list, struct json_span uri,
@@ -581,22 +582,27 @@ kept_find(struct gateway *gateway, const struct endpoint *endpoint,
 {
 	const struct mcp_element *found = NULL;
 	struct server *server = NULL, *owner = NULL;
+	bool is_named = false, is_ambiguous = false;
 
 	while (
 	    (server = next_server(gateway, endpoint, client, server)) != NULL) {
 		const struct mcp_surface *surface =
 		    upstream_surface_known(server);
-		const struct mcp_element *element = surface == NULL
-		    ? NULL
-		    : mcp_surface_find_raw(surface, list, uri);
-		if (element == NULL)
+		if (surface == NULL)
 			continue;
-		if (found != NULL)
-			return CATALOG_E_AMBIGUOUS;
+		const struct mcp_element *element =
+		    mcp_surface_find_raw(surface, list, uri);
+		const bool names = mcp_surface_has_ui(surface, uri);
+		if ((element == NULL && !names) || (is_named && !names))
+			continue;
+		is_ambiguous = owner != NULL && names == is_named;
+		is_named = names;
 		found = element;
 		owner = server;
 	}
-	return found == NULL ? CATALOG_E_UNKNOWN
+	if (is_ambiguous)
+		return CATALOG_E_AMBIGUOUS;
+	return owner == NULL ? CATALOG_E_UNKNOWN
 			     : entry_set(entry, owner, found, uri);
 }
 

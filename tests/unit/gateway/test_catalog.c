@@ -185,6 +185,51 @@ finds_nothing_else(void **state)
 	    find(&one, CATALOG_TOOLS, "\"alpha__t\""), CATALOG_E_UNKNOWN);
 }
 
+/* Whoever else lists it must not be read in its place. */
+static void
+reads_a_ui_from_whose_tool_names_it(void **state)
+{
+	static const struct {
+		const char *tools, *resources;
+	} offers[] = {
+		{ "{\"name\":\"t\",\"inputSchema\":{},\"_meta\":{\"ui\":"
+		  "{\"resourceUri\":\"ui:\\/\\/x\"}}},"
+		  "{\"name\":\"v\",\"inputSchema\":{},\"_meta\":{\"ui\":"
+		  "{\"resourceUri\":\"ui://z\"}}}",
+		    "" },
+		{ "{\"name\":\"t\",\"inputSchema\":{},\"_meta\":{"
+		  "\"ui/resourceUri\":\"ui://y\"}}",
+		    "{\"uri\":\"ui://x\",\"name\":\"x\"},"
+		    "{\"uri\":\"ui://y\",\"name\":\"y\"},"
+		    "{\"uri\":\"ui://w\",\"name\":\"w\"}" },
+		{ "{\"name\":\"t\",\"inputSchema\":{},\"_meta\":{\"ui\":"
+		  "{\"resourceUri\":\"ui://z\"}}}",
+		    "{\"uri\":\"ui://x\",\"name\":\"x\"},"
+		    "{\"uri\":\"ui://z\",\"name\":\"z\"}" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(offers); i++) {
+		const struct endpoint own = { &fake_tenant, &fake_servers[i] };
+		need(&own);
+		serve(i, offers[i].tools, offers[i].resources);
+		fake_until(&needed);
+	}
+	assert_int_equal(find(&all, CATALOG_RESOURCES, "\"ui://x\""), 0);
+	assert_ptr_equal(entry.server, &fake_servers[0]);
+	assert_null(entry.element.at);
+	free(entry.inner);
+	assert_int_equal(find(&all, CATALOG_RESOURCES, "\"ui://y\""), 0);
+	assert_ptr_equal(entry.server, &fake_servers[1]);
+	assert_non_null(entry.element.at);
+	free(entry.inner);
+	assert_int_equal(find(&all, CATALOG_RESOURCES, "\"ui://w\""), 0);
+	assert_ptr_equal(entry.server, &fake_servers[1]);
+	free(entry.inner);
+	assert_int_equal(
+	    find(&all, CATALOG_RESOURCES, "\"ui://z\""), CATALOG_E_AMBIGUOUS);
+}
+
 static void
 puts_names_back(void **state)
 {
@@ -267,6 +312,7 @@ main(void)
 		T(lists_all_servers_with_their_names),
 		T(finds_what_it_lists),
 		T(finds_nothing_else),
+		T(reads_a_ui_from_whose_tool_names_it),
 		T(puts_names_back),
 		T(goes_on_without_a_slow_server),
 		T(fails_with_a_single_server),
