@@ -19,18 +19,36 @@
 #include "gateway/log.h"
 
 #define BATCH_MAX 64
+#define CALL_MAX_MS (3600u * 1000u) /* with its progress and asks, as cells */
 #define ASKS_MS 10 /* for asks to come together */
+
+static uint64_t
+wall_ms(const struct upstream_call *call)
+{
+	return call->upstream->server->record.launch.limits.wall_ns / 1000000;
+}
+
+/* All that is left to the call, however often its clock starts anew. */
+static uint64_t
+left_ms(const struct upstream_call *call)
+{
+	const uint64_t passed = behind_now_ms() - call->sent_ms;
+	const uint64_t max =
+	    wall_ms(call) > CALL_MAX_MS ? wall_ms(call) : CALL_MAX_MS;
+
+	return passed < max ? max - passed : 0;
+}
 
 static void
 clock_start(struct upstream_call *call)
 {
-	const uint64_t wall_ns =
-	    call->upstream->server->record.launch.limits.wall_ns;
-	const struct timeval wall = { (time_t)(wall_ns / 1000000000),
-		(suseconds_t)(wall_ns % 1000000000 / 1000) };
+	const uint64_t left = left_ms(call);
+	const uint64_t ms = wall_ms(call) < left ? wall_ms(call) : left;
+	const struct timeval delay = { (time_t)(ms / 1000),
+		(suseconds_t)(ms % 1000 * 1000) };
 
-	if (wall_ns > 0 && !call->wants_wait)
-		evtimer_add(call->begin, &wall);
+	if (wall_ms(call) > 0 && !call->wants_wait)
+		evtimer_add(call->begin, &delay);
 }
 
 static void
@@ -218,25 +236,39 @@ call_wait(struct upstream_call *call)
 		call->ops->wait(call->arg);
 }
 
+static bool
+has_open_asks(const struct upstream_call *call)
+{
+	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
+		if (call->asks[i].open)
+			return true;
+	return false;
+}
+
 static void
 lines_expire(struct upstream_call *call)
 {
+	const bool is_over = left_ms(call) == 0;
+
 	if (call->wants_wait) {
 		call_wait(call);
 		return;
 	}
-	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
-		if (call->asks[i].open) { /* the client's patience counts */
-			clock_start(call);
-			return;
-		}
+	if (!is_over &&
+	    has_open_asks(call)) { /* the client's patience counts */
+		clock_start(call);
+		return;
+	}
 	lines_drop(call, "the call took too long");
 	behind_call_error(call, 0, MCP_INTERNAL_ERROR,
-	    "timeout: the server did not answer %s within %llu s (wall_ms)",
+	    is_over ? "timeout: the server did not answer %s within %llu s, "
+		      "with all its progress and questions"
+		    : "timeout: the server did not answer %s within %llu s "
+		      "(wall_ms)",
 	    call->method,
-	    (unsigned long long)
-		    call->upstream->server->record.launch.limits.wall_ns /
-		1000000000);
+	    (unsigned long long)(is_over ? behind_now_ms() - call->sent_ms
+					 : wall_ms(call)) /
+		1000);
 }
 
 static int
@@ -356,12 +388,7 @@ response_take(struct link *link, struct json_span value,
 static bool
 is_waiting(const struct upstream_call *call)
 {
-	if (call->wants_wait)
-		return false;
-	for (size_t i = 0; i < BEHIND_ASKS_MAX; i++)
-		if (call->asks[i].open)
-			return true;
-	return false;
+	return !call->wants_wait && has_open_asks(call);
 }
 
 static bool

@@ -482,6 +482,29 @@ gives_progress_to_the_call_that_it_is_of(void **state)
 }
 
 static void
+bounds_a_call_however_much_progress_it_tells_of(void **state)
+{
+	struct upstream_call *call;
+
+	(void)state;
+	fake_servers[0].record.launch.limits.wall_ns = UINT64_C(60000000000);
+	start_legacy();
+	call = fake_call(0, 0, "tools/call",
+	    "{\"name\":\"t\",\"_meta\":{\"progressToken\":1}}", &answer);
+	const uint64_t id = id_of(fake_read(0));
+	static const char progress[] =
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\","
+	    "\"params\":{\"progressToken\":%llu,\"progress\":1}}";
+	says(0, progress, id);
+	assert_int_equal(answer.n_notes, 1);
+	assert_false(answer.is_done);
+	call->sent_ms -= 3600u * 1000u; /* an hour has passed */
+	says(0, progress, id);
+	fake_until(&answer.is_done);
+	assert_non_null(strstr(answer.value, "within 3600 s"));
+}
+
+static void
 bounds_a_flood_of_notifications(void **state)
 {
 	(void)state;
@@ -834,6 +857,7 @@ main(void)
 		T(tells_nobody_of_logs_on_a_link_of_all),
 		T(bounds_logs_of_no_call),
 		T(gives_progress_to_the_call_that_it_is_of),
+		T(bounds_a_call_however_much_progress_it_tells_of),
 		T(bounds_a_flood_of_notifications),
 		T(cancels_ahead_of_what_is_queued),
 		T(says_that_the_server_ended),
