@@ -282,6 +282,13 @@ limit_write(const char *folder, size_t i, int version, uint64_t value)
 	return file_write(path, text);
 }
 
+/* A tenant may be called as a file of the group is: "tasks". */
+static void
+folder_set(char folder[PATH_MAX], const struct place *place, const char *tenant)
+{
+	path_set(folder, "%s/t-%s", place->base, tenant);
+}
+
 void
 cgroup_set(struct cgroup *cgroup, const char *tenant,
     const struct cgroup_limits *limits)
@@ -295,7 +302,7 @@ cgroup_set(struct cgroup *cgroup, const char *tenant,
 		const struct place *place = &cgroup->places[i];
 		if (place->version == 0 || values[i] == 0)
 			continue;
-		path_set(folder, "%s/%s", place->base, tenant);
+		folder_set(folder, place, tenant);
 		if (access(folder, F_OK) == 0)
 			limit_write(folder, i, place->version, values[i]);
 	}
@@ -314,7 +321,7 @@ cgroup_put(struct cgroup *cgroup, const char *tenant,
 		const struct place *place = &cgroup->places[i];
 		if (place->version == 0)
 			continue;
-		path_set(folder, "%s/%s", place->base, tenant);
+		folder_set(folder, place, tenant);
 		int code = 0;
 		if (mkdir(folder, 0755) == 0 && values[i] != 0)
 			code =

@@ -276,13 +276,14 @@ test('a store that keeps ending ends nobody', async (t) => {
   assert.doesNotMatch(host.log, /giving up/);
 });
 
+// Whatever it is called: control groups have files of such names.
 test('a tenant has its own memory limit', async (t) => {
   const host = await Host.ready(t);
-  await host.ask('POST', '/admin/tenants', { name: 'acme', quota: { memory_bytes: 256 << 20 } });
-  await host.ask('POST', '/admin/servers?tenant=acme', tool('hello', 'one'));
-  await host.ask('POST', '/admin/servers/hello/approve?tenant=acme');
+  await host.ask('POST', '/admin/tenants', { name: 'cgroup.procs', quota: { memory_bytes: 256 << 20 } });
+  await host.ask('POST', '/admin/servers?tenant=cgroup.procs', tool('hello', 'one'));
+  await host.ask('POST', '/admin/servers/hello/approve?tenant=cgroup.procs');
   const { json } = await host.ask('POST', '/admin/tokens',
-    { name: 'a', scopes: ['read', 'call'], tenant: 'acme' });
+    { name: 'a', scopes: ['read', 'call'], tenant: 'cgroup.procs' });
   const response = await fetch(`${host.url}/s/hello/mcp`, { method: 'POST',
     headers: { authorization: `Bearer ${json.token}`, 'content-type': 'application/json',
       accept: 'application/json, text/event-stream' },
@@ -292,10 +293,10 @@ test('a tenant has its own memory limit', async (t) => {
   const own = readFileSync(`/proc/${host.messages[0].pid}/cgroup`, 'utf8')
     .match(/^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m)?.[1];
   const limit = own && join('/sys/fs/cgroup/memory', own,
-    `cordon.${host.messages[0].pid}`, 'acme/memory.limit_in_bytes');
+    `cordon.${host.messages[0].pid}`, 't-cgroup.procs/memory.limit_in_bytes');
   if (!limit || !existsSync(limit)) return t.skip('no v1 memory controller to look at');
   assert.equal(Number(readFileSync(limit)), 256 << 20);
-  await host.ask('PATCH', '/admin/tenants/acme', { quota: { memory_bytes: 512 << 20 } });
+  await host.ask('PATCH', '/admin/tenants/cgroup.procs', { quota: { memory_bytes: 512 << 20 } });
   await host.until('the new limit', () => Number(readFileSync(limit)) === 512 << 20);
 });
 
