@@ -177,8 +177,8 @@ quota_result_bytes(const struct principal *principal)
 #define TOOL(name) "{\"name\":\"" name "\",\"inputSchema\":{}}"
 
 static const char tools[] =
-    "[" TOOL("echo") "," TOOL("hang") "," TOOL("progress") "," TOOL("log") "," TOOL("ask") "," TOOL("ask2") "," TOOL(
-	"sample") "," TOOL("round") "," TOOL("modern") "," TOOL("flood") "," TOOL("change") "," TOOL("update") "," TOOL("big") "]";
+    "[" TOOL("echo") "," TOOL("hang") "," TOOL("progress") "," TOOL("log") "," TOOL("ask") "," TOOL("ask2") "," TOOL("sample") "," TOOL(
+	"round") "," TOOL("modern") "," TOOL("flood") "," TOOL("change") "," TOOL("restart") "," TOOL("update") "," TOOL("big") "]";
 
 int
 catalog_need(struct gateway *g, const struct endpoint *endpoint,
@@ -445,6 +445,13 @@ do_change(struct upstream_call *call)
 }
 
 static void
+do_restart(struct upstream_call *call)
+{
+	front_subscriptions_lost(&gateway, call->server);
+	end_text(call, "restarted");
+}
+
+static void
 do_update(struct upstream_call *call)
 {
 	front_resource_updated(&gateway, call->server, SPAN("\"test://r\""),
@@ -497,6 +504,8 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		do_modern(call);
 	else if (strcmp(call->tool, "flood") == 0)
 		do_flood(call);
+	else if (strcmp(call->tool, "restart") == 0)
+		do_restart(call);
 	else if (strcmp(call->tool, "change") == 0)
 		do_change(call);
 	else if (strcmp(call->tool, "update") == 0)
@@ -599,9 +608,8 @@ upstream_subscribe(struct gateway *g, struct server *server,
     const struct client *client, struct json_span uri, bool wanted)
 {
 	(void)g;
-	(void)client;
-	printf("subscribe %s %.*s %d\n", server->name, (int)uri.len, uri.at,
-	    wanted);
+	printf("subscribe %s %.*s %d %u\n", server->name, (int)uri.len, uri.at,
+	    wanted, client->can);
 }
 
 void

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { patience } from '../lib/paths.mjs';
+import { until } from '../lib/processes.mjs';
 import { Front, LEGACY, events } from './front-host.mjs';
 
 let front;
@@ -413,6 +414,32 @@ test('a session\'s GET stream: its own changes and updates', async () => {
   // Nothing of the other server's came to this one.
   const late = await other.next();
   assert.equal(late, null);
+});
+
+test('a subscription outlives who began it, and the server\'s links', async () => {
+  const one = await front.open();
+  const two = await front.open({ roots: {} });
+  const told = () => front.log.match(/subscribe one "test:\/\/r" .*/g)
+    .map((line) => line.slice('subscribe one "test://r" '.length)).slice(from);
+  const from = (front.log.match(/subscribe one "test:\/\/r" .*/g) ?? []).length;
+  const watch = (session) => front.post(
+    front.request('resources/subscribe', { uri: 'test://r' }), session);
+  const leave = (session) => front.http('/s/one/mcp',
+    { method: 'DELETE', headers: session });
+  await watch(one);
+  await watch(two);
+  assert.deepEqual(told(), ['1 0']);
+  await leave(one);
+  await until('the hand-over', () => told().length === 3);
+  const can = told()[2].slice(2);
+  assert.notEqual(can, '0');
+  assert.deepEqual(told(), ['1 0', '0 0', `1 ${can}`]);
+  await front.call('restart', two);
+  await until('the new subscription', () => told().length === 5);
+  assert.deepEqual(told().slice(3), [`0 ${can}`, `1 ${can}`]);
+  await leave(two);
+  await until('the end', () => told().length === 6);
+  assert.equal(told()[5], `0 ${can}`);
 });
 
 test('roots that changed are told upstream, with what the client can', async () => {

@@ -506,7 +506,6 @@ upstream_restart(struct gateway *gateway, struct server *server)
 				   "the call; call again";
 	struct upstream *upstream = server->upstream;
 
-	(void)gateway;
 	if (upstream == NULL)
 		return;
 	capture_end(upstream);
@@ -515,6 +514,7 @@ upstream_restart(struct gateway *gateway, struct server *server)
 	upstream->n_short = 0;
 	upstream->not_before_ms = 0;
 	waits_refuse(upstream, fate);
+	front_subscriptions_lost(gateway, server);
 }
 
 void
@@ -524,7 +524,6 @@ upstream_forget(struct gateway *gateway, struct server *server)
 				   "middle of the call";
 	struct upstream *upstream = server->upstream;
 
-	(void)gateway;
 	if (upstream == NULL)
 		return;
 	server->upstream = NULL;
@@ -532,6 +531,7 @@ upstream_forget(struct gateway *gateway, struct server *server)
 	calls_doom(upstream, fate);
 	lines_end(upstream, fate);
 	waits_refuse(upstream, fate);
+	front_subscriptions_lost(gateway, server);
 	upstream->gone = true;
 	upstream_settle(upstream);
 }

@@ -145,6 +145,9 @@ unsigned upstream_links(const struct server *server);
 /* Lists that changed, known anew already (upstream_surface_known). */
 void
 front_changed(struct gateway *gateway, struct server *server, unsigned what);
+/* Its links ended for good, and what was subscribed to by them. */
+void
+front_subscriptions_lost(struct gateway *gateway, const struct server *server);
 void front_resource_updated(struct gateway *gateway, struct server *server,
     struct json_span uri, struct json_span params);
 /* A log message (params of notifications/message) that belongs to no call; for

@@ -406,6 +406,7 @@ front_start(struct gateway *gateway)
 	TAILQ_INIT(&front->exchanges);
 	TAILQ_INIT(&front->calls);
 	TAILQ_INIT(&front->listeners);
+	TAILQ_INIT(&front->orphans);
 	front->tick = event_new(gateway->base, -1, EV_PERSIST, on_tick, front);
 	front->flush = event_new(gateway->base, -1, 0, on_flush, front);
 	gateway->front = front;

@@ -94,6 +94,7 @@ struct live {
 TAILQ_HEAD(exchange_list, exchange);
 TAILQ_HEAD(live_list, live);
 TAILQ_HEAD(listener_list, listener);
+TAILQ_HEAD(subject_list, subject);
 
 #define FRONT_BUCKETS 4096
 #define FRONT_GROUPS 256
@@ -115,6 +116,7 @@ struct front {
 	size_t kept_bytes;
 	struct listener_list listeners;
 	struct subject *subjects[FRONT_GROUPS];
+	struct subject_list orphans; /* no server was told of these */
 };
 
 uint64_t front_now_ms(void); /* monotonic */
@@ -351,14 +353,15 @@ struct listener *listen_session(
     struct front *front, struct live *live, const struct visit *visit);
 /* -ENOMEM; LISTEN_E_FULL. */
 #define LISTEN_E_FULL 1
-int listen_watch(struct listener *listener, const struct client *client,
-    struct server *server, const char *inner);
-void listen_unwatch(struct listener *listener, const struct client *client,
-    struct server *server, const char *inner);
+int listen_watch(
+    struct listener *listener, struct server *server, const char *inner);
+void listen_unwatch(
+    struct listener *listener, struct server *server, const char *inner);
 struct listener *listen_free(struct listener *listener);
 /* Watches nothing. */
 bool listen_is_idle(const struct listener *listener);
 /* All lists may be others for this principal. */
 void listen_changed(struct front *front, const struct principal *principal);
+/* What changed is told; subscriptions without a link find one. */
 void listen_flush(struct front *front);
 void listen_stop(struct front *front);

@@ -33,6 +33,11 @@ struct subject {
 	struct subject *next; /* in its bucket */
 	struct server *server; /* held */
 	struct watch_list watches;
+	TAILQ_ENTRY(subject) link; /* front->orphans, if it has no holder */
+	const struct watch *holder; /* by whose link the server was told */
+	struct client
+	    carrier; /* the same; its principal held. None: not told */
+	uint8_t session[SEAL_ID_BYTES];
 	char *inner; /* owned: the server's URI, a JSON string */
 	char uri[]; /* decoded */
 };
@@ -106,6 +111,7 @@ subject_new(struct front *front, struct server *server, const char *uri,
 	memcpy(subject->uri, uri, size);
 	subject->server = server_ref(server);
 	TAILQ_INIT(&subject->watches);
+	TAILQ_INSERT_TAIL(&front->orphans, subject, link);
 	subject->next = *bucket(front, uri);
 	*bucket(front, uri) = subject;
 	return subject;
@@ -118,28 +124,163 @@ inner_of(const struct subject *subject)
 		.len = strlen(subject->inner) };
 }
 
-static void
-watch_free(struct watch *watch, const struct client *client)
+static struct client
+client_of(const struct listener *listener)
 {
-	struct listener *listener = watch->listener;
-	struct subject *subject = watch->subject;
-	struct front *front = listener->front;
+	struct client client = { .principal = listener->principal };
 
-	TAILQ_REMOVE(&listener->watches, watch, of_listener);
-	TAILQ_REMOVE(&subject->watches, watch, of_subject);
-	listener->n_watches--;
-	free(watch);
-	if (!TAILQ_EMPTY(&subject->watches))
+	if (listener->call != NULL) {
+		client.era = MCP_MODERN;
+		client.can = listener->call->client.can;
+	} else {
+		client.era = MCP_LEGACY;
+		client.can = listener->live->session->can;
+		client.session = listener->live->session->id;
+	}
+	return client;
+}
+
+static void
+server_untell(struct subject *subject, struct gateway *gateway)
+{
+	struct client *carrier = &subject->carrier;
+
+	if (carrier->principal == NULL)
 		return;
 	upstream_subscribe(
-	    front->gateway, subject->server, client, inner_of(subject), false);
+	    gateway, subject->server, carrier, inner_of(subject), false);
+	principal_unref(carrier->principal);
+	*carrier = (struct client){ 0 };
+}
+
+static void
+server_tell(struct subject *subject, struct gateway *gateway,
+    const struct client *client)
+{
+	subject->carrier = *client;
+	principal_ref(client->principal);
+	if (client->session != NULL) {
+		memcpy(subject->session, client->session,
+		    sizeof(subject->session));
+		subject->carrier.session = subject->session;
+	}
+	upstream_subscribe(gateway, subject->server, &subject->carrier,
+	    inner_of(subject), true);
+}
+
+/* Whether what the server was told holds for this client, too: its link is the
+ * same, or everybody's. */
+static bool
+is_carried(const struct subject *subject, const struct client *client)
+{
+	const uint32_t share = subject->server->record.launch.share;
+	const struct client *carrier = &subject->carrier;
+
+	if (share == WIRE_SHARE_ALL)
+		return carrier->principal != NULL;
+	if (carrier->principal != client->principal ||
+	    carrier->can != client->can)
+		return false;
+	if (share != WIRE_SHARE_SESSION)
+		return true;
+	return carrier->session == NULL || client->session == NULL
+	    ? carrier->session == client->session
+	    : memcmp(carrier->session, client->session,
+		  sizeof(subject->session)) == 0;
+}
+
+static void
+subject_hold(struct subject *subject, const struct watch *watch)
+{
+	struct front *front = watch->listener->front;
+	const struct client client = client_of(watch->listener);
+
+	TAILQ_REMOVE(&front->orphans, subject, link);
+	subject->holder = watch;
+	if (is_carried(subject, &client))
+		return;
+	server_untell(subject, front->gateway);
+	server_tell(subject, front->gateway, &client);
+}
+
+/* Its next holder is found from the loop: links may end for it. */
+static void
+subject_orphan(struct subject *subject, struct front *front)
+{
+	static const struct timeval now = { 0 };
+
+	if (subject->holder != NULL)
+		TAILQ_INSERT_TAIL(&front->orphans, subject, link);
+	subject->holder = NULL;
+	event_add(front->flush, &now);
+}
+
+/* Those of servers that may not be called now stay. */
+static void
+orphans_place(struct front *front)
+{
+	struct subject *subject, *next;
+	const struct watch *watch;
+
+	for (subject = TAILQ_FIRST(&front->orphans); subject != NULL;
+	     subject = next) {
+		next = TAILQ_NEXT(subject, link);
+		if (subject->server->record.state != WIRE_STATE_APPROVED)
+			continue;
+		TAILQ_FOREACH(watch, &subject->watches, of_subject)
+		if (registry_sees(watch->listener->principal, subject->server))
+			break;
+		if (watch != NULL)
+			subject_hold(subject, watch);
+		else
+			server_untell(subject, front->gateway);
+	}
+}
+
+void
+front_subscriptions_lost(struct gateway *gateway, const struct server *server)
+{
+	struct front *front = gateway->front;
+
+	for (size_t i = 0; front != NULL && i < FRONT_GROUPS; i++)
+		for (struct subject *subject = front->subjects[i];
+		     subject != NULL; subject = subject->next)
+			if (subject->server == server) {
+				server_untell(subject, gateway);
+				subject_orphan(subject, front);
+			}
+}
+
+static void
+subject_free(struct subject *subject, struct front *front)
+{
 	struct subject **at = bucket(front, subject->uri);
+
+	server_untell(subject, front->gateway);
+	if (subject->holder == NULL)
+		TAILQ_REMOVE(&front->orphans, subject, link);
 	while (*at != subject)
 		at = &(*at)->next;
 	*at = subject->next;
 	server_unref(subject->server);
 	free(subject->inner);
 	free(subject);
+}
+
+static void
+watch_free(struct watch *watch)
+{
+	struct listener *listener = watch->listener;
+	struct subject *subject = watch->subject;
+
+	TAILQ_REMOVE(&listener->watches, watch, of_listener);
+	TAILQ_REMOVE(&subject->watches, watch, of_subject);
+	listener->n_watches--;
+	if (TAILQ_EMPTY(&subject->watches))
+		subject_free(subject, listener->front);
+	else if (subject->holder == watch)
+		subject_orphan(subject, listener->front);
+	free(watch);
 }
 
 static struct watch *
@@ -164,8 +305,8 @@ uri_decode(const char *inner, size_t len, char uri[URI_MAX])
 }
 
 int
-listen_watch(struct listener *listener, const struct client *client,
-    struct server *server, const char *inner)
+listen_watch(
+    struct listener *listener, struct server *server, const char *inner)
 {
 	struct front *front = listener->front;
 	char uri[URI_MAX];
@@ -176,9 +317,8 @@ listen_watch(struct listener *listener, const struct client *client,
 	if (watch_find(listener, server, uri) != NULL)
 		return 0;
 	struct subject *subject = subject_find(front, server, uri);
-	const bool is_first = subject == NULL;
 	struct watch *watch = calloc(1, sizeof(*watch));
-	if (watch != NULL && is_first)
+	if (watch != NULL && subject == NULL)
 		subject = subject_new(front, server, uri, inner);
 	if (watch == NULL || subject == NULL) {
 		free(watch);
@@ -189,15 +329,14 @@ listen_watch(struct listener *listener, const struct client *client,
 	TAILQ_INSERT_TAIL(&listener->watches, watch, of_listener);
 	TAILQ_INSERT_TAIL(&subject->watches, watch, of_subject);
 	listener->n_watches++;
-	if (is_first)
-		upstream_subscribe(
-		    front->gateway, server, client, inner_of(subject), true);
+	if (subject->holder == NULL)
+		subject_hold(subject, watch);
 	return 0;
 }
 
 void
-listen_unwatch(struct listener *listener, const struct client *client,
-    struct server *server, const char *inner)
+listen_unwatch(
+    struct listener *listener, struct server *server, const char *inner)
 {
 	struct watch *watch;
 	char uri[URI_MAX];
@@ -206,7 +345,7 @@ listen_unwatch(struct listener *listener, const struct client *client,
 		return;
 	watch = watch_find(listener, server, uri);
 	if (watch != NULL)
-		watch_free(watch, client);
+		watch_free(watch);
 }
 
 bool
@@ -218,16 +357,10 @@ listen_is_idle(const struct listener *listener)
 struct listener *
 listen_free(struct listener *listener)
 {
-	struct client client = { 0 };
-
 	if (listener == NULL)
 		return NULL;
-	client.principal = listener->principal;
-	client.era = listener->call != NULL ? MCP_MODERN : MCP_LEGACY;
-	if (listener->live != NULL)
-		client.session = listener->live->session->id;
 	while (!TAILQ_EMPTY(&listener->watches))
-		watch_free(TAILQ_FIRST(&listener->watches), &client);
+		watch_free(TAILQ_FIRST(&listener->watches));
 	TAILQ_REMOVE(&listener->front->listeners, listener, link);
 	if (listener->call != NULL)
 		listener->front->n_streams--;
@@ -371,6 +504,7 @@ listen_flush(struct front *front)
 	};
 	struct listener *listener;
 
+	orphans_place(front);
 	TAILQ_FOREACH(listener, &front->listeners, link)
 	{
 		for (size_t i = 0; i < ARRAY_LEN(changes); i++)
@@ -462,8 +596,7 @@ honour_resources(struct listener *listener, const struct client *client,
 		    catalog_find(front->gateway, &listener->endpoint, client,
 			CATALOG_RESOURCES, uri, &entry) != 0)
 			continue;
-		if (listen_watch(listener, client, entry.server, entry.inner) ==
-		    0) {
+		if (listen_watch(listener, entry.server, entry.inner) == 0) {
 			json_out_text(out, comma);
 			json_out_span(out, uri);
 			comma = ",";

@@ -332,11 +332,10 @@ serve_subscribe(struct call *call)
 	    call->front, session->live, &call->item->exchange->visit);
 	int r = listener == NULL ? -ENOMEM : 0;
 	if (r == 0 && call->method == MCP_UNSUBSCRIBE)
-		listen_unwatch(listener, &call->client, call->entry.server,
-		    call->entry.inner);
+		listen_unwatch(listener, call->entry.server, call->entry.inner);
 	else if (r == 0)
-		r = listen_watch(listener, &call->client, call->entry.server,
-		    call->entry.inner);
+		r = listen_watch(
+		    listener, call->entry.server, call->entry.inner);
 	if (r == 0) {
 		result_open(call);
 		result_close(call);

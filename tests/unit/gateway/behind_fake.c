@@ -28,6 +28,7 @@ const char *fake_declared;
 unsigned fake_changed, fake_n_changed;
 char fake_log[8192], fake_updated[1024];
 unsigned fake_n_kept;
+unsigned fake_n_lost;
 
 static struct pool pool;
 static struct pool_call pool_calls[8];
@@ -251,6 +252,14 @@ front_changed(struct gateway *gateway, struct server *server, unsigned what)
 	(void)server;
 	fake_changed |= what;
 	fake_n_changed++;
+}
+
+void
+front_subscriptions_lost(struct gateway *gateway, const struct server *server)
+{
+	(void)gateway;
+	(void)server;
+	fake_n_lost++;
 }
 
 void
@@ -560,7 +569,7 @@ fake_start(uint32_t kind)
 		strcpy(record->launch.name, names[i]);
 		fake_servers[i].name = record->launch.name;
 	}
-	fake_n_links = fake_n_cells = fake_n_kept = 0;
+	fake_n_links = fake_n_cells = fake_n_kept = fake_n_lost = 0;
 	fake_changed = fake_n_changed = 0;
 	fake_log[0] = fake_updated[0] = '\0';
 	fake_link_failure = fake_declared = NULL;

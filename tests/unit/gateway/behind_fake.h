@@ -57,6 +57,7 @@ extern unsigned fake_n_changed;
 extern char fake_log[8192]; /* what front_log() got, with its principal */
 extern char fake_updated[1024];
 extern unsigned fake_n_kept; /* surfaces */
+extern unsigned fake_n_lost; /* times that subscriptions were */
 
 /* kind: WIRE_KIND_… of all servers. */
 void fake_start(uint32_t kind);

@@ -710,6 +710,7 @@ fails_clearly_wherever_the_server_leaves(void **state)
 		assert_non_null(strstr(told.failure, "the server ended"));
 		assert_int_equal(upstream_links(&fake_servers[0]), 0);
 		upstream_restart(&fake_gateway, &fake_servers[0]);
+		assert_int_equal(fake_n_lost, n);
 		fake_servers[0].upstream->verdict = VERDICT_NONE;
 	}
 }
