@@ -32,6 +32,7 @@ static struct tenant tenants[2];
 static struct principal principals[4];
 static struct server servers[2];
 static uint8_t key[32];
+static bool is_keyless;
 static uint8_t ended[64][16];
 static unsigned n_ended;
 
@@ -94,7 +95,7 @@ const uint8_t *
 registry_key(const struct gateway *g)
 {
 	(void)g;
-	return key;
+	return is_keyless ? NULL : key;
 }
 
 bool
@@ -680,6 +681,11 @@ on_request(void *arg, struct http_request *request)
 	}
 	if (strcmp(target, "/deny") == 0) {
 		servers[1].record.state = WIRE_STATE_DENIED;
+		http_reply_static(request, 200, NULL, 0, "");
+		return;
+	}
+	if (strcmp(target, "/keyless") == 0) {
+		is_keyless = !is_keyless;
 		http_reply_static(request, 200, NULL, 0, "");
 		return;
 	}

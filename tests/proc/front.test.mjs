@@ -233,6 +233,25 @@ test('calls that wait for answers are bounded, and end in time', async () => {
   await host.stop();
 });
 
+test('a call that nobody could come back to ends at once', async () => {
+  const host = await Front.start();
+  const call = (name) => host.modern('tools/call', { name }, { can: ELICIT });
+  const before = await host.counts();
+  await host.http('/keyless');
+  const response = await call('ask');
+  assert.equal(response.status, 503);
+  assert.ok(Number(response.headers.get('retry-after')) >= 1);
+  assert.match((await response.json()).error.message, /requestState was not sealed/);
+  const { asking, calls, running } = await host.counts();
+  assert.deepEqual([asking, calls, running],
+    [before.asking, before.calls, before.running]);
+  assert.match(host.log, /cancel ask the client could not be asked/);
+  await host.http('/keyless');
+  assert.equal((await (await call('ask')).json()).result.resultType,
+    'input_required');
+  await host.stop();
+});
+
 test('a legacy client that does not answer in time is told so', async () => {
   const host = await Front.start({ ask: 1 });
   const stream = events(await host.call('ask', await host.open(ELICIT)));

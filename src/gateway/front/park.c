@@ -69,6 +69,22 @@ state_write(
 	return seal_state_write(key, &binding, state, out);
 }
 
+/* Nobody could ever come back to it: it is over now. */
+static void
+park_fail(struct call *call)
+{
+	struct mcp_error error;
+
+	mcp_error_set(&error, 503, MCP_INTERNAL_ERROR,
+	    "what the server asks for cannot be passed on: its requestState "
+	    "was not sealed, for want of memory or of the store's key; make "
+	    "the request anew");
+	call->item->status = error.status;
+	call->item->retry_s = 1;
+	mcp_error_write(&call->item->out, call->message.id, &error);
+	call_cancel(call, "the client could not be asked");
+}
+
 /* Leaves the item with an input_required result, and waits. */
 static void
 park(struct call *call)
@@ -76,13 +92,21 @@ park(struct call *call)
 	struct item *item = call->item;
 	struct seal_state state = { .kind = SEAL_PARKED,
 		.round = call->round + 1 };
-	struct json_out *out = call_reply_open(call);
 	const struct ask *ask;
 	const char *comma = "";
+	struct json_out sealed;
 
 	if (call->round++ == 0)
 		randombytes_buf(call->park, sizeof(call->park));
 	memcpy(state.id, call->park, sizeof(state.id));
+	json_out_init(&sealed, 4096);
+	if (state_write(call, &state, &sealed) != 0 ||
+	    json_out_status(&sealed) != 0) {
+		json_out_fini(&sealed);
+		park_fail(call);
+		return;
+	}
+	struct json_out *out = call_reply_open(call);
 	json_out_text(
 	    out, "{\"resultType\":\"input_required\",\"inputRequests\":{");
 	TAILQ_FOREACH(ask, &call->asks, link)
@@ -94,8 +118,8 @@ park(struct call *call)
 		comma = ",";
 	}
 	json_out_text(out, "},\"requestState\":");
-	if (state_write(call, &state, out) != 0)
-		out->status = -ENOMEM;
+	json_out_span(out, span_of(&sealed));
+	json_out_fini(&sealed);
 	json_out_text(out, "}");
 	mcp_reply_close(out);
 
