@@ -36,6 +36,7 @@ struct gateway {
 	struct metrics *metrics; /* metrics.c's */
 	struct turns *turns; /* turn.c's */
 	struct front *front; /* front.c's: sessions, streams, asks */
+	struct quota_hold hold; /* of the connections */
 	struct wire_plan settings; /* as configured now: hosts, origins … */
 	struct wire_sessions sessions; /* the same */
 	uint64_t next_request; /* starts at random: ids tell runs apart */

@@ -242,6 +242,7 @@ parts_start(
 		GATEWAY_PATIENCE,
 	};
 
+	gateway->hold.max = CONNECTIONS_MAX;
 	int r = pool_start(gateway, fds->supervisor_fd, err);
 	if (r == 0)
 		r = state_start(gateway, err);

@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 
 #define MINUTE_MS 60000u
+#define RESERVE_PART 32u /* of the connections are for admins and probes */
 
 static uint64_t
 now_ms(void)
@@ -143,6 +144,35 @@ quota_call_enter(struct principal *principal, struct quota_refusal *refusal)
 	token->running++;
 	token->n_calls++;
 	return 0;
+}
+
+int
+quota_hold_enter(struct quota_hold *hold, struct principal *principal,
+    struct quota_refusal *refusal)
+{
+	struct meter *const tenant = &principal->tenant->meter;
+	struct meter *const token = &principal->meter;
+	const uint32_t all = hold->max - hold->max / RESERVE_PART;
+	const uint32_t most = hold->is_shared ? all / 4 * 3 : all;
+
+	if (hold->held >= all)
+		return refuse(tenant, refusal, "host", "connections", 1);
+	if (tenant->held >= most)
+		return refuse(tenant, refusal, "tenant", "connections", 1);
+	if (token->held >= most / 4 * 3)
+		return refuse(token, refusal, "token", "connections", 1);
+	hold->held++;
+	tenant->held++;
+	token->held++;
+	return 0;
+}
+
+void
+quota_hold_leave(struct quota_hold *hold, struct principal *principal)
+{
+	hold->held--;
+	principal->tenant->meter.held--;
+	principal->meter.held--;
 }
 
 static void

@@ -77,14 +77,15 @@ server_end(struct gateway *gateway, struct server *server)
 	server_unref(server);
 }
 
-/* Where there are several tenants, none can have more than this of the cells:
- * the others' calls find some, whatever one of them does. */
+/* Where there are several tenants, none can have more than this of the cells,
+ * nor of the connections: the others find some, whatever one of them does. */
 void
 registry_shares_set(struct gateway *gateway)
 {
 	const struct sorted *tenants = &gateway->registry->tenants;
 	const uint32_t most = gateway->settings.cells_max / 4 * 3;
 
+	gateway->hold.is_shared = tenants->n > 1;
 	for (size_t i = 0; i < tenants->n; i++) {
 		struct tenant *tenant = tenants->items[i];
 		tenant->share = tenants->n > 1 ? most : 0;

@@ -27,6 +27,7 @@ struct meter {
 	uint32_t last_requests; /* of the minute before */
 	uint64_t last_cpu_us;
 	uint32_t running; /* calls now */
+	uint32_t held; /* connections now: requests that are not over */
 	uint64_t cpu_us;
 	uint64_t n_requests; /* for ever: /metrics, top */
 	uint64_t n_calls;
@@ -191,12 +192,26 @@ void registry_surface_keep(struct gateway *gateway, const struct server *server,
  */
 struct quota_refusal {
 	const char *what;
-	const char *whose; /* "tenant", "token" */
+	const char *whose; /* "host", "tenant", "token" */
 	unsigned retry_s;
 };
 #define QUOTA_E_OVER 1
 /* Counts an HTTP request in. 0 or QUOTA_E_OVER. */
 int quota_request(struct principal *principal, struct quota_refusal *refusal);
+/*
+ * Counts in the connection that a request holds until it is over; each that got
+ * 0 is to be left. Streams end late or never, so none may have them all: of
+ * `max` some are nobody's but admins' and probes', of several tenants each has
+ * three quarters at most, and of a tenant's each token three quarters.
+ */
+struct quota_hold {
+	uint32_t held; /* by all */
+	uint32_t max; /* connections that there can be */
+	bool is_shared; /* by several tenants */
+};
+int quota_hold_enter(struct quota_hold *hold, struct principal *principal,
+    struct quota_refusal *refusal);
+void quota_hold_leave(struct quota_hold *hold, struct principal *principal);
 /* Counts a call in; each that got 0 is to be left, with what it spent. */
 int
 quota_call_enter(struct principal *principal, struct quota_refusal *refusal);

@@ -218,8 +218,12 @@ guard_quota(struct arrival *arrival, struct http_request *request)
 
 	if (arrival->place != PLACE_MCP && arrival->place != PLACE_RAW)
 		return true;
-	if (quota_request(arrival->principal, &refusal) == 0)
+	if (quota_request(arrival->principal, &refusal) == 0 &&
+	    quota_hold_enter(
+		&arrival->gateway->hold, arrival->principal, &refusal) == 0) {
+		arrival->is_held = true;
 		return true;
+	}
 	snprintf(seconds, sizeof(seconds), "%u", refusal.retry_s);
 	http_request_answer_with(request, "Retry-After", seconds);
 	route_refuse(arrival->gateway, request, 429,
@@ -437,6 +441,8 @@ on_over(void *arg, struct http_request *request)
 
 	(void)arg;
 	turn_leave(arrival);
+	if (arrival->is_held)
+		quota_hold_leave(&arrival->gateway->hold, arrival->principal);
 	principal_unref(arrival->principal);
 	server_unref(arrival->server);
 	free(arrival);

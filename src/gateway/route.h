@@ -33,6 +33,7 @@ struct arrival {
 	uint64_t began_us;
 	TAILQ_ENTRY(arrival) in_turn; /* turn.c's, while it waits */
 	bool is_waiting;
+	bool is_held; /* it counts as a connection of its principal's */
 };
 
 /* Its turn has come: all of its body is here. */

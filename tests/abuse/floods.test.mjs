@@ -129,6 +129,41 @@ describe('a flood', () => {
     for (const socket of sockets) socket.destroy();
   });
 
+  test('of streams leaves connections to others', async () => {
+    const tenant = await addTenant(host, 'wide');
+    const { hostname, port } = new URL(url);
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen',
+      params: { notifications: {}, _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {} } } });
+    const request = `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
+      `Authorization: Bearer ${tenant.caller}\r\nContent-Type: application/json\r\n` +
+      'Accept: text/event-stream, application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n' +
+      `Mcp-Method: subscriptions/listen\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const sockets = [];
+    const statuses = await inParallel(9200, 100, async () => {
+      const socket = connect(Number(port), hostname).on('error', () => {});
+      sockets.push(socket);
+      socket.write(request);
+      const head = await new Promise((done) => {
+        socket.once('data', (bytes) => done(bytes.toString('latin1')));
+        socket.once('close', () => done(''));
+      });
+      return head.slice(9, 12);
+    });
+    try {
+      // Of 16,384 without the reserve three quarters of three quarters.
+      assert.equal(statuses.filter((status) => status === '200').length, 8928);
+      assert.equal(statuses.filter((status) => status === '429').length, 9200 - 8928);
+      for (const other of [host.token, tenant.admin]) {
+        assert.equal((await modern(`${host.url}/mcp`, other, 'tools/list')).status, 200);
+      }
+      assert.equal((await modern(`${host.url}/mcp`, tenant.caller, 'tools/list')).status, 429);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+    }
+  });
+
   test('in one body is as many requests to the quota', async () => {
     const small = await addToken(host, { quota: { requests_per_minute: 10 } });
     const session = await Session.open(url, bearer(small), { version: '2025-03-26' });

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Gateway } from './fake-gateway.mjs';
+import { Gateway, modern } from './fake-gateway.mjs';
 import { FRAME, SCOPE, STATE } from './fake-store.mjs';
 
 const rpc = (method, params = {}, id = 1) => ({ jsonrpc: '2.0', id, method, params });
@@ -284,4 +284,40 @@ gatewayTest('quotas: 429 with the seconds to wait, tenant and token apart',
       return second.status === 429 && second.headers.get('retry-after') !== null;
     });
     assert.equal((await gateway.call('text')).status, 200, 'there is room again');
+  });
+
+gatewayTest('streams: others find connections, whoever holds many',
+  async (gateway, store) => {
+    store.tenant(2, 'others');
+    store.token(2, 'second');
+    store.token(3, 'theirs', { tenant: 2 });
+    await settled(gateway, async () => await gateway.metric('tokens') === 3);
+    const cut = new AbortController();
+    const [message, headers] = modern('subscriptions/listen', { notifications: {} });
+    const listen = (token) => gateway.fetch('/mcp', { method: 'POST', signal: cut.signal,
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream, application/json',
+        ...headers, ...bearer(token) }, body: JSON.stringify(message) });
+    // How many streams it gets, and what the next is told.
+    const openAll = async (token) => {
+      for (let n = 0; n < 128; n++) {
+        const response = await listen(token);
+        if (response.status !== 200) {
+          return [n, response.status, Number(response.headers.get('retry-after')) >= 1,
+            (await response.json()).error];
+        }
+      }
+      return null;
+    };
+    const [n, ...refused] = await openAll('letmein');
+    assert.deepEqual([n, ...refused.slice(0, 2)], [69, 429, true]); // of 128
+    assert.match(refused[2], /connections of this token/);
+    assert.deepEqual((await openAll('second')).slice(0, 3), [24, 429, true]);
+    const theirs = await listen('theirs');
+    assert.equal(theirs.status, 200);
+    assert.equal((await gateway.answer('/healthz')).status, 200);
+    assert.equal((await gateway.answer('/admin/runtime')).status, 200);
+    assert.equal((await gateway.answer('/mcp')).status, 429);
+    cut.abort(); // then there is room again: for a GET that lacks its session
+    const get = () => gateway.answer('/mcp', { headers: { accept: 'text/event-stream' } });
+    await gateway.until(() => get().then(({ status }) => status === 400, () => false));
   });

@@ -99,6 +99,50 @@ leaves_cells_to_others(void **state)
 	assert_string_equal(refusal.what, "fair_share");
 }
 
+/* How many more requests of this token may stay open. */
+static unsigned
+hold_all(struct quota_hold *hold, struct principal *whose)
+{
+	unsigned n = 0;
+
+	while (quota_hold_enter(hold, whose, &refusal) == 0)
+		n++;
+	return n;
+}
+
+static void
+leaves_connections_to_others(void **state)
+{
+	struct tenant other = { .users = 1 };
+	struct principal second = { .tenant = &tenant };
+	struct principal theirs = { .tenant = &other };
+	struct quota_hold hold = { .max = 128, .is_shared = true };
+
+	(void)state;
+	assert_int_equal(hold_all(&hold, &principal), 69);
+	assert_string_equal(refusal.whose, "token");
+	assert_string_equal(refusal.what, "connections");
+	assert_true(refusal.retry_s > 0);
+	assert_int_equal(hold_all(&hold, &second), 93 - 69);
+	assert_string_equal(refusal.whose, "tenant");
+	assert_int_equal(hold_all(&hold, &theirs), 124 - 93);
+	assert_string_equal(refusal.whose, "host");
+	quota_hold_leave(&hold, &principal);
+	assert_int_equal(hold_all(&hold, &second), 1);
+}
+
+static void
+gives_a_lone_tenant_all_but_a_reserve(void **state)
+{
+	struct principal second = { .tenant = &tenant };
+	struct quota_hold hold = { .max = 16384 };
+
+	(void)state;
+	assert_in_range(hold_all(&hold, &principal), 10000, 12288);
+	hold_all(&hold, &second);
+	assert_int_equal(tenant.meter.held, 16384 - 512);
+}
+
 static void
 takes_the_lesser_bound_of_an_answer(void **state)
 {
@@ -120,6 +164,9 @@ main(void)
 		cmocka_unit_test_setup(lets_no_rush_through_at_the_turn, start),
 		cmocka_unit_test_setup(counts_calls_in_and_out, start),
 		cmocka_unit_test_setup(leaves_cells_to_others, start),
+		cmocka_unit_test_setup(leaves_connections_to_others, start),
+		cmocka_unit_test_setup(
+		    gives_a_lone_tenant_all_but_a_reserve, start),
 		cmocka_unit_test_setup(
 		    takes_the_lesser_bound_of_an_answer, start),
 	};
