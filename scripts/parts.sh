@@ -158,7 +158,7 @@ part_proc() {
 	shopt -s nullglob
 	files=(tests/proc/*.test.mjs)
 	shopt -u nullglob
-	((${#files[@]} == 0)) || node_tests proc -- "${files[@]}"
+	((${#files[@]} == 0)) || node_tests proc --test-concurrency=3 -- "${files[@]}"
 }
 
 part_e2e() {

@@ -75,8 +75,7 @@ peers_expire(struct http_peers *peers, uint64_t now)
 {
 	struct http_peer *peer;
 
-	TAILQ_FOREACH(peer, peers, link)
-	{
+	TAILQ_FOREACH (peer, peers, link) {
 		if (peer->deadline != 0 && now >= peer->deadline)
 			peer_cut(peer);
 	}
@@ -124,8 +123,7 @@ waiting_tell_silence(struct http_server *server, uint64_t now)
 {
 	struct http_request *request, *next;
 
-	EACH_WAITING(server, request, next)
-	{
+	EACH_WAITING (server, request, next) {
 		const struct http_stream *stream = &request->stream;
 		if (stream->open && request->owner != NULL &&
 		    now - stream->written_at >= server->options.silence_ms)
@@ -200,8 +198,7 @@ on_accept(void *cls, const struct sockaddr *address, socklen_t len)
 	(void)len;
 	if (server->n_peers < server->options.connections_max)
 		return MHD_YES;
-	TAILQ_FOREACH(peer, &server->idle, link)
-	{
+	TAILQ_FOREACH (peer, &server->idle, link) {
 		if (peer->cut)
 			continue;
 		peer_cut(peer);
@@ -414,8 +411,8 @@ waiting_lose_all(struct http_server *server)
 {
 	struct http_request *request, *next;
 
-	EACH_WAITING(server, request, next)
-	http_request_lose(request);
+	EACH_WAITING (server, request, next)
+		http_request_lose(request);
 }
 
 struct http_server *
@@ -427,8 +424,8 @@ http_server_free(struct http_server *server)
 		return NULL;
 	/* MHD aborts on connections that are suspended at its end. */
 	waiting_lose_all(server);
-	TAILQ_FOREACH(door, &server->doors, link)
-	MHD_run(door->daemon);
+	TAILQ_FOREACH (door, &server->doors, link)
+		MHD_run(door->daemon);
 	while ((door = TAILQ_FIRST(&server->doors)) != NULL)
 		door_free(door);
 	event_free(server->tick_event);
@@ -445,11 +442,11 @@ http_server_drain(struct http_server *server)
 	if (server->draining)
 		return;
 	server->draining = true;
-	TAILQ_FOREACH(door, &server->doors, link)
-	door_close(door);
-	TAILQ_FOREACH(peer, &server->idle, link)
-	if (peer->request == NULL)
-		shutdown(peer->fd, SHUT_RDWR);
+	TAILQ_FOREACH (door, &server->doors, link)
+		door_close(door);
+	TAILQ_FOREACH (peer, &server->idle, link)
+		if (peer->request == NULL)
+			shutdown(peer->fd, SHUT_RDWR);
 	doors_run(server);
 }
 

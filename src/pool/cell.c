@@ -32,9 +32,9 @@ cell_find(struct slot *slot, uint32_t id)
 {
 	struct cell *cell;
 
-	TAILQ_FOREACH(cell, &slot->cells, link)
-	if (cell->id == id)
-		return cell;
+	TAILQ_FOREACH (cell, &slot->cells, link)
+		if (cell->id == id)
+			return cell;
 	return NULL;
 }
 
@@ -149,8 +149,7 @@ cell_stay_behind(struct cell *cell)
 	cell->behind = true;
 	if (++slot->n_behind <= BEHIND_MAX)
 		return;
-	TAILQ_FOREACH(oldest, &slot->cells, link)
-	{
+	TAILQ_FOREACH (oldest, &slot->cells, link) {
 		if (!oldest->behind || oldest->killed)
 			continue;
 		slot_kill_cell(slot, oldest);

@@ -138,8 +138,7 @@ slot_cancel(struct slot *slot)
 
 	while ((call = TAILQ_FIRST(&slot->queue)) != NULL)
 		call_end(call, POOL_CANCELLED, json, sizeof(json) - 1, NULL);
-	TAILQ_FOREACH(cell, &slot->cells, link)
-	{
+	TAILQ_FOREACH (cell, &slot->cells, link) {
 		call = cell->call;
 		cell->call = NULL;
 		if (call != NULL)

@@ -65,9 +65,9 @@ links_say(struct pool *pool, uint32_t number, int said_fd, const char *failure)
 	auto_close int fd = said_fd;
 	struct link_waiter *waiter;
 
-	TAILQ_FOREACH(waiter, &pool->links, link)
-	if (waiter->number == number)
-		break;
+	TAILQ_FOREACH (waiter, &pool->links, link)
+		if (waiter->number == number)
+			break;
 	if (waiter == NULL)
 		return; /* forgotten in the meantime */
 	const struct link_waiter told = *waiter;

@@ -286,9 +286,9 @@ call_place(struct pool_call *call, const struct wire_frame *head,
 		TAILQ_INSERT_TAIL(&slot->pool->lru, slot, lru);
 	}
 	if (slot->n_waiting > 0 && slot->n_queue == 0 && !slot->is_stale)
-		TAILQ_FOREACH(cell, &slot->cells, link)
-	if (cell->waiting)
-		break;
+		TAILQ_FOREACH (cell, &slot->cells, link)
+			if (cell->waiting)
+				break;
 	if (cell != NULL) {
 		cell_call(cell, call, head, json, body, body_len);
 		slot_serve(slot);
@@ -575,9 +575,9 @@ pool_free(struct pool *pool)
 		struct cell *cell;
 		if (slot == NULL)
 			continue;
-		TAILQ_FOREACH(cell, &slot->cells, link)
-		if (cell->call != NULL)
-			call_free(cell->call);
+		TAILQ_FOREACH (cell, &slot->cells, link)
+			if (cell->call != NULL)
+				call_free(cell->call);
 		calls_drop(&slot->queue);
 		slot_fini(slot);
 		free(slot);

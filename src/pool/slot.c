@@ -464,16 +464,15 @@ room_make(struct pool *pool, const struct slot *wanting)
 	struct slot *slot;
 	struct cell *cell;
 
-	TAILQ_FOREACH(slot, &pool->lru, lru)
-	{
+	TAILQ_FOREACH (slot, &pool->lru, lru) {
 		if (slot == wanting || slot->n_waiting == 0)
 			continue;
-		TAILQ_FOREACH(cell, &slot->cells, link)
-		if (cell->waiting) {
-			cell_let_go(
-			    cell); /* it ends at the end of its stream */
-			return true;
-		}
+		TAILQ_FOREACH (cell, &slot->cells, link)
+			if (cell->waiting) {
+				cell_let_go(
+				    cell); /* it ends at the end of its stream */
+				return true;
+			}
 	}
 	return false;
 }
@@ -515,9 +514,9 @@ cell_waiting(struct slot *slot)
 {
 	struct cell *cell;
 
-	TAILQ_FOREACH(cell, &slot->cells, link)
-	if (cell->waiting)
-		return cell;
+	TAILQ_FOREACH (cell, &slot->cells, link)
+		if (cell->waiting)
+			return cell;
 	return NULL;
 }
 

@@ -561,8 +561,8 @@ time_pass(struct input *input)
 
 	exchange_sweep(gateway.front, now_ms);
 	ask_sweep(gateway.front, now_ms);
-	TAILQ_FOREACH(live, &gateway.front->lives, link)
-	stream_sweep(live, now_ms);
+	TAILQ_FOREACH (live, &gateway.front->lives, link)
+		stream_sweep(live, now_ms);
 	session_sweep(gateway.front);
 	listen_flush(gateway.front);
 }

@@ -370,14 +370,14 @@ ask_find(const struct session *session, struct json_span id)
 
 	if (session->live == NULL)
 		return NULL;
-	TAILQ_FOREACH(call, &session->live->calls, of_session)
-	TAILQ_FOREACH(ask, &call->asks, link)
-	{
-		const int len = snprintf(text, sizeof(text), "%u", ask->id);
-		if (ask->is_sent && id.len == (size_t)len &&
-		    memcmp(text, id.at, id.len) == 0)
-			return ask;
-	}
+	TAILQ_FOREACH (call, &session->live->calls, of_session)
+		TAILQ_FOREACH (ask, &call->asks, link) {
+			const int len =
+			    snprintf(text, sizeof(text), "%u", ask->id);
+			if (ask->is_sent && id.len == (size_t)len &&
+			    memcmp(text, id.at, id.len) == 0)
+				return ask;
+		}
 	return NULL;
 }
 
@@ -409,9 +409,9 @@ loop_respond(struct ask *ask, struct json_span result)
 		relay_refuse(call, "ask", "the client did not answer");
 		return;
 	}
-	TAILQ_FOREACH(other, &call->asks, link)
-	if (other->response == NULL)
-		return;
+	TAILQ_FOREACH (other, &call->asks, link)
+		if (other->response == NULL)
+			return;
 	loop_again(call);
 }
 
@@ -471,11 +471,11 @@ call_sweep(struct call *call, uint64_t now_ms)
 			call_cancel(call, "the client did not come back");
 		return;
 	}
-	TAILQ_FOREACH(ask, &call->asks, link)
-	if (ask->deadline_ms <= now_ms && ask->response == NULL) {
-		ask_time_out(ask);
-		return; /* the next in the next second */
-	}
+	TAILQ_FOREACH (ask, &call->asks, link)
+		if (ask->deadline_ms <= now_ms && ask->response == NULL) {
+			ask_time_out(ask);
+			return; /* the next in the next second */
+		}
 }
 
 void

@@ -30,10 +30,10 @@ call_find(const struct session *session, struct json_span id)
 
 	if (session->live == NULL)
 		return NULL;
-	TAILQ_FOREACH(call, &session->live->calls, of_session)
-	if (call->message.id.len == id.len &&
-	    memcmp(call->message.id.at, id.at, id.len) == 0)
-		return call;
+	TAILQ_FOREACH (call, &session->live->calls, of_session)
+		if (call->message.id.len == id.len &&
+		    memcmp(call->message.id.at, id.at, id.len) == 0)
+			return call;
 	return NULL;
 }
 

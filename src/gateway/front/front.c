@@ -472,9 +472,9 @@ front_drain(struct gateway *gateway)
 			call_cancel(call, "the gateway is ending");
 	}
 	listen_stop(front);
-	TAILQ_FOREACH(live, &front->lives, link)
-	if (live->get != NULL)
-		stream_free(live->get);
+	TAILQ_FOREACH (live, &front->lives, link)
+		if (live->get != NULL)
+			stream_free(live->get);
 }
 
 void

@@ -227,9 +227,10 @@ orphans_place(struct front *front)
 		next = TAILQ_NEXT(subject, link);
 		if (subject->server->record.state != WIRE_STATE_APPROVED)
 			continue;
-		TAILQ_FOREACH(watch, &subject->watches, of_subject)
-		if (registry_sees(watch->listener->principal, subject->server))
-			break;
+		TAILQ_FOREACH (watch, &subject->watches, of_subject)
+			if (registry_sees(
+				watch->listener->principal, subject->server))
+				break;
 		if (watch != NULL)
 			subject_hold(subject, watch);
 		else
@@ -289,10 +290,10 @@ watch_find(const struct listener *listener, const struct server *server,
 {
 	struct watch *watch;
 
-	TAILQ_FOREACH(watch, &listener->watches, of_listener)
-	if (watch->subject->server == server &&
-	    strcmp(watch->subject->uri, uri) == 0)
-		return watch;
+	TAILQ_FOREACH (watch, &listener->watches, of_listener)
+		if (watch->subject->server == server &&
+		    strcmp(watch->subject->uri, uri) == 0)
+			return watch;
 	return NULL;
 }
 
@@ -467,9 +468,9 @@ listen_changed(struct front *front, const struct principal *principal)
 {
 	struct listener *listener;
 
-	TAILQ_FOREACH(listener, &front->listeners, link)
-	if (listener->principal == principal)
-		listener->pending = listener->wants;
+	TAILQ_FOREACH (listener, &front->listeners, link)
+		if (listener->principal == principal)
+			listener->pending = listener->wants;
 	flush_soon(front);
 }
 
@@ -484,10 +485,10 @@ front_changed(struct gateway *gateway, struct server *server, unsigned what)
 		return;
 	const bool is_out =
 	    server->gone || server->record.state != WIRE_STATE_APPROVED;
-	TAILQ_FOREACH(listener, &front->listeners, link)
-	if (is_at(listener, server) &&
-	    (is_out || registry_sees(listener->principal, server)))
-		listener->pending |= what & listener->wants;
+	TAILQ_FOREACH (listener, &front->listeners, link)
+		if (is_at(listener, server) &&
+		    (is_out || registry_sees(listener->principal, server)))
+			listener->pending |= what & listener->wants;
 	flush_soon(front);
 }
 
@@ -505,8 +506,7 @@ listen_flush(struct front *front)
 	struct listener *listener;
 
 	orphans_place(front);
-	TAILQ_FOREACH(listener, &front->listeners, link)
-	{
+	TAILQ_FOREACH (listener, &front->listeners, link) {
 		for (size_t i = 0; i < ARRAY_LEN(changes); i++)
 			if ((listener->pending & changes[i].what) != 0)
 				tell(listener, changes[i].method,
@@ -528,10 +528,10 @@ front_resource_updated(struct gateway *gateway, struct server *server,
 		subject = subject_find(front, server, text);
 	if (subject == NULL)
 		return;
-	TAILQ_FOREACH(watch, &subject->watches, of_subject)
-	if (registry_sees(watch->listener->principal, server))
-		tell_shown(watch->listener, server,
-		    "notifications/resources/updated", params);
+	TAILQ_FOREACH (watch, &subject->watches, of_subject)
+		if (registry_sees(watch->listener->principal, server))
+			tell_shown(watch->listener, server,
+			    "notifications/resources/updated", params);
 }
 
 void
@@ -547,11 +547,13 @@ front_log(struct gateway *gateway, struct server *server,
 		server_log(server, LOG_INFO, 0, params.at, params.len);
 		return;
 	}
-	TAILQ_FOREACH(listener, &gateway->front->listeners, link)
-	if (listener->live != NULL && listener->principal == principal &&
-	    is_at(listener, server) && level >= 0 &&
-	    level >= listener->live->session->level)
-		tell_shown(listener, server, "notifications/message", params);
+	TAILQ_FOREACH (listener, &gateway->front->listeners, link)
+		if (listener->live != NULL &&
+		    listener->principal == principal &&
+		    is_at(listener, server) && level >= 0 &&
+		    level >= listener->live->session->level)
+			tell_shown(
+			    listener, server, "notifications/message", params);
 }
 
 static void

@@ -109,8 +109,7 @@ park(struct call *call)
 	struct json_out *out = call_reply_open(call);
 	json_out_text(
 	    out, "{\"resultType\":\"input_required\",\"inputRequests\":{");
-	TAILQ_FOREACH(ask, &call->asks, link)
-	{
+	TAILQ_FOREACH (ask, &call->asks, link) {
 		json_out_text(out, comma);
 		json_out_text(out, ask->key);
 		json_out_text(out, ":");
@@ -190,10 +189,10 @@ parked_find(struct front *front, const uint8_t id[SEAL_ID_BYTES])
 {
 	struct call *call;
 
-	TAILQ_FOREACH(call, &front->calls, link)
-	if (call->round > 0 &&
-	    sodium_memcmp(call->park, id, SEAL_ID_BYTES) == 0)
-		return call;
+	TAILQ_FOREACH (call, &front->calls, link)
+		if (call->round > 0 &&
+		    sodium_memcmp(call->park, id, SEAL_ID_BYTES) == 0)
+			return call;
 	return NULL;
 }
 

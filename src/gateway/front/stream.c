@@ -38,9 +38,9 @@ kept_drop(struct live *live, struct kept *kept)
 {
 	struct stream *stream;
 
-	TAILQ_FOREACH(stream, &live->streams, link)
-	if (stream->number == kept->stream)
-		stream->lost = kept->sequence;
+	TAILQ_FOREACH (stream, &live->streams, link)
+		if (stream->number == kept->stream)
+			stream->lost = kept->sequence;
 	TAILQ_REMOVE(&live->kept, kept, link);
 	live->kept_bytes -= kept->len;
 	live->front->kept_bytes -= kept->len;
@@ -188,11 +188,11 @@ room_make(struct live *live)
 
 	if (live->n_streams < FRONT_STREAMS_MAX)
 		return true;
-	TAILQ_FOREACH(stream, &live->streams, link)
-	if (stream->ended) {
-		stream_free(stream);
-		return true;
-	}
+	TAILQ_FOREACH (stream, &live->streams, link)
+		if (stream->ended) {
+			stream_free(stream);
+			return true;
+		}
 	return false;
 }
 
@@ -385,9 +385,9 @@ attach(struct stream *stream, const struct visit *visit, uint32_t after)
 	begin(visit, "");
 	if (after == stream->sequence)
 		prime(stream);
-	TAILQ_FOREACH(kept, &stream->live->kept, link)
-	if (kept->stream == stream->number && kept->sequence > after)
-		put(stream, kept->event, kept->len);
+	TAILQ_FOREACH (kept, &stream->live->kept, link)
+		if (kept->stream == stream->number && kept->sequence > after)
+			put(stream, kept->event, kept->len);
 	if (stream->ended)
 		detach(stream, false);
 }
@@ -425,9 +425,9 @@ find(const struct session *session, const struct seal_event *event)
 
 	if (session->live == NULL)
 		return NULL;
-	TAILQ_FOREACH(stream, &session->live->streams, link)
-	if (stream->number == event->stream)
-		return stream->lost <= event->sequence ? stream : NULL;
+	TAILQ_FOREACH (stream, &session->live->streams, link)
+		if (stream->number == event->stream)
+			return stream->lost <= event->sequence ? stream : NULL;
 	return NULL;
 }
 
