@@ -14,6 +14,8 @@
 #include "http/guard.h"
 #include "http/inner.h"
 
+#define SHORT_BODY 65536u /* read, though its request is refused already */
+
 /* Headers that must not come twice: two readers could choose differently. */
 #define HEADER(name)                                                           \
 	{                                                                      \
@@ -254,13 +256,19 @@ response_queue(struct http_request *request)
 
 /*
  * An answer before the body: MHD then closes instead of reading it, but for
- * these methods only. Others get their body read and thrown away first. A
- * request without a body is over at once anyway, and its connection stays.
+ * these methods only. A client that is still sending is told so by a reset,
+ * which can overtake the answer: so a body that is short is read and thrown
+ * away first, as that of other methods is. A request without a body is over at
+ * once anyway, and its connection stays.
  */
 static bool
 may_answer_early(const struct http_request *request)
 {
-	return request->has_body &&
+	const bool is_short = request->claimed_len > 0 &&
+	    request->claimed_len <= SHORT_BODY &&
+	    request->claimed_len <= request->body_max;
+
+	return request->has_body && !is_short &&
 	    (strcmp(request->method, "POST") == 0 ||
 		strcmp(request->method, "PUT") == 0);
 }

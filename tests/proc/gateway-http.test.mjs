@@ -50,6 +50,15 @@ test('framing that two readers could take differently is refused', async () => {
   await answers(head('POST /s/tools/mcp HTTP/1.0', 'Transfer-Encoding: chunked') + body, 400);
 });
 
+// Otherwise the end of the connection can overtake the answer.
+test('who is refused by the head is told so, though still sending a short body', async () => {
+  const { socket, answer } = gateway.open();
+  socket.write(head('POST /nowhere HTTP/1.1', `Content-Length: ${PING.length}`));
+  await answers(head('GET /healthz HTTP/1.1', CLOSE), 200); // the head was read
+  socket.write(PING + head('GET /healthz HTTP/1.1', CLOSE));
+  assert.deepEqual(statusOf(await answer), [404, 200]);
+});
+
 test('bad chunk sizes end the connection', async () => {
   for (const size of ['zz', '-1', 'ffffffffffffffffff', '0x5', '']) {
     const answer = await gateway.raw(head(POST, 'Transfer-Encoding: chunked') +
