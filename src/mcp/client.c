@@ -41,8 +41,11 @@ mcp_can_read(struct json_span capabilities)
 		if (is_object(member(want[1].value, "tools")))
 			can |= MCP_CAN_SAMPLE_TOOLS;
 	}
-	if (is_object(want[2].value))
+	if (is_object(want[2].value)) {
 		can |= MCP_CAN_ROOTS;
+		if (json_value_is_true(member(want[2].value, "listChanged")))
+			can |= MCP_CAN_ROOTS_CHANGED;
+	}
 	return can;
 }
 
@@ -73,7 +76,10 @@ mcp_can_write(struct json_out *out, uint32_t can)
 	}
 	if ((can & MCP_CAN_ROOTS) != 0) {
 		json_out_text(out, comma);
-		json_out_text(out, "\"roots\":{}");
+		json_out_text(out,
+		    (can & MCP_CAN_ROOTS_CHANGED) != 0
+			? "\"roots\":{\"listChanged\":true}"
+			: "\"roots\":{}");
 	}
 	json_out_text(out, "}");
 }

@@ -28,6 +28,7 @@
 #define MCP_CAN_SAMPLE 4u
 #define MCP_CAN_SAMPLE_TOOLS 8u
 #define MCP_CAN_ROOTS 16u
+#define MCP_CAN_ROOTS_CHANGED 32u /* says so when they changed */
 
 enum mcp_era {
 	MCP_LEGACY,

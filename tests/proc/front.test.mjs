@@ -466,7 +466,7 @@ test('roots that changed are told upstream, with what the client can', async () 
   await front.post({ jsonrpc: '2.0',
     method: 'notifications/roots/list_changed' }, session);
   assert.match(front.log,
-    /notify one notifications\/roots\/list_changed \{"roots":\{\}\}/);
+    /notify one notifications\/roots\/list_changed \{"roots":\{"listChanged":true\}\}/);
 });
 
 test('methods of the other era, and none at all', async () => {

@@ -293,6 +293,7 @@ gatewayTest('streams: others find connections, whoever holds many',
     store.token(3, 'theirs', { tenant: 2 });
     await settled(gateway, async () => await gateway.metric('tokens') === 3);
     const cut = new AbortController();
+    const open = []; // a response that nobody holds is collected, and ends
     const [message, headers] = modern('subscriptions/listen', { notifications: {} });
     const listen = (token) => gateway.fetch('/mcp', { method: 'POST', signal: cut.signal,
       headers: { 'content-type': 'application/json', accept: 'text/event-stream, application/json',
@@ -305,6 +306,7 @@ gatewayTest('streams: others find connections, whoever holds many',
           return [n, response.status, Number(response.headers.get('retry-after')) >= 1,
             (await response.json()).error];
         }
+        open.push(response);
       }
       return null;
     };

@@ -13,6 +13,7 @@
 #include "gateway/behind/behind.h"
 #include "gateway/log.h"
 #include "json/edit.h"
+#include "mcp/client.h"
 
 #define META_MAX (4u << 20)
 
@@ -90,7 +91,7 @@ behind_initialize_write(struct json_out *out, uint32_t can)
 	json_out_text(out,
 	    "{\"protocolVersion\":\"" MCP_VERSION_LEGACY
 	    "\",\"capabilities\":");
-	behind_capabilities_write(out, can);
+	mcp_can_write(out, can);
 	json_out_text(out,
 	    ",\"clientInfo\":{\"name\":\"cordon\",\"version\":\"" CORDON_VERSION
 	    "\"}}");
@@ -222,38 +223,6 @@ behind_param(const struct upstream_call *call, const char *name)
 	return json_members_find(call->params, &want, 1) == 0
 	    ? want.value
 	    : (struct json_span){ 0 };
-}
-
-void
-behind_capabilities_write(struct json_out *out, uint32_t can)
-{
-	const char *comma = "";
-
-	json_out_text(out, "{");
-	if ((can & (MCP_CAN_ELICIT | MCP_CAN_ELICIT_URL)) != 0) {
-		json_out_text(out, "\"elicitation\":{");
-		if ((can & MCP_CAN_ELICIT) != 0)
-			json_out_text(out, "\"form\":{}");
-		if ((can & MCP_CAN_ELICIT_URL) != 0)
-			json_out_text(out,
-			    (can & MCP_CAN_ELICIT) != 0 ? ",\"url\":{}"
-							: "\"url\":{}");
-		json_out_text(out, "}");
-		comma = ",";
-	}
-	if ((can & (MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS)) != 0) {
-		json_out_text(out, comma);
-		json_out_text(out,
-		    (can & MCP_CAN_SAMPLE_TOOLS) != 0
-			? "\"sampling\":{\"tools\":{}}"
-			: "\"sampling\":{}");
-		comma = ",";
-	}
-	if ((can & MCP_CAN_ROOTS) != 0) {
-		json_out_text(out, comma);
-		json_out_text(out, "\"roots\":{\"listChanged\":true}");
-	}
-	json_out_text(out, "}");
 }
 
 /* _meta: what speaks of the hop is ours, all else the client's. */

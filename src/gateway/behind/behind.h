@@ -168,8 +168,6 @@ behind_param(const struct upstream_call *call, const char *name);
  * this progress token (NULL: none). */
 int behind_params_write(struct json_out *out, const struct upstream_call *call,
     enum mcp_era era, const char *token);
-/* {"elicitation":{…},…} of MCP_CAN_… bits. */
-void behind_capabilities_write(struct json_out *out, uint32_t can);
 void
 upstream_surface_set(struct upstream *upstream, struct mcp_surface *surface);
 void upstream_surface_failed(

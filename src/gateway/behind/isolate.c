@@ -14,6 +14,7 @@
 #include "base/auto.h"
 #include "gateway/behind/behind.h"
 #include "gateway/log.h"
+#include "mcp/client.h"
 
 /* A call of a cell. It outlives its upstream call when that is dropped: the
  * pool says the end of it from the loop. */
@@ -71,7 +72,7 @@ context_write(struct json_out *out, const struct upstream_call *call)
 		member_write(out, ",\"can\":", client->capabilities, "{}");
 	else {
 		json_out_text(out, ",\"can\":");
-		behind_capabilities_write(out, client->can);
+		mcp_can_write(out, client->can);
 	}
 	if (json_kind_of(meta) == JSON_KIND_OBJECT) {
 		member_write(out, ",\"meta\":", meta, "{}");

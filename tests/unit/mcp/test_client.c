@@ -30,8 +30,10 @@ static const struct {
 	    "{\"elicitation\":{\"form\":{},\"url\":{}}}" },
 	{ "{\"sampling\":{}}", MCP_CAN_SAMPLE, "{\"sampling\":{}}" },
 	{ "{\"sampling\":{\"tools\":{}},\"roots\":{\"listChanged\":true}}",
-	    MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS | MCP_CAN_ROOTS,
-	    "{\"sampling\":{\"tools\":{}},\"roots\":{}}" },
+	    MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS | MCP_CAN_ROOTS |
+		MCP_CAN_ROOTS_CHANGED,
+	    "{\"sampling\":{\"tools\":{}},\"roots\":{\"listChanged\":true}}" },
+	{ "{\"roots\":{}}", MCP_CAN_ROOTS, "{\"roots\":{}}" },
 };
 
 static void
