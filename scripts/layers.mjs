@@ -25,13 +25,15 @@ const layers = {
   http: ['base'],
   box: ['base'],
   wire: ['base'],
+  policy: ['json', 'base', 'box'],
+  launcher: ['base', 'box'],
   pool: ['wire', 'json', 'base'],
   zygote: ['wire', 'base', 'box'],
-  store: ['wire', 'base', 'box', 'json'],
+  store: ['wire', 'base', 'box', 'json', 'policy'],
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
   client: ['base', 'json', 'mcp'],
-  ctl: ['base', 'wire', 'pool', 'json', 'mcp', 'box', 'client'],
+  ctl: ['base', 'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy'],
 };
 
 // Calls that make a descriptor, and the word without which every program

@@ -73,7 +73,24 @@ struct wire_plan {
 enum wire_kind {
 	WIRE_KIND_ISOLATE, /* a bundle, in cells */
 	WIRE_KIND_SOCKET, /* MCP lines over a Unix socket somebody serves */
+	WIRE_KIND_BOX, /* MCP lines over the stdio of a program in a box */
 };
+
+/* How long boxes live; 0 is the host's default. */
+struct wire_box {
+	uint32_t start_ms; /* until it has answered its greeting */
+	uint32_t idle_s; /* without a call: it ends */
+	uint32_t life_s; /* it is replaced, between two calls */
+	uint32_t spares; /* started and greeted before they are wanted */
+	uint32_t starts_per_minute;
+	uint32_t reserved;
+};
+
+#define WIRE_BOX_DEFAULT                                                       \
+	{                                                                      \
+		.start_ms = 30000, .idle_s = 300, .life_s = 86400,             \
+		.spares = 0, .starts_per_minute = 30                           \
+	}
 
 /* Who shares one link to a server that is not an isolate. */
 enum wire_share {
@@ -86,10 +103,14 @@ struct wire_deployment {
 	uint32_t kind; /* enum wire_kind */
 	uint32_t share; /* enum wire_share */
 	char socket[108]; /* KIND_SOCKET: its path */
-	uint8_t digest[32]; /* SHA-256 of the bundle, or of the path */
+	uint8_t digest[32]; /* SHA-256 of the bundle, document or path */
 	char name[WIRE_NAME_MAX]; /* [a-z0-9] then [a-z0-9._-]* */
 	char tenant[WIRE_NAME_MAX];
-	int32_t bundle_fd; /* sealed memfd in the form of base/pack.h; or -1 */
+	/* A sealed memfd: ISOLATE: in the form of base/pack.h; BOX: towards the
+	 * store a launch document (policy/policy.h), towards the supervisor a
+	 * box spec (box/spec.h); SOCKET: -1. */
+	int32_t bundle_fd;
 	uint32_t pool_max; /* waiting cells at most */
+	struct wire_box box; /* KIND_BOX */
 	struct wire_limits limits;
 };

@@ -39,8 +39,12 @@
  *
  *   gateway -> supervisor  LINK deployment         status: the link's number
  *   supervisor -> gateway  LINKED deployment       status, + a stream socket
+ *                          BOXED deployment        status, + the other ends of
+ *                          a box's stdin, stdout and stderr (pipes), and of its
+ *                          notes (box/note.h)
  *                          LINK_FAILED             status, text: why
- *   (the gateway closes the descriptor to end the link)
+ *   (the gateway closes the descriptors to end the link; a box ends when its
+ *   notes are closed: TERM, grace, KILL)
  *
  * The registry (wire/registry.h) comes from the store, which gets what the
  * operator put into a folder by way of the supervisor:
@@ -79,7 +83,7 @@ enum wire_type {
 };
 
 #define WIRE_TEXT_MAX 32768 /* bytes of text behind a message */
-#define WIRE_FDS_MAX 2
+#define WIRE_FDS_MAX 4
 
 struct wire_usage {
 	uint64_t cpu_us;
