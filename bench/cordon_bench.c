@@ -30,8 +30,8 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "base/fd.h"
-#include "ctl/bundle.h"
-#include "ctl/supervisor.h"
+#include "ctl/run/bundle.h"
+#include "ctl/serve/supervisor.h"
 #include "pool/pool.h"
 #include "wire/wire.h"
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/bounds.h"
-#include "ctl/config.h"
+#include "ctl/serve/bounds.h"
+#include "ctl/serve/config.h"
 #include "fuzz.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/request.h"
+#include "ctl/run/request.h"
 #include "fuzz.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
