@@ -23,6 +23,7 @@ static const struct {
 	[WIRE_STORE_REPLY] = { 0, STORE_REPLY_MAX },
 	[WIRE_STORE_KEPT] = { sizeof(struct wire_kept),
 	    sizeof(struct wire_kept) },
+	[WIRE_STORE_KNOWN] = { 2, WIRE_STORE_SURFACE_MAX },
 };
 
 static bool
@@ -30,7 +31,7 @@ head_is_right(const struct wire_frame *head)
 {
 	const bool is_known =
 	    (head->type >= WIRE_STORE_KEY && head->type <= WIRE_STORE_REPLY) ||
-	    head->type == WIRE_STORE_KEPT;
+	    head->type == WIRE_STORE_KEPT || head->type == WIRE_STORE_KNOWN;
 
 	return is_known && head->len >= lengths[head->type].least &&
 	    head->len <= lengths[head->type].most;

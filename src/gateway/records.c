@@ -244,8 +244,7 @@ server_is_whole(const struct wire_server *record)
 	return record->id < WIRE_DEPLOYMENTS_MAX && record->gone <= 1 &&
 	    record->state <= WIRE_STATE_DENIED &&
 	    record->origin <= WIRE_ORIGIN_ADMIN &&
-	    launch->kind <= WIRE_KIND_SOCKET &&
-	    launch->share <= WIRE_SHARE_ALL &&
+	    launch->kind <= WIRE_KIND_BOX && launch->share <= WIRE_SHARE_ALL &&
 	    is_name(launch->name, sizeof(launch->name)) &&
 	    is_string(launch->tenant, sizeof(launch->tenant)) &&
 	    is_string(launch->socket, sizeof(launch->socket));
@@ -448,6 +447,18 @@ registry_apply(struct gateway *gateway, enum wire_store_frame type,
 	};
 
 	return appliers[type](gateway, record, err);
+}
+
+void
+registry_known_take(
+    struct gateway *gateway, uint32_t id, const char *raw_json, size_t len)
+{
+	struct server *server = registry_server_by_id(gateway, id);
+
+	/* What others offer may have changed behind the same launch. */
+	if (server != NULL && registry_server_is_live(server) &&
+	    server->record.launch.kind == WIRE_KIND_BOX)
+		upstream_surface_recall(gateway, server, raw_json, len);
 }
 
 static void

@@ -97,6 +97,12 @@ void registry_stop(struct gateway *gateway);
 int registry_apply(struct gateway *gateway, enum wire_store_frame type,
     const void *record, struct err *err);
 
+/* What the server of this id advertised, as the store has kept it (KNOWN). Of a
+ * server that may not be called, or that has said it itself, nothing is taken.
+ */
+void registry_known_take(
+    struct gateway *gateway, uint32_t id, const char *raw_json, size_t len);
+
 /* To be called about once a second: tokens expire. */
 void registry_tick(struct gateway *gateway);
 /* The settings have another bound for cells. */

@@ -314,6 +314,11 @@ on_frame(void *arg, const struct wire_frame *frame, const uint8_t *payload)
 		kept_take(store, payload);
 		return 0;
 	}
+	if (frame->type == WIRE_STORE_KNOWN) {
+		registry_known_take(store->gateway, frame->reserved,
+		    (const char *)payload, frame->len);
+		return 0;
+	}
 	const int r = registry_apply(
 	    store->gateway, (enum wire_store_frame)frame->type, payload, &err);
 	if (r != 0)

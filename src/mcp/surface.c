@@ -577,24 +577,20 @@ version_read(struct mcp_surface *surface, enum mcp_era era,
 	return 0;
 }
 
-int
-mcp_surface_info_take(struct mcp_surface *surface, enum mcp_era era,
-    struct json_span result, struct err *err)
+/* Of a text that is the surface's. */
+static int
+greeting_read(struct mcp_surface *surface, enum mcp_era era,
+    struct json_span whole, struct err *err)
 {
 	static const char nobody[] = "{\"name\":\"unknown\",\"version\":\"\"}";
 	struct json_want members[] = { { .name = "capabilities" },
 		{ .name = "instructions" }, { .name = "protocolVersion" } };
-	char *text;
 
-	int r = text_keep(surface, result.at, result.len, &text, err);
-	if (r != 0)
-		return r;
-	const struct json_span whole = { text, result.len };
 	if (json_members_find(whole, members, ARRAY_LEN(members)) != 0)
 		return bad(err,
 		    "the answer is no object, or a member is there "
 		    "twice");
-	r = version_read(surface, era, members[2].value, err);
+	const int r = version_read(surface, era, members[2].value, err);
 	if (r != 0)
 		return r;
 	if (json_kind_of(members[0].value) != JSON_KIND_OBJECT)
@@ -607,6 +603,73 @@ mcp_surface_info_take(struct mcp_surface *surface, enum mcp_era era,
 	if (json_kind_of(surface->info) != JSON_KIND_OBJECT)
 		surface->info = (struct json_span){ nobody, strlen(nobody) };
 	return info_read(surface, surface->info, err);
+}
+
+int
+mcp_surface_info_take(struct mcp_surface *surface, enum mcp_era era,
+    struct json_span result, struct err *err)
+{
+	char *text;
+
+	const int r = text_keep(surface, result.at, result.len, &text, err);
+	return r != 0 ? r
+		      : greeting_read(surface, era,
+			    (struct json_span){ text, result.len }, err);
+}
+
+static int
+written_read(struct mcp_surface *surface, struct json_span whole,
+    const struct json_want *members, struct err *err)
+{
+	const enum mcp_era era =
+	    json_string_equals(members[MCP_N_LISTS].value, MCP_VERSION_MODERN)
+	    ? MCP_MODERN
+	    : MCP_LEGACY;
+
+	int r = greeting_read(surface, era, whole, err);
+	for (enum mcp_list list = MCP_TOOLS; r == 0 && list < MCP_N_LISTS;
+	     list++)
+		r = list_take(surface, list, members[list].value, err);
+	return r == 0 ? mcp_surface_finish(surface) : r;
+}
+
+static int
+written_take(struct mcp_surface *surface, const char *raw_json, size_t len,
+    struct err *err)
+{
+	struct json_want members[MCP_N_LISTS + 1] = {
+		[MCP_N_LISTS] = { .name = "protocolVersion" },
+	};
+	struct json_span whole;
+	char *text;
+
+	for (size_t i = 0; i < MCP_N_LISTS; i++)
+		members[i].name = lists[i].member;
+	const int r = text_keep(surface, raw_json, len, &text, err);
+	if (r != 0)
+		return r;
+	if (json_check(text, len, &whole, NULL) != 0 ||
+	    json_members_find(whole, members, ARRAY_LEN(members)) != 0)
+		return bad(err, "it is no object, or has a member twice");
+	return written_read(surface, whole, members, err);
+}
+
+int
+mcp_surface_recall(const char *raw_json, size_t len,
+    struct mcp_surface **surfacep, struct err *err)
+{
+	struct mcp_surface *surface;
+	int r = mcp_surface_new(&surface);
+
+	if (r != 0)
+		return r;
+	r = written_take(surface, raw_json, len, err);
+	if (r != 0) {
+		mcp_surface_free(surface);
+		return r;
+	}
+	*surfacep = surface;
+	return 0;
 }
 
 int

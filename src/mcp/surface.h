@@ -133,6 +133,12 @@ void mcp_surface_list_write(const struct mcp_surface *surface,
  * "resources", "resourceTemplates"}. */
 void mcp_surface_write(const struct mcp_surface *surface, struct json_out *out);
 
+/* Reads what mcp_surface_write() wrote; copied, and finished. Elements that
+ * would not be admitted are left out as they would be of a page. MCP_E_SURFACE,
+ * -ENOMEM. */
+int mcp_surface_recall(const char *raw_json, size_t len,
+    struct mcp_surface **surfacep, struct err *err);
+
 /* "tools/list" and "tools", … */
 const char *mcp_list_method(enum mcp_list list);
 const char *mcp_list_member(enum mcp_list list);

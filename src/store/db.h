@@ -106,6 +106,9 @@ int db_bundles_bytes(struct db *db, uint64_t *bytes);
 /* What a server advertised when it was what the digest says. The last few. */
 int db_surface_put(struct db *db, uint32_t server,
     const uint8_t digest[DB_DIGEST], const char *json, size_t len);
+/* DB_E_NONE: it was not asked since it is what it is. The caller frees. */
+int db_surface_read(struct db *db, uint32_t server,
+    const uint8_t digest[DB_DIGEST], uint8_t **json, size_t *len);
 
 /* ---- ended sessions ------------------------------------------------------ */
 

@@ -21,7 +21,7 @@ static const struct {
 	    sizeof(struct wire_admin) + WIRE_STORE_BODY_MAX },
 	[WIRE_STORE_AUDIT] = { sizeof(struct wire_audit),
 	    sizeof(struct wire_audit) + STORE_AUDIT_DETAIL_MAX },
-	[WIRE_STORE_SURFACE] = { 2, STORE_SURFACE_MAX },
+	[WIRE_STORE_SURFACE] = { 2, WIRE_STORE_SURFACE_MAX },
 };
 
 void

@@ -55,6 +55,28 @@ push_token(struct store *store, const struct wire_token *token)
 	frame_push(store, WIRE_STORE_TOKEN, token, sizeof(*token));
 }
 
+/* Behind its record. What is not told is asked of the server itself: `room`,
+ * the bytes that may still be told so, keeps a snapshot small. */
+static void
+known_push(struct store *store, const struct db_server *server, size_t *room)
+{
+	auto_free uint8_t *json = NULL;
+	size_t len = 0;
+
+	if (server->record.launch.kind != WIRE_KIND_BOX ||
+	    server->record.state != WIRE_STATE_APPROVED ||
+	    store->link == NULL ||
+	    db_surface_read(store->db, server->record.id, server->digest, &json,
+		&len) != 0 ||
+	    len > *room)
+		return;
+	*room -= len;
+	const struct wire_frame head = { .type = WIRE_STORE_KNOWN,
+		.len = (uint32_t)len,
+		.reserved = server->record.id };
+	link_send(store, &head, json, NULL, 0);
+}
+
 static int
 bundle_memfd(struct store *store, const struct wire_deployment *launch, int *fd)
 {
@@ -100,6 +122,7 @@ void
 push_server(struct store *store, const struct db_server *server)
 {
 	struct wire_server record = server->record;
+	size_t room = WIRE_STORE_SURFACE_MAX;
 
 	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
 	if (runs && deploy_tell(store, &record) != 0) {
@@ -109,6 +132,8 @@ push_server(struct store *store, const struct db_server *server)
 		record.state = WIRE_STATE_CHANGED;
 	}
 	frame_push(store, WIRE_STORE_SERVER, &record, sizeof(record));
+	if (runs && record.state == WIRE_STATE_APPROVED)
+		known_push(store, server, &room);
 	if (!runs)
 		undeploy_tell(store, record.id);
 }
@@ -130,11 +155,19 @@ token_snap(void *arg, const struct wire_token *token)
 	return 0;
 }
 
+struct snapshot {
+	struct store *store;
+	size_t known_room;
+};
+
 static int
 server_snap(void *arg, const struct db_server *server)
 {
-	frame_push(
-	    arg, WIRE_STORE_SERVER, &server->record, sizeof(server->record));
+	struct snapshot *snapshot = arg;
+
+	frame_push(snapshot->store, WIRE_STORE_SERVER, &server->record,
+	    sizeof(server->record));
+	known_push(snapshot->store, server, &snapshot->known_room);
 	return 0;
 }
 
@@ -148,6 +181,7 @@ ended_snap(void *arg, const struct wire_ended *ended)
 int
 push_snapshot(struct store *store)
 {
+	struct snapshot snapshot = { store, STORE_KNOWN_MAX };
 	uint8_t key[32];
 
 	/* What is told is durable. */
@@ -161,7 +195,7 @@ push_snapshot(struct store *store)
 	if (code == 0)
 		code = db_tokens_each(store->db, token_snap, store);
 	if (code == 0)
-		code = db_servers_each(store->db, server_snap, store);
+		code = db_servers_each(store->db, server_snap, &snapshot);
 	if (code == 0)
 		code = db_ended_each(store->db, ended_snap, store);
 	if (code == 0)

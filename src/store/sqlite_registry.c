@@ -401,18 +401,15 @@ db_bundle_put(struct db *db, const uint8_t digest[DB_DIGEST], const void *bytes,
 	return code != 0 ? code : sql_run(db, SQL_BUNDLE_PUT);
 }
 
-int
-db_bundle_read(struct db *db, const uint8_t digest[DB_DIGEST], uint8_t **bytes,
-    size_t *len)
+/* A copy of the one blob that the statement, bound, is about. */
+static int
+blob_read(struct db *db, enum sql which, uint8_t **bytes, size_t *len)
 {
-	int code =
-	    sql_bind(db, SQL_BUNDLE_READ, "b", digest, (size_t)DB_DIGEST);
+	int code = sql_step(db, which);
 
-	if (code == 0)
-		code = sql_step(db, SQL_BUNDLE_READ);
 	if (code != 0)
 		return code;
-	sqlite3_stmt *statement = db->statements[SQL_BUNDLE_READ];
+	sqlite3_stmt *statement = db->statements[which];
 	const void *blob = sqlite3_column_blob(statement, 0);
 	const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
 	uint8_t *copy = malloc(size + 1);
@@ -424,8 +421,18 @@ db_bundle_read(struct db *db, const uint8_t digest[DB_DIGEST], uint8_t **bytes,
 		code = copy == NULL ? -ENOMEM : -EIO;
 		free(copy);
 	}
-	sql_reset(db, SQL_BUNDLE_READ);
+	sql_reset(db, which);
 	return code;
+}
+
+int
+db_bundle_read(struct db *db, const uint8_t digest[DB_DIGEST], uint8_t **bytes,
+    size_t *len)
+{
+	const int code =
+	    sql_bind(db, SQL_BUNDLE_READ, "b", digest, (size_t)DB_DIGEST);
+
+	return code != 0 ? code : blob_read(db, SQL_BUNDLE_READ, bytes, len);
 }
 
 int
@@ -458,4 +465,14 @@ db_surface_put(struct db *db, uint32_t server, const uint8_t digest[DB_DIGEST],
 	if (code == 0)
 		code = sql_bind(db, SQL_SURFACE_TRIM, "u", server);
 	return code == 0 ? sql_run(db, SQL_SURFACE_TRIM) : code;
+}
+
+int
+db_surface_read(struct db *db, uint32_t server, const uint8_t digest[DB_DIGEST],
+    uint8_t **json, size_t *len)
+{
+	const int code = sql_bind(
+	    db, SQL_SURFACE_READ, "ub", server, digest, (size_t)DB_DIGEST);
+
+	return code != 0 ? code : blob_read(db, SQL_SURFACE_READ, json, len);
 }

@@ -27,7 +27,7 @@
 #define STORE_SERVERS_MAX WIRE_DEPLOYMENTS_MAX
 #define STORE_BUNDLES_BYTES_MAX (2ull << 30) /* of all servers together */
 #define STORE_AUDIT_DETAIL_MAX 65536u
-#define STORE_SURFACE_MAX (4u << 20)
+#define STORE_KNOWN_MAX (32u << 20) /* all KNOWN of a snapshot */
 #define STORE_LINK_OUT_MAX (128u << 20) /* what the gateway has not yet read */
 
 /* Where the chain is (audit.c). */

@@ -11,7 +11,10 @@
  * `reserved` carries an id, `code` a status), never blocking on the gateway's
  * side. The store opens with a snapshot: KEY, then all tenants, tokens, servers
  * and ended sessions, then SNAPSHOT; after that, changes as they are made.
- * A gateway that gets a second snapshot forgets what is not in it.
+ * A gateway that gets a second snapshot forgets what is not in it. Behind a
+ * server in a box that is approved stands what it advertised (KNOWN), where it
+ * was ever asked: a list then starts nothing. There may be servers without it,
+ * so that a snapshot stays small.
  *
  * Audit records are numbered. The gateway holds them until the store says that
  * they are durable, and says them again to the next store; what that one has
@@ -38,10 +41,13 @@ enum wire_store_frame {
 	WIRE_STORE_SURFACE, /* id: a server; JSON: what it advertises */
 	/* store -> gateway */
 	WIRE_STORE_KEPT, /* struct wire_kept: audit that is durable */
+	WIRE_STORE_KNOWN, /* id: a server, told before; JSON: what it advertised
+			   * when it was what it is now */
 	WIRE_STORE_N_FRAMES,
 };
 
 #define WIRE_STORE_BODY_MAX (48u << 20) /* a bundle as JSON, at most */
+#define WIRE_STORE_SURFACE_MAX (4u << 20) /* SURFACE, KNOWN */
 
 /* What a tenant or a token may spend; 0 is no limit of its own. */
 struct wire_quota {

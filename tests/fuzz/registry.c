@@ -41,6 +41,15 @@ upstream_forget(struct gateway *gateway, struct server *server)
 	CHECK(server->users > 0);
 }
 
+void
+upstream_surface_recall(struct gateway *gateway, struct server *server,
+    const char *raw_json, size_t len)
+{
+	(void)gateway;
+	CHECK(server->record.state == WIRE_STATE_APPROVED);
+	CHECK(raw_json != NULL && len >= 2);
+}
+
 int
 pool_deployment_set(struct pool *pool, uint32_t index,
     const struct pool_deployment *deployment, bool fresh)
@@ -92,6 +101,11 @@ on_frame(void *arg, const struct wire_frame *frame, const uint8_t *payload)
 
 	if (frame->type == WIRE_STORE_REPLY || frame->type == WIRE_STORE_KEPT)
 		return 0;
+	if (frame->type == WIRE_STORE_KNOWN) {
+		registry_known_take(
+		    arg, frame->reserved, (const char *)payload, frame->len);
+		return 0;
+	}
 	const int r = registry_apply(
 	    arg, (enum wire_store_frame)frame->type, payload, &err);
 	CHECK((r != 0) == (err.text[0] != '\0'));

@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 
 export const FRAME = { KEY: 1, TENANT: 2, TOKEN: 3, SERVER: 4, ENDED: 5,
   SNAPSHOT: 6, REPLY: 7, ADMIN: 8, AUDIT: 9, SURFACE: 10,
-  KEPT: 11 };
+  KEPT: 11, KNOWN: 12 };
 export const SCOPE = { read: 1, call: 2, admin: 4, all: 7 };
 export const STATE = { quarantined: 0, approved: 1, changed: 2, denied: 3 };
 

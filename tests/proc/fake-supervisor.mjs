@@ -13,7 +13,7 @@ import { build, patience } from '../lib/paths.mjs';
 
 export const TYPE = {
   KEY: 1, TENANT: 2, TOKEN: 3, SERVER: 4, ENDED: 5, SNAPSHOT: 6, REPLY: 7,
-  ADMIN: 8, AUDIT: 9, SURFACE: 10, KEPT: 11,
+  ADMIN: 8, AUDIT: 9, SURFACE: 10, KEPT: 11, KNOWN: 12,
 };
 
 const HEAD = 40;

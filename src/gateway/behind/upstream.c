@@ -419,6 +419,25 @@ upstream_surface_set(struct upstream *upstream, struct mcp_surface *surface)
 }
 
 void
+upstream_surface_recall(struct gateway *gateway, struct server *server,
+    const char *raw_json, size_t len)
+{
+	struct upstream *upstream = upstream_make(gateway, server);
+	struct err err = { 0 };
+
+	/* What it says itself counts. */
+	if (upstream == NULL || upstream->surface != NULL ||
+	    upstream->capture != NULL)
+		return;
+	if (mcp_surface_recall(raw_json, len, &upstream->surface, &err) != 0)
+		log_line(LOG_WARN, 0,
+		    "what server %s advertised cannot be used, it is asked "
+		    "again: %s",
+		    server->name,
+		    err.text[0] == '\0' ? "out of memory" : err.text);
+}
+
+void
 upstream_surface_failed(
     struct upstream *upstream, const struct upstream_answer *failure)
 {

@@ -110,6 +110,11 @@ int upstream_surface_get(struct gateway *gateway, struct server *server,
 void upstream_surface_forget(
     struct server *server, upstream_surface_fn *fn, void *arg);
 
+/* What it advertised before this process began, as the store has kept it: it is
+ * asked again when it is next started for a call. */
+void upstream_surface_recall(struct gateway *gateway, struct server *server,
+    const char *raw_json, size_t len);
+
 /* What is known of it now, without asking; NULL. */
 const struct mcp_surface *upstream_surface_known(const struct server *server);
 

@@ -835,6 +835,48 @@ begins_a_capture_once(void **state)
 	assert_true(fake_read_nothing(1));
 }
 
+/* After a restart of the host: a list starts nothing, a call does, and then it
+ * is asked whether it still offers what it did. */
+static void
+knows_what_it_offered_before_it_is_started(void **state)
+{
+	static const char known[] =
+	    "{\"protocolVersion\":\"2025-06-18\",\"serverInfo\":{\"name\":"
+	    "\"n\",\"version\":\"1\"},\"capabilities\":{\"tools\":{}},"
+	    "\"tools\":[{\"name\":\"old\",\"inputSchema\":{}}],\"prompts\":[],"
+	    "\"resources\":[],\"resourceTemplates\":[]}";
+
+	(void)state;
+	upstream_surface_recall(
+	    &fake_gateway, &fake_servers[0], "{}", strlen("{}"));
+	assert_null(upstream_surface_known(&fake_servers[0]));
+	upstream_surface_recall(
+	    &fake_gateway, &fake_servers[0], known, strlen(known));
+	fake_surface_get(0, 0, &told);
+	assert_true(told.is_told);
+	assert_non_null(mcp_surface_find(told.surface, MCP_TOOLS, "old"));
+	fake_settle();
+	assert_int_equal(fake_n_links, 0);
+	assert_int_equal(fake_n_kept, 0);
+
+	fake_call(0, 0, "tools/call", "{\"name\":\"old\"}", &answer);
+	fake_greet(0, "{\"tools\":{}}");
+	fake_reply(0, fake_read(0), "\"result\":{\"content\":[]}");
+	fake_until(&answer.is_done);
+	fake_serve_tools(0, tool);
+	fake_settle();
+	assert_int_equal(fake_n_kept, 1);
+	assert_int_equal(fake_changed, UPSTREAM_TOOLS);
+	assert_null(mcp_surface_find(
+	    upstream_surface_known(&fake_servers[0]), MCP_TOOLS, "old"));
+
+	/* What it says itself counts, whatever the store says later. */
+	upstream_surface_recall(
+	    &fake_gateway, &fake_servers[0], known, strlen(known));
+	assert_null(mcp_surface_find(
+	    upstream_surface_known(&fake_servers[0]), MCP_TOOLS, "old"));
+}
+
 int
 main(void)
 {
@@ -874,6 +916,7 @@ main(void)
 		T(takes_an_answer_to_what_is_half_read),
 		T(queues_nothing_behind_what_is_too_long),
 		T(begins_a_capture_once),
+		T(knows_what_it_offered_before_it_is_started),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

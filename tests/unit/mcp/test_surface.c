@@ -154,6 +154,64 @@ tells_lists_apart(void **state)
 	mcp_surface_free(b);
 }
 
+static void
+reads_back_what_it_wrote(void **state)
+{
+	struct mcp_surface *a = greeted(
+	    "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":"
+	    "{\"listChanged\":true}},\"instructions\":\"read me\","
+	    "\"serverInfo\":{\"name\":\"n\",\"version\":\"1\"}}",
+	    MCP_LEGACY);
+	struct mcp_surface *b = NULL;
+	struct json_span next;
+	struct json_out out, again;
+
+	(void)state;
+	mcp_surface_page_take(a, MCP_TOOLS,
+	    span("{\"tools\":[{\"name\":\"t\",\"inputSchema\":{}},{\"name\":"
+		 "\"s\",\"inputSchema\":{\"big\":12345678901234567890}}]}"),
+	    &next, &err);
+	mcp_surface_page_take(a, MCP_TEMPLATES,
+	    span("{\"resourceTemplates\":[{\"uriTemplate\":\"a:{b}\"}]}"),
+	    &next, &err);
+	mcp_surface_finish(a);
+	json_out_init(&out, 4096);
+	json_out_init(&again, 4096);
+	mcp_surface_write(a, &out);
+	assert_int_equal(mcp_surface_recall(out.bytes, out.len, &b, &err), 0);
+	assert_int_equal(b->era, MCP_LEGACY);
+	assert_string_equal(b->version, "2025-06-18");
+	assert_true(mcp_surface_can(b, "tools", "listChanged"));
+	assert_non_null(mcp_surface_find(b, MCP_TOOLS, "s"));
+	mcp_surface_write(b, &again);
+	assert_int_equal(out.len, again.len);
+	assert_memory_equal(out.bytes, again.bytes, out.len);
+	json_out_fini(&out);
+	json_out_fini(&again);
+	mcp_surface_free(a);
+	mcp_surface_free(b);
+}
+
+static void
+recalls_nothing_of_what_is_broken(void **state)
+{
+	static const char *const texts[] = { "", "{}", "[]", "{\"tools\":1",
+		"{\"protocolVersion\":\"1999-01-01\",\"capabilities\":{},"
+		"\"tools\":[],\"prompts\":[],\"resources\":[],"
+		"\"resourceTemplates\":[]}",
+		"{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
+		"\"tools\":[],\"prompts\":[],\"resources\":[]}" };
+	struct mcp_surface *surface = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(mcp_surface_recall(texts[i], strlen(texts[i]),
+				     &surface, &err),
+		    MCP_E_SURFACE);
+		assert_null(surface);
+	}
+}
+
 int
 main(void)
 {
@@ -163,6 +221,8 @@ main(void)
 		cmocka_unit_test(leaves_out_what_is_of_no_use),
 		cmocka_unit_test(finds_out_who_a_modern_server_is),
 		cmocka_unit_test(tells_lists_apart),
+		cmocka_unit_test(reads_back_what_it_wrote),
+		cmocka_unit_test(recalls_nothing_of_what_is_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,31 @@ sweeps_bundles_that_nobody_uses(void **state)
 	assert_int_equal(total, 5);
 }
 
+static void
+finds_what_a_server_offered_as_it_is_now(void **state)
+{
+	struct place *place = *state;
+	const struct wire_tenant tenant = tenant_put(place->db, "acme");
+	struct db_server server = server_of(tenant.id, "tool");
+	const uint8_t now[DB_DIGEST] = { 1 }, before[DB_DIGEST] = { 2 };
+	uint8_t *json = NULL;
+	size_t len = 0;
+
+	assert_int_equal(db_server_put(place->db, &server), 0);
+	assert_int_equal(
+	    db_surface_put(place->db, server.record.id, before, "{}", 2), 0);
+	assert_int_equal(
+	    db_surface_read(place->db, server.record.id, now, &json, &len),
+	    DB_E_NONE);
+	assert_int_equal(
+	    db_surface_put(place->db, server.record.id, now, "{1}", 3), 0);
+	assert_int_equal(
+	    db_surface_read(place->db, server.record.id, now, &json, &len), 0);
+	assert_int_equal(len, 3);
+	assert_memory_equal(json, "{1}", 3);
+	free(json);
+}
+
 static int
 ended_count(void *arg, const struct wire_ended *ended)
 {
@@ -277,6 +302,8 @@ main(void)
 		    reads_a_server_as_it_was_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    sweeps_bundles_that_nobody_uses, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    finds_what_a_server_offered_as_it_is_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    forgets_ended_sessions_when_they_have_expired, setup,
 		    teardown),
