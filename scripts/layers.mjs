@@ -10,14 +10,19 @@
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(process.env.CORDON_ROOT ??
   resolve(fileURLToPath(import.meta.url), '../..'));
 const src = join(root, 'src');
 
-// A folder may include itself and what stands here, nothing else.
+// What a part of `cordon-ctl` may include.
+const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine', 'base',
+  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy'];
+
+// A folder may include itself and what stands here, nothing else. A room that
+// is not named belongs to its folder.
 const layers = {
   base: [],
   json: ['base'],
@@ -33,7 +38,11 @@ const layers = {
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
   client: ['base', 'json', 'mcp'],
-  ctl: ['base', 'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy'],
+  ctl: ['base', 'json', 'box', 'policy'],
+  'ctl/host': back,
+  'ctl/serve': back,
+  'ctl/run': back,
+  'ctl/machine': back,
 };
 
 // Calls that make a descriptor, and the word without which every program
@@ -61,6 +70,9 @@ const descriptorCalls = [
   ['epoll_create', null, 'epoll_create1() with EPOLL_CLOEXEC'],
 ];
 
+// What `cordon` links, so that it starts at once; sanitizers bring their own.
+const frontLibraries = /libc\.so|ld-linux|lib(a|ub|l)san|libgcc_s|libm\.so/;
+
 // What no supervisor links: it parses nothing a stranger wrote.
 const parserSymbols = /^(json_|jansson_|mcp_|http_|MHD_|pool_|sqlite3_)/;
 const parserLibraries = /jansson|microhttpd|event|curl|sqlite/;
@@ -80,16 +92,20 @@ function strip(text) {
 
 const lineAt = (text, at) => text.slice(0, at).split('\n').length;
 
+// The layer that a file belongs to: its room, or else its folder.
+const layerOf = (name) =>
+  dirname(name) in layers ? dirname(name) : name.split('/')[0];
+
 function checkIncludes(folder, file, text) {
   for (const found of text.matchAll(/^\s*#\s*include\s+"([^"]+)"/gm)) {
-    const target = found[1].split('/')[0];
+    const target = layerOf(found[1]);
     const allowed = target === folder || layers[folder].includes(target) ||
       !(target in layers);
     if (!allowed) {
       complain(file, lineAt(text, found.index),
         `${folder}/ may not include ${target}/`);
     }
-    if (!found[1].includes('/') && !existsSync(join(src, folder, found[1]))) {
+    if (!found[1].includes('/') && !existsSync(join(dirname(file), found[1]))) {
       complain(file, lineAt(text, found.index),
         `"${found[1]}": say its folder`);
     }
@@ -154,7 +170,7 @@ function checkSources() {
       const file = join(src, folder, name);
       const text = readFileSync(file, 'utf8');
       checkHead(file, text);
-      checkIncludes(folder, file, text);
+      checkIncludes(layerOf(`${folder}/${name}`), file, text);
       checkDescriptors(file, text);
       count++;
     }
@@ -182,9 +198,25 @@ function checkSupervisor(build) {
   for (const line of libraries) complain(program, 1, `needs ${line.trim()}`);
 }
 
+function checkFront(build) {
+  const program = join(build, 'cordon');
+  if (!existsSync(program)) {
+    complain(program, 1, 'is missing: build first');
+    return;
+  }
+  for (const line of output('readelf', '-d', program).split('\n')) {
+    if (line.includes('(NEEDED)') && !frontLibraries.test(line)) {
+      complain(program, 1, `needs ${line.trim()}: that is cordon-ctl's`);
+    }
+  }
+}
+
 const build = process.argv[2];
 const count = checkSources();
-if (build) checkSupervisor(resolve(root, build));
+if (build) {
+  checkSupervisor(resolve(root, build));
+  checkFront(resolve(root, build));
+}
 for (const text of complaints) console.error(text);
 if (complaints.length > 0) process.exit(1);
 console.log(`layers: ${count} files in order`);

@@ -51,6 +51,18 @@ test('a process may not include another', () =>
     'zygote/zygote.h': `${head}#pragma once\n`,
   }, /gateway\/ may not include zygote\//));
 
+test('a room may include its folder, and the folder not the room', () => {
+  accepts({
+    'ctl/host/a.c': `${head}#include "ctl/a.h"\n#include "client/c.h"\n`,
+    'ctl/a.h': `${head}#pragma once\n`,
+    'client/c.h': `${head}#pragma once\n`,
+  });
+  refuses({
+    'ctl/a.c': `${head}#include "ctl/host/a.h"\n`,
+    'ctl/host/a.h': `${head}#pragma once\n`,
+  }, /a\.c:2: ctl\/ may not include ctl\/host\//);
+});
+
 test('a folder that no layer names is refused', () =>
   refuses({ 'util/a.c': head }, /no layer names/));
 
