@@ -32,6 +32,7 @@ const layers = {
   wire: ['base'],
   policy: ['json', 'base', 'box'],
   launcher: ['base', 'box'],
+  package: ['base', 'json', 'box', 'policy'],
   pool: ['wire', 'json', 'base'],
   zygote: ['wire', 'base', 'box'],
   store: ['wire', 'base', 'box', 'json', 'policy'],
