@@ -341,6 +341,7 @@ tenant_limits_set(struct supervisor *supervisor)
 		.memory_bytes = pages * page / 4 * 3,
 		.pids = 2u * supervisor->plan.cells_max + WIRE_DEPLOYMENTS_MAX +
 		    64u,
+		.cpu_share = 1,
 	};
 }
 
@@ -383,6 +384,8 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		code = store_start(supervisor, err);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
+	if (code == 0)
+		cgroup_sweep(supervisor->cgroup); /* while others get ready */
 	if (code == 0)
 		code = zygote_wait(&supervisor->zygotes[ZYGOTE_JIT], err);
 	if (code == 0 && supervisor->store.pid != 0)

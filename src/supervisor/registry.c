@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,6 +50,31 @@ tenant_limits_get(const struct supervisor *supervisor, const char *name)
 	return limits;
 }
 
+int
+tenant_group_set(
+    struct supervisor *supervisor, const char *name, struct err *err)
+{
+	const struct cgroup_limits limits = tenant_limits_get(supervisor, name);
+	char group[sizeof("t-") + WIRE_NAME_MAX];
+
+	/* A tenant may be called as a file of the group is: "tasks". */
+	snprintf(group, sizeof(group), "t-%s", name);
+	return cgroup_set(supervisor->cgroup, group, &limits, err);
+}
+
+/* A group is made when something is to be in it. */
+static void
+tenant_group_renew(struct supervisor *supervisor, const char *name)
+{
+	char group[sizeof("t-") + WIRE_NAME_MAX];
+	struct err err;
+
+	snprintf(group, sizeof(group), "t-%s", name);
+	if (cgroup_has(supervisor->cgroup, group) &&
+	    tenant_group_set(supervisor, name, &err) != 0)
+		supervisor_log(supervisor, "error", "%s", err.text);
+}
+
 static int
 tenant_obey(struct supervisor *supervisor, const struct wire_message *message,
     const char *text, int fd)
@@ -79,9 +105,7 @@ tenant_obey(struct supervisor *supervisor, const struct wire_message *message,
 		tenant = &grown[supervisor->n_tenants++];
 	}
 	*tenant = record;
-	const struct cgroup_limits limits =
-	    tenant_limits_get(supervisor, record.name);
-	cgroup_set(supervisor->cgroup, record.name, &limits);
+	tenant_group_renew(supervisor, record.name);
 	return 0;
 }
 

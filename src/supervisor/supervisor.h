@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "supervisor/cgroup.h"
+#include "box/cgroup.h"
 #include "wire/plan.h"
 #include "wire/registry.h"
 #include "wire/wire.h"
@@ -163,6 +163,10 @@ void deployments_free(struct supervisor *supervisor);
 /* What the tenant's control group may have. */
 struct cgroup_limits
 tenant_limits_get(const struct supervisor *supervisor, const char *name);
+/* Makes the tenant's control group "t-NAME", or renews its limits. Negative
+ * errno. */
+int tenant_group_set(
+    struct supervisor *supervisor, const char *name, struct err *err);
 
 /* Everything that the store has said by now. Negative: it is gone, or says
  * what it must not say. */

@@ -192,6 +192,23 @@ template_failed(
 	caller_tell(supervisor, &reply, NULL, 0, text);
 }
 
+/* All cells of a tenant together: v2 wants processes in leaves only. */
+static int
+cells_put(struct supervisor *supervisor, const char *tenant, pid_t pid,
+    struct err *err)
+{
+	char group[sizeof("t-/cells") + WIRE_NAME_MAX];
+
+	snprintf(group, sizeof(group), "t-%s", tenant);
+	const int code = cgroup_has(supervisor->cgroup, group)
+	    ? 0
+	    : tenant_group_set(supervisor, tenant, err);
+	if (code != 0)
+		return code;
+	snprintf(group, sizeof(group), "t-%s/cells", tenant);
+	return cgroup_put(supervisor->cgroup, group, pid, err);
+}
+
 void
 template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd)
@@ -208,13 +225,10 @@ template_forked(struct supervisor *supervisor,
 	}
 	const struct wire_deployment *record = &deployment->record;
 	struct template *template = &deployment->template;
-	const struct cgroup_limits limits =
-	    tenant_limits_get(supervisor, record->tenant);
 	template->pidfd = fd_steal(&pidfd);
 	template->pid = pidfd_pid(template->pidfd);
 	template->state = TEMPLATE_LIVE;
-	if (cgroup_put(supervisor->cgroup, record->tenant, &limits,
-		template->pid, &err) != 0) {
+	if (cells_put(supervisor, record->tenant, template->pid, &err) != 0) {
 		supervisor_log(
 		    supervisor, "error", "%s: %s", record->name, err.text);
 		template_close(deployment);
