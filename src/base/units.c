@@ -129,6 +129,14 @@ units_duration_parse(const char *text, uint64_t *ns)
 	return units_parse(text, duration_units, ARRAY_LEN(duration_units), ns);
 }
 
+int
+units_milli_parse(const char *text, uint64_t *thousandths)
+{
+	static const struct unit one = { "", 1000 };
+
+	return units_parse(text, &one, 1, thousandths);
+}
+
 void
 units_size_format(uint64_t bytes, char text[UNITS_TEXT_MAX])
 {

@@ -22,6 +22,9 @@
 int units_size_parse(const char *text, uint64_t *bytes);
 int units_duration_parse(const char *text, uint64_t *ns);
 
+/* "1.5": 1500; no unit. */
+int units_milli_parse(const char *text, uint64_t *thousandths);
+
 /* The shortest exact form: "128MiB", "50ms", "1536KiB". */
 void units_size_format(uint64_t bytes, char text[UNITS_TEXT_MAX]);
 void units_duration_format(uint64_t ns, char text[UNITS_TEXT_MAX]);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/option.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/units.h"
 #include "ctl/ctl.h"
+#include "ctl/text.h"
 
 static int
 text_set(void *value, const char *text)
@@ -43,6 +43,19 @@ count_set(void *value, const char *text)
 }
 
 static int
+milli_set(void *value, const char *text)
+{
+	uint64_t milli;
+
+	if (units_milli_parse(text, &milli) != 0 || milli == 0 ||
+	    milli > UINT32_MAX)
+		return UNITS_E_FORMAT;
+
+	*(uint32_t *)value = (uint32_t)milli;
+	return 0;
+}
+
+static int
 list_set(void *value, const char *text)
 {
 	struct ctl_list *list = value;
@@ -64,6 +77,7 @@ static const struct kind {
 	[CTL_DURATION] = { duration_set,
 	    "a duration with its unit, such as 50ms or 2s" },
 	[CTL_COUNT] = { count_set, "a whole number of at least 1" },
+	[CTL_MILLI] = { milli_set, "a number such as 0.5 or 2" },
 	[CTL_LIST] = { list_set, "at most 32 values" },
 };
 
@@ -157,6 +171,7 @@ ctl_options_parse(const struct ctl_command *command, void *values, int argc,
 
 		if (options_end || word[0] != '-' || word[1] == '\0') {
 			argv[++n] = word;
+			options_end = options_end || command->starts_command;
 		} else if (strcmp(word, "--") == 0) {
 			options_end = true;
 		} else if (is_help(word)) {
@@ -205,8 +220,9 @@ ctl_help_print(FILE *out, const struct ctl_command *command)
 int
 ctl_usage_fail(const struct ctl_command *command, const struct err *err)
 {
-	fprintf(stderr, "%s: %s\nTry: %s --help\n", command->name, err->text,
-	    command->name);
+	fprintf(stderr, "%s: ", command->name);
+	ctl_line_print(stderr, err->text, strlen(err->text));
+	fprintf(stderr, "\nTry: %s --help\n", command->name);
 	return CTL_EXIT_USAGE;
 }
 

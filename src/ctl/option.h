@@ -7,6 +7,7 @@
  * an option is worth lands in the command's own struct, at an offset.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ enum ctl_option_kind {
 	CTL_SIZE, /* uint64_t bytes */
 	CTL_DURATION, /* uint64_t nanoseconds */
 	CTL_COUNT, /* uint32_t, at least 1 */
+	CTL_MILLI, /* uint32_t thousandths of what may have a fraction, >= 1 */
 	CTL_LIST, /* struct ctl_list, may be given often */
 };
 
@@ -51,6 +53,8 @@ struct ctl_command {
 	const char *notes; /* whole lines below the options, or NULL */
 	int least, most; /* operands; CTL_OPERANDS_ANY: no most */
 	ctl_run_fn *run;
+	bool starts_command; /* the first operand ends the options: what
+			      * follows is a command line of its own */
 };
 
 /* A command of several: "cordon token create", "cordon token list" … */

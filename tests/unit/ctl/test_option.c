@@ -10,16 +10,16 @@ struct values {
 	bool flag;
 	const char *text;
 	uint64_t size, time;
-	uint32_t count;
+	uint32_t count, milli;
 	struct ctl_list list;
 };
 
 static char line[256];
 static char *words[16];
 
-/* Parses the words of a line; operands are in words[1…]. */
 static int
-parse(struct values *values, const char *text, int *n, struct err *err)
+parse_as(bool starts_command, struct values *values, const char *text, int *n,
+    struct err *err)
 {
 	const struct ctl_option options[] = {
 		{ "flag", 'f', CTL_FLAG, offsetof(struct values, flag), NULL,
@@ -31,10 +31,12 @@ parse(struct values *values, const char *text, int *n, struct err *err)
 		    "" },
 		{ "count", 0, CTL_COUNT, offsetof(struct values, count), "N",
 		    "" },
+		{ "milli", 0, CTL_MILLI, offsetof(struct values, milli), "N",
+		    "" },
 		{ "list", 0, CTL_LIST, offsetof(struct values, list), "L", "" },
 	};
 	const struct ctl_command command = { "test", "", "", options,
-		ARRAY_LEN(options), NULL, 0, 9, NULL };
+		ARRAY_LEN(options), NULL, 0, 9, NULL, starts_command };
 	char *save = NULL;
 	int argc = 0;
 
@@ -46,6 +48,13 @@ parse(struct values *values, const char *text, int *n, struct err *err)
 	return ctl_options_parse(&command, values, argc, words, n, err);
 }
 
+/* Parses the words of a line; operands are in words[1…]. */
+static int
+parse(struct values *values, const char *text, int *n, struct err *err)
+{
+	return parse_as(false, values, text, n, err);
+}
+
 static void
 reads_each_kind_in_both_spellings(void **state)
 {
@@ -55,7 +64,7 @@ reads_each_kind_in_both_spellings(void **state)
 	(void)state;
 	assert_int_equal(parse(&values,
 			     "--flag --text a --size=64KiB --time 50ms "
-			     "--count=3 --list x --list=y",
+			     "--count=3 --milli 1.5 --list x --list=y",
 			     &n, NULL),
 	    0);
 	assert_true(values.flag);
@@ -63,6 +72,7 @@ reads_each_kind_in_both_spellings(void **state)
 	assert_int_equal(values.size, 65536);
 	assert_int_equal(values.time, 50000000);
 	assert_int_equal(values.count, 3);
+	assert_int_equal(values.milli, 1500);
 	assert_int_equal(values.list.n_items, 2);
 	assert_string_equal(values.list.items[1], "y");
 	assert_int_equal(n, 0);
@@ -86,6 +96,28 @@ keeps_operands_in_order_wherever_they_stand(void **state)
 }
 
 static void
+leaves_a_command_its_own_options(void **state)
+{
+	static const char *const lines[] = { "-f sh -f --text -- x",
+		"-f -- sh -f --text -- x" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct values values = { 0 };
+		int n = -1;
+
+		assert_int_equal(
+		    parse_as(true, &values, lines[i], &n, NULL), 0);
+		assert_int_equal(n, 5);
+		assert_string_equal(words[1], "sh");
+		assert_string_equal(words[2], "-f");
+		assert_string_equal(words[4], "--");
+		assert_true(values.flag);
+		assert_null(values.text);
+	}
+}
+
+static void
 says_what_is_wrong(void **state)
 {
 	struct values values = { 0 };
@@ -104,6 +136,8 @@ says_what_is_wrong(void **state)
 	assert_non_null(strstr(err.text, "with its unit"));
 	assert_int_equal(parse(&values, "--count 0", &n, &err), CTL_E_USAGE);
 	assert_int_equal(parse(&values, "--count 1K", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--milli 0", &n, &err), CTL_E_USAGE);
+	assert_int_equal(parse(&values, "--milli 1s", &n, &err), CTL_E_USAGE);
 	assert_int_equal(parse(&values, "--size -1", &n, &err), CTL_E_USAGE);
 	assert_int_equal(n, -1);
 }
@@ -114,6 +148,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_each_kind_in_both_spellings),
 		cmocka_unit_test(keeps_operands_in_order_wherever_they_stand),
+		cmocka_unit_test(leaves_a_command_its_own_options),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 
