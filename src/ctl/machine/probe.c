@@ -22,7 +22,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
-#include "ctl/machine/cgroup.h"
+#include "box/cgroup.h"
 #include "ctl/libexec.h"
 
 #define NAMESPACES                                                             \
@@ -243,39 +243,61 @@ openat2_probe(struct ctl_finding *finding)
 		found(finding, CTL_PROBE_OK, "there");
 }
 
+/* `version` of the hierarchy that holds the limit; 0: none does. */
 static void
-controller_probe(struct ctl_finding *finding, const char *controller)
+controller_found(
+    struct ctl_finding *finding, const struct cgroup *cgroup, int version)
 {
-	char why[128];
+	const char *complaint = cgroup_complaint(cgroup);
 
-	const int version = ctl_cgroup_find(controller, why, sizeof(why));
 	if (version > 0) {
-		found(finding, CTL_PROBE_OK, "v%d, writable", version);
+		found(finding, CTL_PROBE_OK, "v%d", version);
 		return;
 	}
-	found(finding, CTL_PROBE_WEAKER, "%s", why);
+	found(finding, CTL_PROBE_WEAKER, "%.250s",
+	    complaint != NULL ? complaint : "not there");
 	advise(finding,
-	    "cells are still held by rlimits and timers; for a bound on all "
-	    "of a tenant's together, run as root or in a delegated scope: "
-	    "systemd-run --user --scope -p Delegate=yes cordon serve ...");
+	    "what runs is still held by rlimits and timers; for a bound on all "
+	    "of it together, run as root or in a delegated scope: "
+	    "systemd-run --user --scope -p Delegate=yes cordon ...");
+}
+
+enum controller { MEMORY, PIDS, CPU };
+
+static void
+controller_probe(struct ctl_finding *finding, enum controller controller)
+{
+	struct cgroup *cgroup = NULL;
+
+	const int r = cgroup_new(&cgroup);
+	if (r < 0) {
+		found(finding, CTL_PROBE_WEAKER, "%s", strerror(-r));
+		return;
+	}
+	const struct cgroup_can can = cgroup_can(cgroup);
+	const int versions[] = {
+		[MEMORY] = can.memory, [PIDS] = can.pids, [CPU] = can.cpu
+	};
+	controller_found(finding, cgroup, versions[controller]);
+	cgroup_free(cgroup);
 }
 
 static void
 memory_probe(struct ctl_finding *finding)
 {
-	controller_probe(finding, "memory");
+	controller_probe(finding, MEMORY);
 }
 
 static void
 pids_probe(struct ctl_finding *finding)
 {
-	controller_probe(finding, "pids");
+	controller_probe(finding, PIDS);
 }
 
 static void
 cpu_probe(struct ctl_finding *finding)
 {
-	controller_probe(finding, "cpu");
+	controller_probe(finding, CPU);
 }
 
 static void
