@@ -9,13 +9,14 @@
  *   {
  *     "profiles": ["node"],
  *     "filesystem": { "allowRead": [], "denyRead": [], "allowWrite": [],
- *                     "denyWrite": [] },
+ *                     "allowWriteGuarded": [], "denyWrite": [] },
  *     "network": { "allowedDomains": [], "deniedDomains": [],
  *                  "allowAllUnixSockets": false },
  *     "env": { "NAME": "value", "NAME2": null },    null: passed on as it is
  *     "secrets": ["NAME"],
  *     "limits": { "memory": "512MiB", "pids": 64, "cpu": 1.5, "tmp": "64MiB",
- *                 "files": 1024, "timeout": "30s" },
+ *                 "files": 1024, "timeout": "30s", "fileSize": "1GiB",
+ *                 "grace": "2s" },
  *     "denials": "files"
  *   }
  *
@@ -83,6 +84,15 @@ int policy_spec(const struct policy *policy, const struct policy_place *place,
     struct policy_memory **memoryp, struct err *err);
 struct policy_memory *policy_spec_free(struct policy_memory *memory);
 
+/*
+ * The same, written out as a policy that needs no file to be looked at: whole
+ * paths, no patterns, no profiles, variables with their values, the program's
+ * own grants. What a launch document takes. policy_free() *flatp.
+ */
+int
+policy_flatten(const struct policy *policy, const struct policy_place *place,
+    const char *const *argv, struct policy **flatp, struct err *err);
+
 /* The policy as canonical JSON, all lists sorted, defaults left out. */
 int policy_put(const struct policy *policy, struct json_out *out);
 
@@ -93,9 +103,12 @@ const char *policy_remark(const struct policy *policy, size_t i);
 /*
  * A launch document: what the store keeps of a process server, digests, shows
  * and has approved; the spec is made of it by the store alone.
- *   { "command": ["node", "/srv/x.js"], "policy": {…},
+ *   { "command": ["node", "${package}/x.js"], "policy": {…}, "cwd": "/srv",
  *     "package": { "name", "version", "digest" } }
- * Paths must be absolute. `packages`: the folder that package trees lie in.
+ * The policy is a flat one (policy_flatten()): no file is looked at. Without
+ * cwd, it starts in its home. `packages`: the folder that package trees lie in,
+ * each named by its digest; "${package}" at the front of a word of the command,
+ * or of a variable's value, is that tree.
  */
 int policy_document_spec(const char *raw_text, size_t len, const char *packages,
     struct box_spec *spec, struct policy_memory **memoryp, struct err *err);
