@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -130,10 +131,16 @@ number(uint64_t value, const char *none, char text[32])
 	return text;
 }
 
-/* Swap is a second pot, where the kernel counts it at all (v1: swapaccount). */
+/* Swap is a second pot, where there is any, and the kernel counts it at all
+ * (v1: swapaccount). */
 static int
-swap_ignore(int code)
+swap_write(int fd, const char *file, const char *value)
 {
+	struct sysinfo info;
+
+	if (sysinfo(&info) == 0 && info.totalswap == 0)
+		return 0;
+	const int code = cgroup_line_write(fd, file, value);
 	return code == -ENOENT ? 0 : code;
 }
 
@@ -149,9 +156,7 @@ memory_v1(int fd, const struct cgroup_limits *limits)
 
 	int code = cgroup_line_write(fd, memory, value);
 	if (code != -EINVAL)
-		return code != 0
-		    ? code
-		    : swap_ignore(cgroup_line_write(fd, both, value));
+		return code != 0 ? code : swap_write(fd, both, value);
 	code = cgroup_line_write(fd, both, value);
 	return code != 0 ? code : cgroup_line_write(fd, memory, value);
 }
@@ -164,8 +169,8 @@ memory_v2(int fd, const struct cgroup_limits *limits)
 	const int code = cgroup_line_write(
 	    fd, "memory.max", number(limits->memory_bytes, "max", text));
 	return code != 0 ? code
-			 : swap_ignore(cgroup_line_write(fd, "memory.swap.max",
-			       limits->memory_bytes != 0 ? "0" : "max"));
+			 : swap_write(fd, "memory.swap.max",
+			       limits->memory_bytes != 0 ? "0" : "max");
 }
 
 static int
@@ -245,6 +250,14 @@ limits_write(const struct cgroup_hierarchy *hierarchy, const char *group,
 	return 0;
 }
 
+/* v2 beside v1 limits nothing: it kills (cgroup.kill) and counts, which is not
+ * worth 100 us to a place alone. */
+static bool
+is_worthless(const struct cgroup_hierarchy *hierarchy, const char *group)
+{
+	return hierarchy->controllers == 0 && group[0] == '\0';
+}
+
 /* v2 has one hierarchy: there it is always made. In those of v1, where a limit
  * asks for it, or was set before. */
 static bool
@@ -271,7 +284,8 @@ cgroup_set(struct cgroup *cgroup, const char *group,
 	for (size_t i = 0; i < cgroup->n_hierarchies; i++) {
 		struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
 		bool fresh;
-		if (!is_needed(hierarchy, group, limits))
+		if (is_worthless(hierarchy, group) ||
+		    !is_needed(hierarchy, group, limits))
 			continue;
 		int code = group_make(hierarchy, group, &fresh);
 		if (code != 0)
@@ -330,6 +344,8 @@ cgroup_put(struct cgroup *cgroup, const char *group, pid_t pid, struct err *err)
 	snprintf(text, sizeof(text), "%d", pid);
 	for (size_t i = 0; i < cgroup->n_hierarchies; i++) {
 		struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
+		if (is_worthless(hierarchy, group))
+			continue;
 		auto_close int fd =
 		    entrance_open(hierarchy, group, "cgroup.procs");
 		if (fd == -ENOENT)
@@ -357,6 +373,8 @@ cgroup_door_open(struct cgroup *cgroup, const char *group,
 	for (size_t i = 0; i < cgroup->n_hierarchies; i++) {
 		struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
 		int code = 0;
+		if (is_worthless(hierarchy, group))
+			continue;
 		if (hierarchy->version == 2) {
 			code = group_make(hierarchy, group, &fresh);
 			if (code == 0)

@@ -118,10 +118,13 @@ v1_add(struct cgroup *cgroup, const char *mount, int id, unsigned int bits,
 	while ((bits & CGROUP_BIT(first)) == 0)
 		first++;
 	path_set(parent, "%s/%s%s", mount, cgroup_controllers[first], own);
-	if (access(parent, W_OK) < 0 && errno == ENOENT)
+	int code = access(parent, W_OK);
+	if (code < 0 && errno == ENOENT) {
 		/* A container that sees its own group as the mount's root. */
 		path_set(parent, "%s/%s", mount, cgroup_controllers[first]);
-	if (access(parent, W_OK) < 0) {
+		code = access(parent, W_OK);
+	}
+	if (code < 0) {
 		snprintf(cgroup->why, sizeof(cgroup->why),
 		    "the control groups (v1) may not be written by this user");
 		return;
@@ -171,6 +174,8 @@ leave(int folder_fd)
 static unsigned int
 v2_offer(int folder_fd, unsigned int wanted, bool is_own)
 {
+	if (wanted == 0)
+		return 0;
 	const unsigned int handed =
 	    controllers_of(folder_fd, "cgroup.subtree_control");
 	const unsigned int more =
@@ -185,10 +190,14 @@ v2_offer(int folder_fd, unsigned int wanted, bool is_own)
 		if (n == 2 || (n == 1 && leave(folder_fd) != 0))
 			return handed & wanted;
 	}
-	/* One after the other: one that is refused keeps none of the rest. */
+	if (cgroup_hand_down(folder_fd, more) == 0)
+		return (handed | more) & wanted;
+	unsigned int got = handed;
 	for (unsigned int i = 0; i < CGROUP_CONTROLLERS; i++)
-		cgroup_hand_down(folder_fd, more & CGROUP_BIT(i));
-	return wanted & controllers_of(folder_fd, "cgroup.subtree_control");
+		if ((more & CGROUP_BIT(i)) &&
+		    cgroup_hand_down(folder_fd, CGROUP_BIT(i)) == 0)
+			got |= CGROUP_BIT(i);
+	return got & wanted;
 }
 
 /* Whether children may be made in it, and processes of ours moved there. */
@@ -236,7 +245,7 @@ v2_add(struct cgroup *cgroup, const char *mount, unsigned int wanted,
 static const char *
 v2_mount(const char *mount, char path[PATH_MAX])
 {
-	static const char *const places[] = { "", "/unified" };
+	static const char *const places[] = { "/unified", "" };
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		path_set(path, "%s%s/cgroup.controllers", mount, places[i]);
