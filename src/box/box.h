@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "box/caps.h"
 #include "box/domain.h"
 
 struct box_spawn {
@@ -66,7 +67,3 @@ void box_filter_fini(struct box_filter *filter);
 
 /* Installs it on this thread; needs no_new_privs. Negative errno. */
 int box_filter_install(const struct box_filter *filter);
-
-/* Drops every capability but those in the mask, from every set, the bounding
- * set too. Negative errno. capabilities(7) */
-int box_caps_drop(uint64_t keep);

@@ -41,8 +41,9 @@ struct box_launch {
 	const struct box_spec *spec;
 	int stdio[3]; /* borrowed: the payload's 0, 1, 2 */
 	int notes_fd; /* borrowed: init's end of the pair of note.h */
-	struct cgroup *cgroup; /* borrowed; NULL: rlimits alone */
-	const char *group; /* a folder of it, which the box gets (cgroup.h) */
+	const struct cgroup_door *door; /* borrowed: into its control group;
+					 * NULL: it stays in ours */
+	bool has_memory_group; /* that group bounds its memory */
 };
 
 struct box_child {
@@ -71,6 +72,6 @@ struct box_order {
 #define BOX_EXIT_NOT_FOUND 127
 #define BOX_EXIT_TIMEOUT 124
 
-/* Tries each layer once, for `cordon doctor` and for the sentence of a failure:
- * 0, or the first that the kernel refuses, and how to get it. */
+/* Builds a box with nothing in it, for `cordon doctor`:
+ * 0, or the first layer that the kernel refuses, and how to get it. */
 int box_probe(struct err *err);

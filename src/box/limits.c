@@ -69,8 +69,8 @@ limit_take(int resource, uint64_t value)
  * with that.
  */
 int
-box_limits_apply(const struct box_limits *limits, const struct cgroup *cgroup,
-    struct err *err)
+box_limits_apply(
+    const struct box_limits *limits, bool has_memory_group, struct err *err)
 {
 	const struct {
 		int resource;
@@ -83,9 +83,8 @@ box_limits_apply(const struct box_limits *limits, const struct cgroup *cgroup,
 		{ RLIMIT_FSIZE, "RLIMIT_FSIZE",
 		    limit_or_none(limits->file_bytes) },
 		{ RLIMIT_DATA, "RLIMIT_DATA",
-		    can_get(cgroup).memory
-			? UNLIMITED
-			: limit_or_none(limits->memory_bytes) },
+		    has_memory_group ? UNLIMITED
+				     : limit_or_none(limits->memory_bytes) },
 		/* A core is a copy of secrets in a file. */
 		{ RLIMIT_CORE, "RLIMIT_CORE", 0 },
 		/* Kernel memory that no group counts, or not all of it. */

@@ -21,12 +21,12 @@ int box_limits_open(const struct box_limits *limits, struct cgroup *cgroup,
     const char *group, struct cgroup_door *door, struct err *err);
 
 /*
- * Takes what every process of the box then has; cgroup: that of the box's
- * group, NULL: it has none. Called inside, before capabilities go; nothing is
+ * Takes what every process of the box then has; has_memory_group: a control
+ * group bounds their memory together. Called inside, before capabilities go; nothing is
  * raised. Negative errno and a sentence. setrlimit(2)
  */
-int box_limits_apply(const struct box_limits *limits,
-    const struct cgroup *cgroup, struct err *err);
+int box_limits_apply(
+    const struct box_limits *limits, bool has_memory_group, struct err *err);
 
 /* "memory 512 MiB (control group v1), 64 processes (control group v1), no CPU
  * limit": what holds, and by what. */

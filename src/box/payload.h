@@ -22,6 +22,14 @@ struct payload_filter {
 struct payload_filter
 payload_filter_get(uint32_t flags, enum box_notes notes, int guard);
 
+/* For the box's init, and for the launcher once it only waits. */
+struct payload_filter payload_filter_init(void);
+
+/* "unshare"; "unknown". Static. */
+const char *payload_call_name(int nr);
+/* What a refused call fails with. */
+int payload_call_errno(int nr);
+
 /* A row of the table, for `cordon sandbox show payload`. */
 struct payload_call {
 	const char *name;

@@ -75,7 +75,8 @@ enum box_notes {
 struct box_spec {
 	const char *const *argv; /* argv[0] is looked up in the box's PATH */
 	const char *const *env; /* "NAME=value" */
-	const struct box_grant *grants;
+	const struct box_grant *grants; /* by strcmp() of where they are inside:
+					 * parents come first; none twice */
 	uint32_t n_argv;
 	uint32_t n_env;
 	uint32_t n_grants;

@@ -25,7 +25,7 @@ child_status(const struct box_limits *limits, int (*work)(void))
 	const pid_t pid = fork();
 	if (pid == 0)
 		_exit(
-		    limits != NULL && box_limits_apply(limits, NULL, NULL) != 0
+		    limits != NULL && box_limits_apply(limits, false, NULL) != 0
 			? 99
 			: work());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -86,7 +86,7 @@ twice(void)
 {
 	const struct box_limits wider = { .files = 128 };
 
-	return box_limits_apply(&wider, NULL, NULL) != 0 ? 98 : files_hard();
+	return box_limits_apply(&wider, false, NULL) != 0 ? 98 : files_hard();
 }
 
 static void
