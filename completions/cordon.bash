@@ -6,7 +6,10 @@ _cordon()
 	local cur prev command
 	local host='--url --admin-socket --token-file --tenant --help'
 	local quota='--requests --concurrent --cpu --result-size'
-	local names='run serve upstream tools call connect token tenant audit
+	local grants='--policy --settings --profile --read --write --net
+		--unix-sockets --env --secret --memory --pids --cpu --tmp-size
+		--timeout --denials'
+	local names='wrap run serve upstream tools call connect token tenant audit
 		top build doctor sandbox version help'
 	local -A verbs=(
 		[upstream]='add list approve deny remove restart logs'
@@ -16,6 +19,7 @@ _cordon()
 		[sandbox]='show'
 	)
 	local -A options=(
+		[wrap]="$grants --live --json --explain --help"
 		[run]='--tool --timeout-cpu --timeout --memory --result-size
 			--log-size --jitless --no-warmup --watch --json --help'
 		[serve]='--listen --config --token-file --tls-cert --tls-key
@@ -46,19 +50,36 @@ _cordon()
 		return
 	fi
 	case $prev in
-	--config | --token-file | --tls-cert | --tls-key | --out | -o | \
+	--policy | --settings | --read | --write | --config | --token-file | --tls-cert | --tls-key | --out | -o | \
 	    --socket | --admin-socket)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--timeout-cpu | --timeout | --load-cpu | --load-wall | --cpu)
+	--cpu)
+		mapfile -t COMPREPLY < <(compgen -W '0.5 1 2 50ms 1s' -- "$cur")
+		return
+		;;
+	--timeout-cpu | --timeout | --load-cpu | --load-wall)
 		mapfile -t COMPREPLY < <(compgen -W '50ms 1s 30s' -- "$cur")
 		return
 		;;
-	--memory | --result-size | --log-size | --memory-budget)
+	--memory | --tmp-size | --result-size | --log-size | --memory-budget)
 		mapfile -t COMPREPLY < <(compgen -W \
 		    '256KiB 1MiB 128MiB 1GiB' -- "$cur")
+		return
+		;;
+	--profile)
+		mapfile -t COMPREPLY < <(compgen -W \
+		    'node python workspace none' -- "$cur")
+		return
+		;;
+	--denials)
+		mapfile -t COMPREPLY < <(compgen -W 'none calls files' -- "$cur")
+		return
+		;;
+	--env | --secret)
+		mapfile -t COMPREPLY < <(compgen -e -- "$cur")
 		return
 		;;
 	--share)
@@ -72,7 +93,7 @@ _cordon()
 		;;
 	--listen | --tool | --host | --origin | --cells | --url | --tenant | \
 	    --server | --expires | --requests | --concurrent | --lines | \
-	    --pool-max | --reuse)
+	    --pool-max | --reuse | --net | --pids)
 		return
 		;;
 	esac
@@ -91,13 +112,21 @@ _cordon()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
+	wrap)
+		if ((COMP_CWORD == 2)) || [[ $prev == -- ]]; then
+			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		else
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
 	serve)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
 	sandbox)
-		mapfile -t COMPREPLY < <(compgen -W 'gateway store zygote
-		    template cell cell-reuse --all' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'payload gateway store
+		    zygote template cell cell-reuse --all' -- "$cur")
 		;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur")

@@ -35,6 +35,7 @@ commands_print(FILE *out)
 		fprintf(out, "  %-9s  %s\n", entries[i].name, entries[i].help);
 	fputs("\nA first try:\n"
 	      "  cordon doctor\n"
+	      "  cordon wrap -- node --version\n"
 	      "  cordon run tool.js '{\"price\": 45}'\n"
 	      "  cordon serve tools/\n\n"
 	      "cordon COMMAND --help tells more, as do the manual pages.\n",

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What a box refused, for a person: each thing once, with how often, and the
+ * option that would grant it. A file that is not there for the person either is
+ * no refusal: programs search for many. All text is a stranger's and escaped.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/sorted.h"
+#include "box/note.h"
+
+struct ctl_notes {
+	const char *who; /* borrowed: "cordon wrap" */
+	FILE *out; /* borrowed */
+	bool json; /* one object a line */
+	bool live; /* as they come, each once */
+	const char *hint; /* borrowed; NULL: said where things went wrong */
+	struct sorted refusals; /* owned, of struct refusal */
+	uint64_t n_lost;
+};
+
+void ctl_notes_init(struct ctl_notes *notes, const char *who, FILE *out);
+void ctl_notes_fini(struct ctl_notes *notes);
+
+/*
+ * Receives a note into `note` (NUL-terminated, which a datagram need not be).
+ * 1; 0: the other end is closed; -EAGAIN: none is there; other negative errno.
+ * Shorter or longer than it says of itself: -EPROTO, the next may be asked for.
+ */
+int ctl_note_read(int fd, struct box_note *note);
+
+/* Notes a refusal; says at once what ended the box or its start. */
+void ctl_notes_take(struct ctl_notes *notes, const struct box_note *note);
+
+/* A line of ours: "kind" is for --json only. */
+void ctl_notes_say(struct ctl_notes *notes, const char *kind, const char *text);
+
+/* What is left to say, once the box has ended: the refusals, and the hint when
+ * there were some or the program failed. */
+void ctl_notes_end(struct ctl_notes *notes, int exit_code);

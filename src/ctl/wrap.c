@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cordon wrap: any program, in a box of its own. From here to the start of the
+ * box everything is measured in microseconds: no thread, no library, no file
+ * that was not asked for.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "box/launch.h"
+#include "ctl/ctl.h"
+#include "ctl/explain.h"
+#include "ctl/grants.h"
+#include "ctl/notes.h"
+#include "ctl/option.h"
+#include "ctl/watcher.h"
+
+struct wrap {
+	struct ctl_grants grants;
+	bool live, json, explain;
+	struct policy *policy; /* owned */
+	struct policy_memory *memory; /* owned: of spec */
+	struct box_spec spec;
+	char cwd[PATH_MAX];
+	char hint[PATH_MAX + 128];
+};
+
+static ctl_run_fn wrap_run;
+
+static const struct ctl_option wrap_options[] = {
+	CTL_GRANTS_OPTIONS(struct wrap, grants),
+	{ "live", 0, CTL_FLAG, offsetof(struct wrap, live), NULL,
+	    "tell what is refused as it happens" },
+	{ "json", 0, CTL_FLAG, offsetof(struct wrap, json), NULL,
+	    "tell it as JSON, an object a line" },
+	{ "explain", 0, CTL_FLAG, offsetof(struct wrap, explain), NULL,
+	    "print what the box would be; start nothing" },
+};
+
+static const char wrap_notes[] =
+    "Nothing else is granted: no file but /usr and what programs need to "
+    "start, no\nnetwork, no other process. What was refused is told on "
+    "standard error, at the end.\n\n"
+    "  cordon wrap -- node --version\n"
+    "  cordon wrap --write . --timeout 1m -- make\n"
+    "  cordon wrap --profile workspace --explain -- npx some-server\n\n"
+    "Exit code: the command's; 128 and a signal's number; 124 the time limit; "
+    "125 the\nbox could not be built; 126, 127 the command cannot be run, is "
+    "not there.";
+
+static const struct ctl_command wrap_command = { "cordon wrap",
+	"[--] COMMAND [ARGUMENT ...]",
+	"Runs a program in a box: it sees, changes and reaches what is "
+	"granted, and\nspends no more than its limits.",
+	wrap_options, ARRAY_LEN(wrap_options), wrap_notes, 1, CTL_OPERANDS_ANY,
+	wrap_run, true };
+
+static const char *
+variable(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : otherwise;
+}
+
+static int
+spec_make(struct wrap *wrap, char **words, struct err *err)
+{
+	int r = policy_new(&wrap->policy);
+
+	if (r < 0)
+		return err_set(err, r, "%s", strerror(-r));
+	if (getcwd(wrap->cwd, sizeof(wrap->cwd)) == NULL || wrap->cwd[0] != '/')
+		strcpy(wrap->cwd, "/"); /* it was removed, or lies outside */
+	r = ctl_grants_apply(&wrap->grants, words[0], wrap->policy, err);
+	if (r != 0)
+		return r;
+
+	const struct policy_place place = {
+		.home = variable("HOME", "/nonexistent"),
+		.cwd = wrap->cwd,
+		.path = variable("PATH", "/usr/local/bin:/usr/bin:/bin"),
+		.env = (const char *const *)environ,
+	};
+	return policy_spec(wrap->policy, &place, (const char *const *)words,
+	    &wrap->spec, &wrap->memory, err);
+}
+
+static void
+note_take(void *context, const struct box_note *note)
+{
+	ctl_notes_take(context, note);
+}
+
+static void
+hint_set(struct wrap *wrap, struct ctl_notes *notes)
+{
+	if (ctl_box_sees(&wrap->spec, wrap->cwd))
+		return;
+	snprintf(wrap->hint, sizeof(wrap->hint),
+	    "the program did not see %s, where it was started: --read . or "
+	    "--write . grants it",
+	    wrap->cwd);
+	notes->hint = wrap->hint;
+}
+
+/* Only what was asked for by name: the others have rlimits, too. */
+static void
+remarks_say(const struct wrap *wrap, struct ctl_notes *notes)
+{
+	const char *remark;
+
+	for (size_t i = 0; (remark = policy_remark(wrap->policy, i)) != NULL;
+	     i++)
+		ctl_notes_say(notes, "remark", remark);
+}
+
+static int
+box_run(struct wrap *wrap)
+{
+	struct ctl_notes notes;
+	struct err err = { "" };
+
+	ctl_notes_init(&notes, "cordon wrap", stderr);
+	notes.json = wrap->json;
+	notes.live = wrap->live;
+	remarks_say(wrap, &notes);
+	hint_set(wrap, &notes);
+
+	const struct ctl_watcher watcher = {
+		.spec = &wrap->spec, .note = note_take, .context = &notes
+	};
+	const int code = ctl_watcher_run(&watcher, &err);
+	if (err.text[0] != '\0')
+		ctl_notes_say(&notes, "failed", err.text);
+	ctl_notes_end(&notes, code);
+	ctl_notes_fini(&notes);
+	return code;
+}
+
+static int
+explain(struct wrap *wrap)
+{
+	if (!wrap->json) {
+		ctl_explain_print(stdout, wrap->policy, &wrap->spec);
+		return CTL_EXIT_OK;
+	}
+	const int r = ctl_explain_json(stdout, wrap->policy, &wrap->spec);
+	if (r < 0)
+		fprintf(stderr, "cordon wrap: %s\n", strerror(-r));
+	return r < 0 ? CTL_EXIT_INTERNAL : CTL_EXIT_OK;
+}
+
+static int
+wrap_run(void *values, int n, char **words)
+{
+	struct wrap *wrap = values;
+	struct err err;
+
+	words[n] = NULL;
+	if (spec_make(wrap, words, &err) != 0)
+		return ctl_usage_fail(&wrap_command, &err);
+	return wrap->explain ? explain(wrap) : box_run(wrap);
+}
+
+int
+ctl_wrap(int argc, char **argv)
+{
+	struct wrap wrap = { .grants = CTL_GRANTS_NONE };
+
+	const int code = ctl_command_run(&wrap_command, &wrap, argc, argv);
+	policy_spec_free(wrap.memory);
+	policy_free(wrap.policy);
+	return code;
+}
