@@ -334,6 +334,8 @@ answer_audit(struct request *request, const struct wire_admin *admin,
 		put_string(&detail, ",\"name\":", request->subject);
 	if (!sodium_is_zero(request->digest, sizeof(request->digest)))
 		put_hex(&detail, ",\"digest\":", request->digest);
+	if (!sodium_is_zero(request->launch, sizeof(request->launch)))
+		put_hex(&detail, ",\"launch\":", request->launch);
 	if (request->err.text[0] != '\0')
 		put_string(&detail, ",\"error\":", request->err.text);
 	json_out_text(&detail, "}");

@@ -33,6 +33,7 @@ struct request {
 	/* For the audit: what was acted upon. */
 	char subject[WIRE_NAME_MAX];
 	uint8_t digest[DB_DIGEST]; /* zeros: none */
+	uint8_t launch[DB_DIGEST]; /* of its bundle, or command and policy */
 	/* Told to gateway and supervisor when it is durable. */
 	enum {
 		CHANGED_NOTHING,

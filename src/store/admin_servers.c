@@ -10,66 +10,10 @@
 
 #include "base/auto.h"
 #include "base/pack.h"
-#include "store/admin.h"
-
-#define MS 1000000u
-
-static const char *const state_names[] = { "quarantined", "approved", "changed",
-	"denied" };
-static const char *const kind_names[] = { "isolate", "socket" };
-static const char *const share_names[] = { "principal", "session", "all" };
-static const char *const origin_names[] = { "folder", "admin" };
+#include "store/launch.h"
 
 /* ---- answers --------------------------------------------------------------
  */
-
-static void
-limits_put(struct json_out *out, const struct wire_limits *limits)
-{
-	put_uint(out, ",\"limits\":{\"cpu_ms\":", limits->cpu_ns / MS);
-	put_uint(out, ",\"wall_ms\":", limits->wall_ns / MS);
-	put_uint(out, ",\"memory_bytes\":", limits->memory_bytes);
-	put_uint(out, ",\"result_bytes\":", limits->result_bytes);
-	put_uint(out, ",\"log_bytes\":", limits->log_bytes);
-	put_uint(out, ",\"load_cpu_ms\":", limits->load_cpu_ns / MS);
-	put_uint(out, ",\"load_wall_ms\":", limits->load_wall_ns / MS);
-	put_uint(out, "},\"reuse\":", limits->reuse_calls);
-	json_out_text(out, ",\"jit\":");
-	json_out_text(
-	    out, limits->flags & WIRE_LIMITS_JITLESS ? "false" : "true");
-	json_out_text(out, ",\"warmup\":");
-	json_out_text(
-	    out, limits->flags & WIRE_LIMITS_NO_WARMUP ? "false" : "true");
-}
-
-/* Without its brackets. */
-static void
-server_members_put(struct json_out *out, const struct db_server *server)
-{
-	const struct wire_deployment *launch = &server->record.launch;
-
-	put_uint(out, "\"id\":", server->record.id);
-	put_string(out, ",\"name\":", launch->name);
-	put_string(out, ",\"tenant\":", launch->tenant);
-	put_string(out, ",\"state\":", state_names[server->record.state]);
-	put_string(out, ",\"origin\":", origin_names[server->record.origin]);
-	put_string(out, ",\"kind\":", kind_names[launch->kind]);
-	put_hex(out, ",\"digest\":", server->digest);
-	json_out_text(out, ",\"approved\":");
-	if (sodium_is_zero(server->approved, sizeof(server->approved)))
-		json_out_text(out, "null");
-	else
-		put_hex(out, "", server->approved);
-	if (launch->kind == WIRE_KIND_SOCKET) {
-		put_string(out, ",\"socket\":", launch->socket);
-		put_string(out, ",\"share\":", share_names[launch->share]);
-	} else {
-		put_hex(out, ",\"bundle\":", launch->digest);
-	}
-	put_uint(out, ",\"pool_max\":", launch->pool_max);
-	limits_put(out, &launch->limits);
-	put_uint(out, ",\"created\":", server->created);
-}
 
 static int
 server_list(void *arg, const struct db_server *server)
@@ -81,8 +25,11 @@ server_list(void *arg, const struct db_server *server)
 	    server->record.tenant != request->tenant.id)
 		return 0;
 	json_out_text(out, out->bytes[out->len - 1] == '[' ? "{" : ",{");
-	server_members_put(out, server);
+	const int code =
+	    launch_put(request->store, server, LAUNCH_LISTED_MAX, out);
 	json_out_text(out, "}");
+	if (code != 0)
+		return code;
 	return json_out_status(out) < 0 ? json_out_status(out) : 0;
 }
 
@@ -94,6 +41,15 @@ servers_list(struct request *request)
 	    db_servers_each(request->store->db, server_list, request);
 	json_out_text(&request->out, "]}");
 	return code == 0 ? 200 : code;
+}
+
+/* What the audit says of it: never what stands in a policy. */
+static void
+subject_set(struct request *request, const struct db_server *server)
+{
+	memcpy(request->digest, server->digest, sizeof(request->digest));
+	memcpy(request->launch, server->record.launch.digest,
+	    sizeof(request->launch));
 }
 
 /* The server of the path. */
@@ -110,8 +66,19 @@ server_named(struct request *request, struct db_server *server)
 	if (code != 0)
 		return code;
 	strcpy(request->subject, request->name);
-	memcpy(request->digest, server->digest, sizeof(request->digest));
+	subject_set(request, server);
 	return 0;
+}
+
+/* All of it, as the answer; the status. */
+static int
+server_put(struct request *request, const struct db_server *server)
+{
+	json_out_text(&request->out, "{");
+	const int code =
+	    launch_put(request->store, server, SIZE_MAX, &request->out);
+	json_out_text(&request->out, "}");
+	return code == 0 ? 200 : code;
 }
 
 int
@@ -122,10 +89,7 @@ server_show(struct request *request)
 	const int status = server_named(request, &server);
 	if (status != 0)
 		return status;
-	json_out_text(&request->out, "{");
-	server_members_put(&request->out, &server);
-	json_out_text(&request->out, "}");
-	return 200;
+	return server_put(request, &server);
 }
 
 /* ---- files ----------------------------------------------------------------
@@ -223,165 +187,6 @@ files_pack(
 	return status;
 }
 
-/* ---- how it is launched ---------------------------------------------------
- */
-
-static int
-limits_read(struct request *request, const struct member *member,
-    struct wire_limits *limits)
-{
-	enum { CPU, WALL, MEMORY, RESULT, LOG, LOAD_CPU, LOAD_WALL };
-	struct member parts[] = {
-		[CPU] = { "cpu_ms", JSON_KIND_NUMBER },
-		[WALL] = { "wall_ms", JSON_KIND_NUMBER },
-		[MEMORY] = { "memory_bytes", JSON_KIND_NUMBER },
-		[RESULT] = { "result_bytes", JSON_KIND_NUMBER },
-		[LOG] = { "log_bytes", JSON_KIND_NUMBER },
-		[LOAD_CPU] = { "load_cpu_ms", JSON_KIND_NUMBER },
-		[LOAD_WALL] = { "load_wall_ms", JSON_KIND_NUMBER },
-	};
-	static const uint64_t day_ms = 86400000u;
-	const struct {
-		uint64_t least;
-		uint64_t most;
-		uint64_t unit;
-		uint64_t *number;
-	} places[] = {
-		[CPU] = { 1, day_ms, MS, &limits->cpu_ns },
-		[WALL] = { 1, day_ms, MS, &limits->wall_ns },
-		[MEMORY] = { 8u << 20, 1ull << 40, 1, &limits->memory_bytes },
-		[RESULT] = { 1, WIRE_FRAME_MAX, 1, &limits->result_bytes },
-		[LOG] = { 0, WIRE_FRAME_MAX, 1, &limits->log_bytes },
-		[LOAD_CPU] = { 1, day_ms, MS, &limits->load_cpu_ns },
-		[LOAD_WALL] = { 1, day_ms, MS, &limits->load_wall_ns },
-	};
-
-	if (member->value.at == NULL)
-		return 0;
-	int status = body_members(
-	    request, member->value, "/limits", parts, ARRAY_LEN(parts));
-	for (size_t i = 0; i < ARRAY_LEN(parts) && status == 0; i++) {
-		uint64_t number = *places[i].number / places[i].unit;
-		status = body_uint(request, &parts[i], "/limits",
-		    places[i].least, places[i].most, &number);
-		*places[i].number = number * places[i].unit;
-	}
-	return status;
-}
-
-static int
-word_read(struct request *request, const struct member *member,
-    const char *const *words, size_t n, uint32_t *which)
-{
-	if (member->value.at == NULL)
-		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (json_string_equals(member->value, words[i])) {
-			*which = i;
-			return 0;
-		}
-	char text[128] = "";
-	size_t len = 0;
-	for (size_t i = 0; i < n; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len,
-		    "%s\"%s\"", i > 0 ? " or " : "", words[i]);
-	return refuse(request, 422, "/%s: must be %s", member->name, text);
-}
-
-enum { NAME, KIND, FILES, SOCKET, SHARE, POOL_MAX, LIMITS, REUSE, JIT, WARMUP };
-
-#define SERVER_MEMBERS                                                         \
-	{                                                                      \
-		[NAME] = { "name", JSON_KIND_STRING, true },                   \
-		[KIND] = { "kind", JSON_KIND_STRING, true },                   \
-		[FILES] = { "files", JSON_KIND_ARRAY },                        \
-		[SOCKET] = { "socket", JSON_KIND_STRING },                     \
-		[SHARE] = { "share", JSON_KIND_STRING },                       \
-		[POOL_MAX] = { "pool_max", JSON_KIND_NUMBER },                 \
-		[LIMITS] = { "limits", JSON_KIND_OBJECT },                     \
-		[REUSE] = { "reuse", JSON_KIND_NUMBER },                       \
-		[JIT] = { "jit", JSON_KIND_BOOL },                             \
-		[WARMUP] = { "warmup", JSON_KIND_BOOL },                       \
-	}
-
-static void
-flag_read(const struct member *member, uint32_t flag, uint32_t *flags)
-{
-	if (member->value.at != NULL && !json_value_is_true(member->value))
-		*flags |= flag;
-}
-
-/* What belongs to the other kind must not be there. The supervisor connects to
- * a socket with its own rights, so no tenant but the host's may name one. */
-static int
-kind_check(struct request *request, const struct member *members, uint32_t kind)
-{
-	const int needed = kind == WIRE_KIND_ISOLATE ? FILES : SOCKET;
-	static const int wrong[][2] = {
-		[WIRE_KIND_ISOLATE] = { SOCKET, SHARE },
-		[WIRE_KIND_SOCKET] = { FILES, FILES },
-	};
-
-	if (members[needed].value.at == NULL)
-		return refuse(request, 422,
-		    "/%s: is missing; the kind \"%s\" needs it",
-		    members[needed].name, kind_names[kind]);
-	for (size_t i = 0; i < 2; i++)
-		if (members[wrong[kind][i]].value.at != NULL)
-			return refuse(request, 422,
-			    "/%s: does not belong to the kind \"%s\"",
-			    members[wrong[kind][i]].name, kind_names[kind]);
-	if (kind == WIRE_KIND_SOCKET &&
-	    request->token.tenant != WIRE_TENANT_LOCAL)
-		return refuse(request, 403,
-		    "/socket: sockets are the host's: an admin of the tenant "
-		    "'local' may add one for yours");
-	return 0;
-}
-
-static int
-launch_read(struct request *request, const struct member *members,
-    struct wire_deployment *launch)
-{
-	uint64_t pool_max = 16, reuse = 1;
-
-	*launch = (struct wire_deployment){ .bundle_fd = -1,
-		.limits = WIRE_LIMITS_DEFAULT };
-	int status = body_name(request, &members[NAME], launch->name);
-	if (status == 0)
-		status = word_read(
-		    request, &members[KIND], kind_names, 2, &launch->kind);
-	if (status == 0)
-		status = kind_check(request, members, launch->kind);
-	if (status == 0)
-		status = word_read(
-		    request, &members[SHARE], share_names, 3, &launch->share);
-	if (status == 0)
-		status = body_text(request, &members[SOCKET], "",
-		    launch->socket, sizeof(launch->socket));
-	if (status == 0)
-		status = body_uint(
-		    request, &members[POOL_MAX], "", 1, 4096, &pool_max);
-	if (status == 0)
-		status = body_uint(
-		    request, &members[REUSE], "", 1, UINT32_MAX, &reuse);
-	if (status == 0)
-		status =
-		    limits_read(request, &members[LIMITS], &launch->limits);
-	if (status != 0)
-		return status;
-	flag_read(&members[JIT], WIRE_LIMITS_JITLESS, &launch->limits.flags);
-	flag_read(
-	    &members[WARMUP], WIRE_LIMITS_NO_WARMUP, &launch->limits.flags);
-	launch->pool_max = (uint32_t)pool_max;
-	launch->limits.reuse_calls = (uint32_t)reuse;
-	strcpy(launch->tenant, request->tenant.name);
-	const char *complaint = launch_complaint(launch);
-	return complaint == NULL
-	    ? 0
-	    : refuse(request, 422, "the server: %s", complaint);
-}
-
 /* ---- adding and changing --------------------------------------------------
  */
 
@@ -435,7 +240,7 @@ past_put(struct request *request)
 	json_out_text(&request->out,
 	    ",\"note\":\"a server of this name was removed before; the last "
 	    "decision on it was '");
-	json_out_text(&request->out, state_names[state]);
+	json_out_text(&request->out, launch_states[state]);
 	json_out_text(&request->out,
 	    "'. It does not carry over: this one is quarantined, even if its "
 	    "bytes are the same\"");
@@ -444,24 +249,25 @@ past_put(struct request *request)
 
 static int
 server_keep(struct request *request, struct db_server *server,
-    const struct pack_writer *writer, bool is_new)
+    struct json_span bundle, bool is_new)
 {
 	struct db *db = request->store->db;
 
-	int code = room_check(request, is_new, writer->len);
-	if (code == 0 && writer->len > 0)
-		code = db_bundle_put(db, server->record.launch.digest,
-		    writer->bytes, writer->len);
+	int code = room_check(request, is_new, bundle.len);
+	if (code == 0 && bundle.len > 0)
+		code = db_bundle_put(
+		    db, server->record.launch.digest, bundle.at, bundle.len);
 	if (code == 0)
 		code = db_server_put(db, server);
 	if (code == 0)
 		code = db_bundles_sweep(db);
 	if (code != 0)
 		return code;
-	memcpy(request->digest, server->digest, sizeof(request->digest));
+	subject_set(request, server);
 	json_out_text(&request->out, "{");
-	server_members_put(&request->out, server);
-	code = is_new ? past_put(request) : 0;
+	code = launch_put(request->store, server, SIZE_MAX, &request->out);
+	if (code == 0 && is_new)
+		code = past_put(request);
 	json_out_text(&request->out, "}");
 	request->changed = CHANGED_SERVER;
 	request->changed_server = *server;
@@ -497,33 +303,67 @@ server_prepare(struct request *request, struct db_server *server, bool *is_new)
 	return 0;
 }
 
+/* What the server is, as the bytes that its digest is of. */
+struct source {
+	struct pack_writer writer;
+	struct json_out document;
+	struct json_span bytes; /* in one of these; empty: a socket */
+};
+
+static int
+source_read(struct request *request, const struct member *members,
+    uint32_t kind, struct source *source)
+{
+	int status = 0;
+
+	if (kind == WIRE_KIND_ISOLATE) {
+		status = files_pack(
+		    request, members[LAUNCH_FILES].value, &source->writer);
+		source->bytes =
+		    (struct json_span){ (const char *)source->writer.bytes,
+			    source->writer.len };
+	} else if (kind == WIRE_KIND_BOX) {
+		status = document_make(request, members, &source->document);
+		source->bytes = (struct json_span){ source->document.bytes,
+			source->document.len };
+	}
+	return status;
+}
+
+static int
+server_take(struct request *request, struct db_server *server,
+    const struct source *source)
+{
+	struct wire_deployment *launch = &server->record.launch;
+	const struct json_span hashed = launch->kind == WIRE_KIND_SOCKET
+	    ? (struct json_span){ launch->socket, strlen(launch->socket) }
+	    : source->bytes;
+	bool is_new = false;
+
+	crypto_hash_sha256(
+	    launch->digest, (const uint8_t *)hashed.at, hashed.len);
+	const int status = server_prepare(request, server, &is_new);
+	return status == 0 ? server_keep(request, server, source->bytes, is_new)
+			   : status;
+}
+
 int
 server_add(struct request *request)
 {
-	struct member members[] = SERVER_MEMBERS;
+	struct member members[LAUNCH_MEMBERS];
 	struct db_server server = { 0 };
 	struct wire_deployment *launch = &server.record.launch;
-	struct pack_writer writer = { 0 };
-	bool is_new = false;
+	struct source source = { 0 };
 
-	int status = body_members(
-	    request, request->body, "", members, ARRAY_LEN(members));
-	if (status == 0)
-		status = launch_read(request, members, launch);
+	int status = launch_read(request, members, launch);
 	if (status != 0)
 		return status;
-	if (launch->kind == WIRE_KIND_ISOLATE) {
-		status = files_pack(request, members[FILES].value, &writer);
-		crypto_hash_sha256(launch->digest, writer.bytes, writer.len);
-	} else {
-		crypto_hash_sha256(launch->digest,
-		    (const uint8_t *)launch->socket, strlen(launch->socket));
-	}
+	json_out_init(&source.document, STORE_DOCUMENT_MAX);
+	status = source_read(request, members, launch->kind, &source);
 	if (status == 0)
-		status = server_prepare(request, &server, &is_new);
-	if (status == 0)
-		status = server_keep(request, &server, &writer, is_new);
-	pack_writer_fini(&writer);
+		status = server_take(request, &server, &source);
+	pack_writer_fini(&source.writer);
+	json_out_fini(&source.document);
 	return status;
 }
 
@@ -570,10 +410,7 @@ server_decide(struct request *request, uint32_t state)
 		return status;
 	request->changed = CHANGED_SERVER;
 	request->changed_server = server;
-	json_out_text(&request->out, "{");
-	server_members_put(&request->out, &server);
-	json_out_text(&request->out, "}");
-	return 200;
+	return server_put(request, &server);
 }
 
 int

@@ -92,7 +92,8 @@ static int
 plan_take(int plan_fd, struct wire_plan *plan, struct err *err)
 {
 	if (pread(plan_fd, plan, sizeof(*plan), 0) != sizeof(*plan) ||
-	    plan->magic != WIRE_PLAN_MAGIC)
+	    plan->magic != WIRE_PLAN_MAGIC ||
+	    memchr(plan->packages, '\0', sizeof(plan->packages)) == NULL)
 		return err_set(err, -EINVAL,
 		    "the plan is of another version: install cordon's "
 		    "programs together");
@@ -187,6 +188,7 @@ store_start(struct store *store, int plan_fd, struct err *err)
 	int code = plan_take(plan_fd, &plan, err);
 	if (code != 0)
 		return code;
+	memcpy(store->packages, plan.packages, sizeof(store->packages));
 	store_log_as_json((plan.flags & WIRE_PLAN_LOG_JSON) != 0);
 	umask(077);
 	/* libevent and SQLite open nothing later that is not in the folder. */

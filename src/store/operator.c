@@ -44,14 +44,20 @@ complain(struct store *store, const char *name, const char *what)
 		    &store->staged_err, 0, "server '%.63s': %s", name, what);
 }
 
+static off_t
+bundle_max(uint32_t kind)
+{
+	return kind == WIRE_KIND_BOX ? STORE_DOCUMENT_MAX : PACK_BYTES_MAX;
+}
+
 static int
-bundle_read(int fd, uint8_t **bytesp, size_t *lenp)
+bundle_read(int fd, off_t max, uint8_t **bytesp, size_t *lenp)
 {
 	struct stat stat;
 
 	if (fstat(fd, &stat) < 0)
 		return -errno;
-	if (stat.st_size <= 0 || stat.st_size > PACK_BYTES_MAX)
+	if (stat.st_size <= 0 || stat.st_size > max)
 		return -EFBIG;
 	const size_t len = (size_t)stat.st_size;
 	auto_free uint8_t *bytes = malloc(len);
@@ -114,6 +120,22 @@ digests_set(struct db_server *server, const void *bytes, size_t len)
 	memcpy(server->approved, server->digest, sizeof(server->approved));
 }
 
+/* Whether a box can be made of it: told now, not at the first call. */
+static bool
+document_check(
+    struct store *store, const char *name, const uint8_t *bytes, size_t len)
+{
+	struct err err = { "" };
+	int spec_fd = -1;
+
+	if (document_spec(store, bytes, len, &spec_fd, &err) == 0) {
+		close(spec_fd);
+		return true;
+	}
+	complain(store, name, err.text);
+	return false;
+}
+
 void
 operator_bundle(
     struct store *store, const void *raw_text, size_t len, int bundle_fd)
@@ -126,17 +148,22 @@ operator_bundle(
 	if (staged == NULL)
 		return;
 	const char *name = staged->server.record.launch.name;
-	if (staged->server.record.launch.kind != WIRE_KIND_ISOLATE) {
+	const uint32_t kind = staged->server.record.launch.kind;
+	if (kind == WIRE_KIND_SOCKET) {
 		complain(store, name, "a bundle came for a socket's server");
 		return;
 	}
-	const int code = bundle_read(fd, &bytes, &size);
+	const int code = bundle_read(fd, bundle_max(kind), &bytes, &size);
 	if (code != 0) {
 		complain(store, name,
-		    code == -EFBIG ? "its bundle is empty or over 32 MiB"
-				   : strerror(-code));
+		    code != -EFBIG ? strerror(-code)
+			: kind == WIRE_KIND_BOX
+			? "its command and policy are over 1 MiB"
+			: "its bundle is empty or over 32 MiB");
 		return;
 	}
+	if (kind == WIRE_KIND_BOX && !document_check(store, name, bytes, size))
+		return;
 	digests_set(&staged->server, bytes, size);
 	staged->bundle_fd = fd_steal(&fd);
 }
@@ -193,9 +220,10 @@ staged_bundle_put(struct store *store, const struct operator_staged *staged)
 
 	if (staged->bundle_fd < 0)
 		return 0;
-	const int code = bundle_read(staged->bundle_fd, &bytes, &len);
-	return code == 0 ? db_bundle_put(store->db,
-			       staged->server.record.launch.digest, bytes, len)
+	const struct wire_deployment *launch = &staged->server.record.launch;
+	const int code = bundle_read(
+	    staged->bundle_fd, bundle_max(launch->kind), &bytes, &len);
+	return code == 0 ? db_bundle_put(store->db, launch->digest, bytes, len)
 			 : code;
 }
 

@@ -78,21 +78,27 @@ known_push(struct store *store, const struct db_server *server, size_t *room)
 }
 
 static int
-bundle_memfd(struct store *store, const struct wire_deployment *launch, int *fd)
+bundle_memfd(struct store *store, const struct wire_deployment *launch, int *fd,
+    struct err *err)
 {
 	auto_free uint8_t *bytes = NULL;
 	size_t len = 0;
 
-	const int code =
-	    db_bundle_read(store->db, launch->digest, &bytes, &len);
-	return code == 0        ? fd_memfd_seal("bundle", bytes, len, fd)
-	    : code == DB_E_NONE ? -ENOENT
-				: code;
+	int code = db_bundle_read(store->db, launch->digest, &bytes, &len);
+	if (code != 0)
+		return err_set(err, -ENOENT, "its bundle cannot be read");
+	if (launch->kind == WIRE_KIND_BOX)
+		return document_spec(store, bytes, len, fd, err);
+	code = fd_memfd_seal("bundle", bytes, len, fd);
+	return code == 0 ? 0 : err_set(err, code, "%s", strerror(-code));
 }
 
+/* What cannot be told does not run; the log says why. */
 static int
 deploy_tell(struct store *store, const struct wire_server *server)
 {
+	struct err err = { "" };
+
 	struct wire_message message = { .type = WIRE_DEPLOY_SOCKET,
 		.id = server->id,
 		.text_len = sizeof(server->launch) };
@@ -102,9 +108,12 @@ deploy_tell(struct store *store, const struct wire_server *server)
 		push_message(store, &message, NULL, 0, &server->launch);
 		return 0;
 	}
-	const int code = bundle_memfd(store, &server->launch, &bundle_fd);
-	if (code != 0)
+	const int code = bundle_memfd(store, &server->launch, &bundle_fd, &err);
+	if (code != 0) {
+		store_log("error", "the server '%s' does not run: %s",
+		    server->launch.name, err.text);
 		return code;
+	}
 	message.type = WIRE_DEPLOY;
 	push_message(store, &message, &bundle_fd, 1, &server->launch);
 	return 0;
@@ -125,12 +134,8 @@ push_server(struct store *store, const struct db_server *server)
 	size_t room = WIRE_STORE_SURFACE_MAX;
 
 	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
-	if (runs && deploy_tell(store, &record) != 0) {
-		store_log("error",
-		    "the bundle of '%s' cannot be read: it does not run",
-		    record.launch.name);
+	if (runs && deploy_tell(store, &record) != 0)
 		record.state = WIRE_STATE_CHANGED;
-	}
 	frame_push(store, WIRE_STORE_SERVER, &record, sizeof(record));
 	if (runs && record.state == WIRE_STATE_APPROVED)
 		known_push(store, server, &room);
@@ -213,11 +218,8 @@ tenant_deploy(void *arg, const struct wire_tenant *tenant)
 static int
 server_deploy(void *arg, const struct db_server *server)
 {
-	if (server->record.state == WIRE_STATE_APPROVED &&
-	    deploy_tell(arg, &server->record) != 0)
-		store_log("error",
-		    "the bundle of '%s' cannot be read: it does not run",
-		    server->record.launch.name);
+	if (server->record.state == WIRE_STATE_APPROVED)
+		(void)deploy_tell(arg, &server->record);
 	return 0;
 }
 

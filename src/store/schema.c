@@ -83,6 +83,14 @@ static const char *const steps[] = {
 	/* Up to where the gateway's audit is in ours. */
 	("CREATE TABLE heard (one INTEGER PRIMARY KEY CHECK (one = 1),"
 	 " boot BLOB NOT NULL, sequence INTEGER NOT NULL) STRICT;"),
+
+	/* struct wire_box of servers that are programs. */
+	("ALTER TABLE servers ADD COLUMN start_ms INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE servers ADD COLUMN idle_s INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE servers ADD COLUMN life_s INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE servers ADD COLUMN spares INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE servers ADD COLUMN starts_per_minute INTEGER NOT NULL"
+	 " DEFAULT 0;"),
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);

@@ -40,12 +40,29 @@ limits_complaint(const struct wire_limits *limits)
 	return NULL;
 }
 
+static const char *
+box_complaint(const struct wire_box *box)
+{
+	if (box->start_ms < STORE_BOX_START_MS_MIN ||
+	    box->start_ms > STORE_BOX_START_MS_MAX)
+		return "start_ms is not from 100 ms to 10 minutes";
+	if (box->idle_s == 0 || box->idle_s > STORE_BOX_S_MAX ||
+	    box->life_s == 0 || box->life_s > STORE_BOX_S_MAX)
+		return "idle_s or life_s is not from 1 s to 30 days";
+	if (box->spares > STORE_BOX_SPARES_MAX)
+		return "spares are more than 64";
+	if (box->starts_per_minute == 0 ||
+	    box->starts_per_minute > STORE_BOX_STARTS_MAX)
+		return "starts_per_minute is not from 1 to 6000";
+	return NULL;
+}
+
 const char *
 launch_complaint(const struct wire_deployment *launch)
 {
 	if (!name_is_good(launch->name) || !name_is_good(launch->tenant))
 		return "its name is not [a-z0-9][a-z0-9._-]*, 63 at most";
-	if (launch->kind > WIRE_KIND_SOCKET)
+	if (launch->kind > WIRE_KIND_BOX)
 		return "its kind is unknown";
 	if (launch->share > WIRE_SHARE_ALL)
 		return "its share is unknown";
@@ -55,7 +72,21 @@ launch_complaint(const struct wire_deployment *launch)
 		return "its socket is no absolute path";
 	if (launch->pool_max == 0 || launch->pool_max > POOL_MAX)
 		return "pool_max is not from 1 to 4096";
-	return limits_complaint(&launch->limits);
+	const char *complaint =
+	    launch->kind == WIRE_KIND_BOX ? box_complaint(&launch->box) : NULL;
+	return complaint != NULL ? complaint
+				 : limits_complaint(&launch->limits);
+}
+
+static void
+numbers_hash(crypto_hash_sha256_state *state, const uint64_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint8_t bytes[8];
+		for (size_t b = 0; b < sizeof(bytes); b++)
+			bytes[b] = (uint8_t)(numbers[i] >> (8 * b));
+		crypto_hash_sha256_update(state, bytes, sizeof(bytes));
+	}
 }
 
 /* Field by field: padding would make equal things different. */
@@ -77,18 +108,23 @@ launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST])
 		limits->reuse_calls,
 		limits->flags,
 	};
+	const uint64_t box[] = {
+		launch->box.start_ms,
+		launch->box.idle_s,
+		launch->box.life_s,
+		launch->box.spares,
+		launch->box.starts_per_minute,
+	};
 	crypto_hash_sha256_state state;
 
 	crypto_hash_sha256_init(&state);
 	crypto_hash_sha256_update(
 	    &state, launch->digest, sizeof(launch->digest));
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		uint8_t bytes[8];
-		for (size_t b = 0; b < sizeof(bytes); b++)
-			bytes[b] = (uint8_t)(numbers[i] >> (8 * b));
-		crypto_hash_sha256_update(&state, bytes, sizeof(bytes));
-	}
+	numbers_hash(&state, numbers, ARRAY_LEN(numbers));
 	crypto_hash_sha256_update(&state, (const uint8_t *)launch->socket,
 	    strlen(launch->socket) + 1);
+	/* Others have none: what was approved of them stays approved. */
+	if (launch->kind == WIRE_KIND_BOX)
+		numbers_hash(&state, box, ARRAY_LEN(box));
 	crypto_hash_sha256_final(&state, digest);
 }

@@ -250,6 +250,18 @@ limits_read(struct db *db, enum sql which, struct wire_limits *limits)
 	};
 }
 
+static void
+box_read(struct db *db, enum sql which, struct wire_box *box)
+{
+	*box = (struct wire_box){
+		.start_ms = (uint32_t)sql_uint(db, which, 22),
+		.idle_s = (uint32_t)sql_uint(db, which, 23),
+		.life_s = (uint32_t)sql_uint(db, which, 24),
+		.spares = (uint32_t)sql_uint(db, which, 25),
+		.starts_per_minute = (uint32_t)sql_uint(db, which, 26),
+	};
+}
+
 static int
 server_read(struct db *db, enum sql which, struct db_server *server)
 {
@@ -271,9 +283,10 @@ server_read(struct db *db, enum sql which, struct db_server *server)
 	    !sql_bytes(db, which, 8, launch->digest, sizeof(launch->digest)) ||
 	    !sql_bytes(db, which, 19, read.digest, sizeof(read.digest)) ||
 	    !sql_bytes(db, which, 20, read.approved, sizeof(read.approved)) ||
-	    !sql_text(db, which, 22, launch->tenant, sizeof(launch->tenant)))
+	    !sql_text(db, which, 27, launch->tenant, sizeof(launch->tenant)))
 		return -EIO;
 	limits_read(db, which, &launch->limits);
+	box_read(db, which, &launch->box);
 	*server = read;
 	return 0;
 }
@@ -329,10 +342,11 @@ db_server_put(struct db *db, struct db_server *server)
 	struct wire_server *record = &server->record;
 	const struct wire_deployment *launch = &record->launch;
 	const struct wire_limits *limits = &launch->limits;
+	const struct wire_box *box = &launch->box;
 
 	if (record->id == 0)
 		server->created = now_s();
-	int code = sql_bind(db, SQL_SERVER_PUT, "uuuutuutbuiiiiiiiuubbi",
+	int code = sql_bind(db, SQL_SERVER_PUT, "uuuutuutbuiiiiiiiuubbiuuuuu",
 	    record->id, record->tenant, record->state, record->origin,
 	    launch->name, launch->kind, launch->share, launch->socket,
 	    launch->digest, sizeof(launch->digest), launch->pool_max,
@@ -340,7 +354,8 @@ db_server_put(struct db *db, struct db_server *server)
 	    limits->result_bytes, limits->log_bytes, limits->load_cpu_ns,
 	    limits->load_wall_ns, limits->reuse_calls, limits->flags,
 	    server->digest, sizeof(server->digest), server->approved,
-	    sizeof(server->approved), server->created);
+	    sizeof(server->approved), server->created, box->start_ms,
+	    box->idle_s, box->life_s, box->spares, box->starts_per_minute);
 	if (code != 0)
 		return code;
 	id_bind(db, SQL_SERVER_PUT, record->id);

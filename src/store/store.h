@@ -27,6 +27,12 @@
 #define STORE_SERVERS_MAX WIRE_DEPLOYMENTS_MAX
 #define STORE_BUNDLES_BYTES_MAX (2ull << 30) /* of all servers together */
 #define STORE_AUDIT_DETAIL_MAX 65536u
+#define STORE_DOCUMENT_MAX (1u << 20) /* of a launch document */
+#define STORE_BOX_START_MS_MIN 100u
+#define STORE_BOX_START_MS_MAX 600000u
+#define STORE_BOX_S_MAX (30u * 86400)
+#define STORE_BOX_SPARES_MAX 64u
+#define STORE_BOX_STARTS_MAX 6000u
 #define STORE_KNOWN_MAX (32u << 20) /* all KNOWN of a snapshot */
 #define STORE_LINK_OUT_MAX (128u << 20) /* what the gateway has not yet read */
 
@@ -52,6 +58,7 @@ struct store {
 	struct event_base *base;
 	struct db *db;
 	int supervisor_fd;
+	char packages[WIRE_PATH_MAX]; /* where package trees lie; "": nowhere */
 	struct link *link; /* the gateway; NULL while there is none */
 	struct audit audit;
 	struct event *batch_timer;
@@ -145,6 +152,15 @@ const char *launch_complaint(const struct wire_deployment *launch);
 /* Of the bundle and everything that says how it runs. */
 void
 launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST]);
+
+/* ---- document.c: launch documents (policy/policy.h) ------------------------
+ */
+
+/* What a document makes of it for the supervisor: a sealed memfd with the box
+ * spec, the caller's. Negative errno, or positive: refused; the sentence says
+ * why. */
+int document_spec(const struct store *store, const uint8_t *document,
+    size_t len, int *fdp, struct err *err);
 
 /* One line on stderr. level: "info", "warn", "error". */
 void store_log(const char *level, const char *format, ...)

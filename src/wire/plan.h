@@ -20,6 +20,7 @@
 #define WIRE_PLAN_MAGIC 0x314e4c50u /* "PLN1" */
 #define WIRE_NAME_MAX 64 /* with the NUL */
 #define WIRE_DEPLOYMENTS_MAX 4096
+#define WIRE_PATH_MAX 1024 /* with the NUL */
 
 /* What MCP sessions may take; 0 is never "no limit". */
 struct wire_sessions {
@@ -63,6 +64,8 @@ struct wire_plan {
 	int32_t store_fd; /* O_PATH of the folder that the store may write */
 	int32_t tls_fd; /* sealed memfd: certificate chain and key, PEM */
 	struct wire_sessions sessions;
+	char packages[WIRE_PATH_MAX]; /* the folder of package trees, absolute;
+				       * "": there is none */
 };
 
 #define WIRE_PLAN_NO_AUTH 1u /* the operator said --no-auth */

@@ -20,7 +20,8 @@
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
-static struct store store = { .supervisor_fd = -1 };
+static struct store store = { .supervisor_fd = -1,
+	.packages = "/srv/packages" };
 static int told_fd = -1;
 
 static int
@@ -76,6 +77,20 @@ store_make(void)
 	CHECK(store_commit(&store) == 0);
 }
 
+/* What was taken can be launched. */
+static void
+document_is_good(const struct wire_deployment *launch)
+{
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	int fd = -1;
+
+	CHECK(db_bundle_read(store.db, launch->digest, &bytes, &len) == 0);
+	CHECK(document_spec(&store, bytes, len, &fd, NULL) == 0);
+	close(fd);
+	free(bytes);
+}
+
 static int
 server_check(void *arg, const struct db_server *server)
 {
@@ -84,6 +99,8 @@ server_check(void *arg, const struct db_server *server)
 	if (server->record.state == WIRE_STATE_APPROVED)
 		CHECK(memcmp(server->approved, server->digest,
 			  sizeof(server->digest)) == 0);
+	if (server->record.launch.kind == WIRE_KIND_BOX)
+		document_is_good(&server->record.launch);
 	return 0;
 }
 

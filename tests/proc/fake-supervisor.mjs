@@ -149,7 +149,7 @@ export class Store {
           ...this.asked.get(id), json: len > 0 ? JSON.parse(body) : null });
         this.replies.delete(id);
       } else {
-        this.frames.push({ type, body, ...parsers[type]?.(body) });
+        this.frames.push({ type, id, body, ...parsers[type]?.(body) });
       }
     }
     this.wake();

@@ -6,50 +6,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from '../lib/paths.mjs';
+import { api, holdAgainst, ok, refused } from './admin-answers.mjs';
 import { Store, TYPE, hashOf, tool } from './fake-supervisor.mjs';
-
-const api = JSON.parse(readFileSync(join(root, 'doc/openapi.json'), 'utf8'));
-const Ajv = createRequire(join(root, 'tests/e2e/package.json'))('ajv/dist/2020.js').default;
-const ajv = new Ajv({ strict: false, formats: {} });
-ajv.addSchema(api, 'api');
-
-// What the document says of this answer; every answer of every test is held
-// against it.
-function holdAgainst({ method, path, status, json }) {
-  const asked = `/admin${path.split('?')[0]}`;
-  const [known] = Object.keys(api.paths).filter((one) =>
-    new RegExp(`^${one.replace(/\{\w+\}/g, '[^/]+')}$`).test(asked))
-    .sort((a, b) => a.includes('{') - b.includes('{'));
-  const operation = api.paths[known]?.[method.toLowerCase()];
-  if (!operation) return assert.ok([401, 403, 404, 405].includes(status), `${method} ${asked}`);
-  const place = `/paths/${known.replaceAll('/', '~1')}/${method.toLowerCase()}/responses/${status}`;
-  const said = operation.responses[status];
-  assert.ok(said, `${method} ${known} answers ${status}, which is not described`);
-  const pointer = said.$ref?.slice(1) ?? place;
-  if (status === 204) return assert.equal(json, null);
-  const check = ajv.compile({ $ref: encodeURI(
-    `api#${pointer}/content/application~1json/schema`) });
-  assert.ok(check(json), `${method} ${known}: ${ajv.errorsText(check.errors)}`);
-}
-
-const ok = async (promise, status = 200) => {
-  const answer = await promise;
-  assert.equal(answer?.status, status, JSON.stringify(answer?.json));
-  holdAgainst(answer);
-  return answer.json;
-};
-
-const refused = async (promise, status, words) => {
-  const answer = await promise;
-  assert.equal(answer?.status, status, JSON.stringify(answer?.json));
-  assert.match(answer.json.error, words);
-  holdAgainst(answer);
-};
 
 test('begins with a snapshot: key, tenant and token of the plan', async (t) => {
   const store = await Store.start(t);
@@ -133,7 +95,7 @@ test('says where a body is wrong', async (t) => {
     [Buffer.from('{"name":"a\xff"}', 'latin1'), 400, /no JSON text/],
     ['[]', 422, /the body: must be an object/],
     [{ kind: 'isolate', files: [] }, 422, /\/name: is missing/],
-    [{ ...tool('a'), kind: 'vm' }, 422, /\/kind: must be "isolate" or "socket"/],
+    [{ ...tool('a'), kind: 'vm' }, 422, /\/kind: must be "isolate" or "socket" or "box"/],
     [tool('A'), 422, /\/name: must be/],
     [tool('a', '1', { limits: { cpu_mz: 1 } }), 422, /\/limits\/cpu_mz: there is no such member.*cpu_ms/],
     [tool('a', '1', { 'a/b~': 1 }), 422, /^\/a~1b~0: there is no such member/],

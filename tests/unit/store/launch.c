@@ -47,7 +47,8 @@ plan_make(void)
 	struct wire_plan plan = { .magic = WIRE_PLAN_MAGIC,
 		.client_fd = -1,
 		.listen_fd = -1,
-		.cells_max = 8 };
+		.cells_max = 8,
+		.packages = "/srv/packages" };
 	int fd = -1;
 
 	/* SHA-256 of SHA-256 of "letmein". */

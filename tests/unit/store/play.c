@@ -56,6 +56,8 @@ message_print(const struct wire_message *message, const int *fds)
 		text_print("name", record.name);
 		text_print("tenant", record.tenant);
 		text_print("socket", record.socket);
+		printf(",\"kind\":%u,\"share\":%u,\"spares\":%u", record.kind,
+		    record.share, record.box.spares);
 		printf(",\"bytes\":%ld,\"seals\":%d", (long)stat.st_size,
 		    fds[0] >= 0 ? fcntl(fds[0], F_GET_SEALS) : -1);
 	} else if (message->type == WIRE_TENANT) {
@@ -126,6 +128,28 @@ bundle_send(int fd, const char *name, const char *path)
 	pack_writer_fini(&writer);
 }
 
+/* A launch document, as `cordon serve` makes one of its settings. */
+static void
+box_send(int fd, const char *name, const char *path)
+{
+	struct wire_server server = server_named(name, WIRE_KIND_BOX);
+	const struct wire_message message = { .type = WIRE_SERVER_BUNDLE,
+		.text_len = sizeof(server) };
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	int memfd = -1;
+
+	server.launch.box = (struct wire_box)WIRE_BOX_DEFAULT;
+	auto_close int file_fd = open(path, O_RDONLY | O_CLOEXEC);
+	play_must(fd_read_all(file_fd, 2u << 20, &bytes, &len) == 0, path);
+	play_must(fd_memfd_seal("document", bytes, len, &memfd) == 0, "seal");
+	play_must(
+	    wire_send(fd, &message, &memfd, 1, (const char *)&server) == 0,
+	    "send");
+	close(memfd);
+	free(bytes);
+}
+
 static void
 socket_send(int fd, const char *name, const char *path)
 {
@@ -156,6 +180,8 @@ play_obey(int fd)
 		return 0;
 	if (sscanf(line, "bundle %63s %107s", name, path) == 2)
 		bundle_send(fd, name, path);
+	else if (sscanf(line, "box %63s %107s", name, path) == 2)
+		box_send(fd, name, path);
 	else if (sscanf(line, "socket %63s %107s", name, path) == 2)
 		socket_send(fd, name, path);
 	else if (strcmp(line, "commit\n") == 0)

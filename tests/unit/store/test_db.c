@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "store/sqlite.h"
 #include "store/store.h"
 
 /* A database in a folder of its own, gone with the test. */
@@ -248,6 +249,59 @@ forgets_ended_sessions_when_they_have_expired(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* As the release before boxes left it: steps 0 to 2, and a server. */
+static void
+old_make(const char *path)
+{
+	static const char server[] =
+	    "INSERT INTO servers (id, tenant, state, origin, name, kind, share,"
+	    " socket, bundle, pool_max, memory_bytes, cpu_ns, wall_ns,"
+	    " result_bytes, log_bytes, load_cpu_ns, load_wall_ns, reuse_calls,"
+	    " flags, digest, approved, created) VALUES (5, 1, 1, 1, 'old', 0, "
+	    "0,"
+	    " '', zeroblob(32), 16, 134217728, 1, 2, 3, 4, 5, 6, 7, 0,"
+	    " zeroblob(32), zeroblob(32), 8);"
+	    "INSERT INTO tenants VALUES (1, 'local', 0, 0, 0, 0, 0);"
+	    "INSERT INTO meta VALUES ('key', zeroblob(32));"
+	    "PRAGMA user_version = 3;";
+	sqlite3 *handle = NULL;
+
+	(void)unlink(path);
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    sqlite3_exec(handle, schema_step(i), NULL, NULL, NULL),
+		    SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(handle, server, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(handle);
+}
+
+static void
+brings_an_older_database_up_to_date(void **state)
+{
+	struct place *place = *state;
+	struct db_server server, found;
+
+	place->db = db_close(place->db);
+	old_make(place->path);
+	place_open(place);
+	assert_int_equal(db_server_get(place->db, 5, &server), 0);
+	assert_string_equal(server.record.launch.name, "old");
+	assert_string_equal(server.record.launch.tenant, "local");
+	assert_int_equal(server.record.launch.limits.reuse_calls, 7);
+	assert_int_equal(server.record.launch.box.start_ms, 0);
+	server.record.launch.kind = WIRE_KIND_BOX;
+	server.record.launch.box = (struct wire_box){ 1, 2, 3, 4, 5, 0 };
+	assert_int_equal(db_server_put(place->db, &server), 0);
+	assert_int_equal(db_commit(place->db), 0);
+	place->db = db_close(place->db);
+	place_open(place);
+	assert_int_equal(db_server_get(place->db, 5, &found), 0);
+	assert_memory_equal(
+	    &found.record, &server.record, sizeof(found.record));
+}
+
 /* Each thing that says how it runs is in the digest. */
 static void
 a_digest_covers_all_of_a_launch(void **state)
@@ -282,14 +336,49 @@ a_digest_covers_all_of_a_launch(void **state)
 	}
 	struct wire_deployment same = good;
 	same.bundle_fd = 7;
+	same.box.idle_s = 9; /* of no effect on what is no box */
 	launch_digest(&same, other);
 	assert_memory_equal(digest, other, sizeof(digest));
+}
+
+static void
+a_digest_covers_how_a_box_lives(void **state)
+{
+	struct wire_deployment good = server_of(1, "tool").record.launch;
+	uint8_t digest[DB_DIGEST], other[DB_DIGEST];
+	(void)state;
+
+	good.kind = WIRE_KIND_BOX;
+	good.box = (struct wire_box)WIRE_BOX_DEFAULT;
+	launch_digest(&good, digest);
+	struct wire_deployment changed[] = { good, good, good, good, good,
+		good };
+	changed[0].box.start_ms++;
+	changed[1].box.idle_s++;
+	changed[2].box.life_s++;
+	changed[3].box.spares++;
+	changed[4].box.starts_per_minute++;
+	changed[5].share++;
+	for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
+		launch_digest(&changed[i], other);
+		if (memcmp(digest, other, sizeof(digest)) == 0)
+			fail_msg("change %zu does not show", i);
+	}
+	assert_null(launch_complaint(&good));
+	good.box.spares = STORE_BOX_SPARES_MAX + 1;
+	assert_non_null(launch_complaint(&good));
+	good.kind = WIRE_KIND_SOCKET;
+	strcpy(good.socket, "/x");
+	assert_null(launch_complaint(&good));
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    brings_an_older_database_up_to_date, setup, teardown),
+		cmocka_unit_test(a_digest_covers_how_a_box_lives),
 		cmocka_unit_test_setup_teardown(
 		    keeps_what_was_committed_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(
