@@ -19,7 +19,7 @@ const src = join(root, 'src');
 
 // What a part of `cordon-ctl` may include.
 const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine', 'base',
-  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy'];
+  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package'];
 
 // A folder may include itself and what stands here, nothing else. A room that
 // is not named belongs to its folder.

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "client/client.h"
+#include "ctl/grants.h"
 #include "ctl/option.h"
 #include "json/json.h"
 #include "json/out.h"
@@ -28,6 +29,13 @@ struct ctl_admin {
 	struct wire_limits limits; /* 0: not given */
 	bool jitless, no_warmup;
 	uint32_t pool_max, reuse;
+	char **program; /* what stands behind "--", NULL-ended; NULL */
+	struct ctl_grants grants;
+	uint64_t start_ns, idle_ns, life_ns; /* 0: not given */
+	uint32_t spares, starts_per_minute;
+	bool refresh, allow_scripts;
+	/* import */
+	bool add;
 	/* token, tenant */
 	struct ctl_list scopes, servers;
 	uint64_t expires_ns;

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "wire/plan.h"
 
 #define BACKLOG 128
 #define ENDING_ROUNDS 400u /* of 50 ms: more than a host takes to drain */
@@ -42,6 +43,22 @@ ctl_state_path(const char *name, char path[PATH_MAX], struct err *err)
 	}
 	return err_set(err, -ENOENT,
 	    "no state folder: neither CORDON_STATE nor HOME is set");
+}
+
+int
+ctl_packages_path(char path[PATH_MAX], struct err *err)
+{
+	char folder[PATH_MAX], real[PATH_MAX];
+
+	const int r = ctl_state_path("", folder, err);
+	if (r < 0)
+		return r;
+	if (realpath(folder, real) == NULL)
+		return err_set(err, -errno, "%s: %s", folder, strerror(errno));
+	if (snprintf(path, PATH_MAX, "%s/packages", real) >= WIRE_PATH_MAX)
+		return err_set(
+		    err, -ENAMETOOLONG, "%s: too long a path", folder);
+	return 0;
 }
 
 int

@@ -20,6 +20,10 @@ int ctl_state_path(const char *name, char path[PATH_MAX], struct err *err);
 /* Makes the folders above a file, for their owner only. */
 int ctl_folders_make(const char *path, struct err *err);
 
+/* Where a host with this state has its packages: absolute, whatever the
+ * variables say. The state folder must be there. */
+int ctl_packages_path(char path[PATH_MAX], struct err *err);
+
 struct ctl_state {
 	int lock_fd; /* held while the host runs */
 	int store_fd; /* O_PATH of store/ */

@@ -73,7 +73,7 @@ string_print(FILE *out, struct json_span value)
 }
 
 static void
-list_print(FILE *out, struct json_span value)
+list_print(FILE *out, struct json_span value, const char *between)
 {
 	struct json_span item;
 	struct json_iter iter;
@@ -81,7 +81,7 @@ list_print(FILE *out, struct json_span value)
 
 	(void)json_iter_init(&iter, value);
 	while (json_iter_element(&iter, &item)) {
-		fputs(n++ > 0 ? "," : "", out);
+		fputs(n++ > 0 ? between : "", out);
 		if (json_kind_of(item) == JSON_KIND_STRING)
 			string_print(out, item);
 		else
@@ -99,11 +99,20 @@ value_print(FILE *out, struct json_span value)
 	else if (json_kind_of(value) == JSON_KIND_STRING)
 		string_print(out, value);
 	else if (json_kind_of(value) == JSON_KIND_ARRAY)
-		list_print(out, value);
+		list_print(out, value, ",");
 	else if (json_kind_of(value) == JSON_KIND_BOOL)
 		fputs(json_value_is_true(value) ? "yes" : "no", out);
 	else
 		ctl_line_print(out, value.at, value.len);
+}
+
+void
+ctl_cell_words(FILE *out, struct json_span value)
+{
+	if (json_kind_of(value) == JSON_KIND_ARRAY)
+		list_print(out, value, " ");
+	else
+		value_print(out, value);
 }
 
 static void

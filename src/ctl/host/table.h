@@ -31,6 +31,7 @@ ctl_cell_fn ctl_cell_time; /* seconds since 1970, as "3m ago" or "in 2h" */
 ctl_cell_fn ctl_cell_limit; /* a number, 0 is none */
 ctl_cell_fn ctl_cell_bytes; /* "12.5MiB", 0 is none */
 ctl_cell_fn ctl_cell_us; /* microseconds, as "1.25s" */
+ctl_cell_fn ctl_cell_words; /* a list, with spaces between its words */
 ctl_cell_fn ctl_cell_digest; /* the first 12 characters */
 
 /* A member by its path; an empty span where there is none. */

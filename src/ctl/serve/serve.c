@@ -253,6 +253,7 @@ plan_fill(const struct host *host, const struct reading *reading,
     int operator_fd, struct wire_plan *plan)
 {
 	const struct ctl_config *config = &reading->config;
+	char packages[PATH_MAX];
 
 	*plan = (struct wire_plan){
 		.magic = WIRE_PLAN_MAGIC,
@@ -272,6 +273,9 @@ plan_fill(const struct host *host, const struct reading *reading,
 	memcpy(plan->token_hash, host->token.hash, CTL_TOKEN_HASH);
 	strcpy(plan->hosts, config->hosts);
 	strcpy(plan->origins, config->origins);
+	/* Without such a folder, what needs a package is refused. */
+	if (ctl_packages_path(packages, NULL) == 0)
+		strcpy(plan->packages, packages);
 }
 
 static int

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/host/launch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "ctl/host/table.h"
+#include "ctl/text.h"
+#include "package/package.h"
+#include "policy/path.h"
+
+int
+ctl_place_here(
+    struct policy_place *place, char *cwd, size_t size, struct err *err)
+{
+	if (getcwd(cwd, size) == NULL)
+		return err_set(
+		    err, -errno, "the current folder: %s", strerror(errno));
+	*place = (struct policy_place){ .home = getenv("HOME"),
+		.cwd = cwd,
+		.path = getenv("PATH"),
+		.env = (const char *const *)environ };
+	return 0;
+}
+
+/* ---- what is sent ---------------------------------------------------------
+ */
+
+static void
+text_add(struct json_out *out, const char *before, const char *text)
+{
+	json_out_text(out, before);
+	json_out_string(out, text, strlen(text));
+}
+
+/* A program that is named by a path is meant as seen from here. */
+static int
+program_write(
+    const struct ctl_launch *launch, struct json_out *out, struct err *err)
+{
+	const char *name = launch->argv[0];
+	char *path = NULL;
+
+	if (launch->package != NULL || strchr(name, '/') == NULL) {
+		text_add(out, "\"command\":[", name);
+		return 0;
+	}
+	const int r = policy_path_absolute(&launch->place, name, &path, err);
+	if (r != 0)
+		return r;
+	text_add(out, "\"command\":[", path);
+	free(path);
+	return 0;
+}
+
+/* Relative operands that are files: they are found where we are. */
+static bool
+needs_cwd(const struct ctl_launch *launch)
+{
+	for (const char *const *word = launch->argv + 1; *word != NULL; word++)
+		if ((*word)[0] != '/' && (*word)[0] != '-' &&
+		    access(*word, F_OK) == 0)
+			return true;
+	return false;
+}
+
+static int
+policy_write_flat(const struct ctl_launch *launch, const char *const *run,
+    struct json_out *out, struct err *err)
+{
+	struct policy *flat = NULL;
+
+	int r = policy_flatten(launch->policy, &launch->place, run, &flat, err);
+	if (r != 0)
+		return r;
+	json_out_text(out, ",\"policy\":");
+	r = policy_put(flat, out);
+	policy_free(flat);
+	return r == 0 ? 0 : err_set(err, -EINVAL, "the policy is too long");
+}
+
+static bool
+is_shown(const struct box_spec *spec, const char *path)
+{
+	static const char *const base[] = { "/usr", "/bin", "/lib", "/lib64",
+		"/sbin" };
+	const char *best = "";
+	bool shown = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(base); i++)
+		shown |= policy_path_within(path, base[i]);
+	for (uint32_t i = 0; i < spec->n_grants; i++) {
+		const struct box_grant *grant = &spec->grants[i];
+		const char *at = grant->at[0] != '\0' ? grant->at : grant->path;
+		if (!policy_path_within(path, at) || strlen(at) < strlen(best))
+			continue;
+		best = at;
+		shown = grant->access != BOX_ACCESS_HIDE;
+	}
+	return shown;
+}
+
+/* The first operand that is a file, and is not there inside. */
+static char *
+hidden_find(const struct ctl_launch *launch, const char *const *run)
+{
+	struct policy_memory *memory = NULL;
+	struct box_spec spec;
+	char *hidden = NULL;
+
+	if (policy_spec(
+		launch->policy, &launch->place, run, &spec, &memory, NULL) != 0)
+		return NULL;
+	for (const char *const *word = run + 1; *word != NULL && hidden == NULL;
+	     word++) {
+		char *path = NULL;
+		if ((*word)[0] == '-' || access(*word, F_OK) != 0 ||
+		    policy_path_absolute(&launch->place, *word, &path, NULL) !=
+			0)
+			continue;
+		if (is_shown(&spec, path))
+			free(path);
+		else
+			hidden = path;
+	}
+	policy_spec_free(memory);
+	return hidden;
+}
+
+int
+ctl_launch_write(const struct ctl_launch *launch, struct json_out *out,
+    char **hidden, struct err *err)
+{
+	const struct package *package = launch->package;
+	const char *const *run =
+	    package != NULL ? (const char *const *)package->run : launch->argv;
+
+	int r = program_write(launch, out, err);
+	if (r != 0)
+		return r;
+	for (const char *const *word = launch->argv + 1; *word != NULL; word++)
+		text_add(out, ",", *word);
+	json_out_text(out, "]");
+	if (needs_cwd(launch))
+		text_add(out, ",\"cwd\":", launch->place.cwd);
+	if (package != NULL) {
+		text_add(out, ",\"package\":{\"digest\":", package->digest);
+		text_add(out, ",\"name\":", package->name);
+		text_add(out, ",\"version\":", package->version);
+		json_out_text(out, "}");
+	}
+	r = policy_write_flat(launch, run, out, err);
+	if (r == 0 && hidden != NULL)
+		*hidden = package == NULL ? hidden_find(launch, run) : NULL;
+	return r;
+}
+
+/* ---- for a person ---------------------------------------------------------
+ */
+
+static void
+string_print(FILE *out, struct json_span value, const char *before)
+{
+	auto_free char *text = malloc(value.len + 1);
+	size_t len = 0;
+
+	fputs(before, out);
+	if (text != NULL &&
+	    json_string_copy(value, text, value.len + 1, &len) == 0)
+		ctl_line_print(out, text, len);
+	else
+		ctl_line_print(out, value.at, value.len);
+}
+
+/* "  title    a, b": a line, or nothing of an empty list. */
+static void
+list_print(FILE *out, const char *title, struct json_span list,
+    const char *between, const char *after)
+{
+	struct json_span item;
+	struct json_iter iter;
+	unsigned n = 0;
+
+	if (json_iter_init(&iter, list) != 0)
+		return;
+	for (; json_iter_element(&iter, &item); n++) {
+		if (n == 0)
+			fprintf(out, "  %-9s", title);
+		string_print(out, item, n == 0 ? "" : between);
+	}
+	if (n > 0)
+		fprintf(out, "%s\n", after);
+}
+
+static void
+names_print(
+    FILE *out, const char *title, struct json_span object, bool with_values)
+{
+	struct json_span key, value;
+	struct json_iter iter;
+	unsigned n = 0;
+
+	if (json_kind_of(object) != JSON_KIND_OBJECT ||
+	    json_iter_init(&iter, object) != 0)
+		return;
+	for (; json_iter_member(&iter, &key, &value); n++) {
+		if (n == 0)
+			fprintf(out, "  %-9s", title);
+		string_print(out, key, n == 0 ? "" : ", ");
+		if (with_values)
+			string_print(out, value, " ");
+	}
+	if (n > 0)
+		putc('\n', out);
+}
+
+static void
+package_print(FILE *out, struct json_span package)
+{
+	if (package.at == NULL)
+		return;
+	fputs("  package  ", out);
+	string_print(out, ctl_member(package, "name"), "");
+	string_print(out, ctl_member(package, "version"), " ");
+	fputs(", the tree ", out);
+	ctl_cell_digest(out, ctl_member(package, "digest"));
+	putc('\n', out);
+}
+
+void
+ctl_launch_print(FILE *out, struct json_span server)
+{
+	static const struct {
+		const char *title;
+		const char *member;
+		const char *after;
+	} lists[] = {
+		{ "reads", "policy/filesystem/allowRead", "" },
+		{ "writes", "policy/filesystem/allowWrite", "" },
+		{ "writes", "policy/filesystem/allowWriteGuarded",
+		    " (but no dotfiles, no hooks)" },
+		{ "never", "policy/filesystem/denyRead", "" },
+		{ "keeps", "policy/filesystem/denyWrite", " as they are" },
+		{ "hosts", "policy/network/allowedDomains",
+		    " (not yet: this box has no network)" },
+		{ "secrets", "policy/secrets",
+		    " (not yet: this release has no vault)" },
+	};
+
+	list_print(out, "runs", ctl_member(server, "command"), " ", "");
+	package_print(out, ctl_member(server, "package"));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		list_print(out, lists[i].title,
+		    ctl_member(server, lists[i].member), ", ", lists[i].after);
+	names_print(out, "env", ctl_member(server, "policy/env"), false);
+	names_print(out, "limits", ctl_member(server, "policy/limits"), true);
+	fputs("  network  none\n", out);
+}
