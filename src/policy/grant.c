@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "box/base.h"
 #include "policy/path.h"
 #include "policy/resolve.h"
 
@@ -100,7 +101,7 @@ link_find(const char *path, char link[BOX_PATH_MAX])
 static bool
 link_is_shown(const struct policy_resolution *all, const char *link)
 {
-	if (policy_base_has(link))
+	if (box_base_has(link))
 		return true;
 	for (size_t i = 0; i < all->n_rules; i++) {
 		const struct policy_rule *rule = &all->rules[i];
@@ -197,7 +198,7 @@ spot_decide(const struct policy_resolution *all, const struct spot *spot,
 {
 	const struct policy_grant *parent = above(all, spot->at);
 	const bool is_shown = parent != NULL ? parent->access != BOX_ACCESS_HIDE
-					     : policy_base_has(spot->at);
+					     : box_base_has(spot->at);
 	const uint32_t lists = spot->lists;
 	const bool is_write =
 	    (lists & (BIT(POLICY_ALLOW_WRITE) | BIT(POLICY_ALLOW_GUARDED))) !=

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "box/base.h"
 #include "policy/managers.h"
 #include "policy/path.h"
 #include "policy/resolve.h"
@@ -183,7 +184,7 @@ is_installation(const struct policy_resolution *all, const char *folder,
 {
 	const char *home = all->place->home;
 
-	if (policy_base_has(folder) || strcmp(folder, "/") == 0 ||
+	if (box_base_has(folder) || strcmp(folder, "/") == 0 ||
 	    (home != NULL && policy_path_within(home, folder)))
 		return false;
 	for (; *marks != NULL; marks++) {
@@ -213,6 +214,8 @@ installation_add(struct policy_resolution *all, const char *program,
 	if (r != 0)
 		return r;
 	auto_free char *bin = policy_path_join(folder, "bin");
+	if (bin != NULL && policy_words_has(&all->folders, bin))
+		return 0;
 	if (bin == NULL || policy_words_add(&all->folders, bin, false) != 0)
 		return err_set(all->err, -ENOMEM, "no memory");
 	return 0;

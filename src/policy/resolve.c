@@ -30,19 +30,6 @@ static const char *const never_written[] = {
 	".zshrc",
 };
 
-bool
-policy_base_has(const char *path)
-{
-	static const char *const base[] = { "/usr", "/bin", "/sbin", "/lib",
-		"/lib64" };
-
-	for (size_t i = 0; i < ARRAY_LEN(base); i++) {
-		if (policy_path_within(path, base[i]))
-			return true;
-	}
-	return false;
-}
-
 const char *
 policy_place_env(const struct policy_place *place, const char *name)
 {

@@ -67,9 +67,6 @@ int policy_profile_apply(struct policy_resolution *all, const char *name);
 const char *
 policy_place_env(const struct policy_place *place, const char *name);
 
-/* Whether every box holds it. */
-bool policy_base_has(const char *path);
-
 /* The whole environment (env.c); "NAME=value". */
 int policy_env_make(const struct policy_resolution *all,
     const struct policy *policy, const char *home, struct policy_words *words);

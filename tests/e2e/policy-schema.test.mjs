@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The published schema of policies says of the examples, and of mistakes, what
+// the parser says (tests/unit/policy/test_read.c compares the names).
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { Ajv2020 } from 'ajv/dist/2020.js';
+
+const doc = new URL('../../doc/', import.meta.url);
+const read = (name) => JSON.parse(readFileSync(new URL(name, doc), 'utf8'));
+
+const validate = new Ajv2020({ strict: true, allowUnionTypes: true,
+  strictTypes: false, allErrors: true })
+  .compile(read('policy.schema.json'));
+
+for (const name of ['policy.json', 'policy-filesystem-server.json']) {
+  test(`${name} is a policy`, () => {
+    assert.ok(validate(read(`examples/${name}`)),
+      JSON.stringify(validate.errors));
+  });
+}
+
+const mistakes = [
+  { filesystem: { allowReads: [] } },
+  { filesystem: { allowRead: '/x' } },
+  { filesystem: { allowRead: [''] } },
+  { profiles: ['ruby'] },
+  { env: { 'A-B': 'x' } },
+  { env: { A: 1 } },
+  { limits: { memory: '5 potatoes' } },
+  { limits: { timeout: 30 } },
+  { limits: { cpu: 0.001 } },
+  { limits: { pids: -1 } },
+  { denials: 'some' },
+  { ignoreViolations: {} },
+  [],
+];
+
+for (const mistake of mistakes) {
+  test(`${JSON.stringify(mistake)} is none`, () => {
+    assert.ok(!validate(mistake));
+  });
+}
