@@ -22,6 +22,7 @@ box_base_has(const char *path)
 #define BASE_DEVICE(at, why) at,
 #define BASE_LINK(at, target)
 #define BASE_MASK(at, why)
+#define BASE_MASK_FOLDER(at, why)
 	static const char *const base[] = {
 #include "box/base.def"
 	};

@@ -179,7 +179,7 @@ walls_build(const struct box_inside *inside, struct err *err)
 	if (code == 0)
 		code = privileges_drop(err);
 	if (code == 0)
-		code = box_landlock_files(spec, err);
+		code = box_landlock_enter(spec, err);
 	return code;
 }
 
@@ -292,14 +292,10 @@ static void __attribute__((noreturn)) payload_run(
     const struct box_launch *launch, struct box_init *init, int listener_pipe)
 {
 	const struct box_spec *spec = launch->spec;
-	struct err err = { "" };
 	sigset_t none;
 
 	if (spec->flags & BOX_OWN_SESSION && setsid() < 0)
 		payload_fail(init, "setsid", -errno);
-	int code = box_landlock_scope(&err);
-	if (code != 0)
-		payload_fail(init, err.text, code);
 	const int listener_fd = filter_install(spec);
 	if (listener_fd < -1)
 		payload_fail(init,
@@ -308,7 +304,7 @@ static void __attribute__((noreturn)) payload_run(
 		    listener_fd);
 	/* Init goes on, and closes what it does not need, once our table is
 	 * no longer its. */
-	code = descriptors_set(launch);
+	int code = descriptors_set(launch);
 	if (code != 0)
 		payload_fail(init, "its descriptors", code);
 	if (write(listener_pipe, &listener_fd, sizeof(listener_fd)) !=
@@ -333,31 +329,52 @@ listener_read(pid_t payload, int pipe_fd)
 	struct pollfd fds[] = { { pipe_fd, POLLIN, 0 }, { end_fd, POLLIN, 0 } };
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
-	if (fds[0].revents & POLLIN &&
-	    read(pipe_fd, &listener_fd, sizeof(listener_fd)) !=
-		(ssize_t)sizeof(listener_fd))
+	if (read(pipe_fd, &listener_fd, sizeof(listener_fd)) !=
+	    (ssize_t)sizeof(listener_fd))
 		return -1;
 	return listener_fd;
 }
 
-/* A child that shares our table of descriptors, until the listener is in it. */
+#define PAYLOAD_STACK (64u << 10)
+
+struct payload {
+	const struct box_launch *launch;
+	struct box_init *init;
+	int listener_pipe; /* its write end */
+};
+
+static int
+payload_enter(void *arg)
+{
+	const struct payload *payload = arg;
+
+	payload_run(payload->launch, payload->init, payload->listener_pipe);
+}
+
+/*
+ * A child that shares our descriptors until its filter's listener is among
+ * them, and our memory until its exec, which we wait for: nothing is copied. Of
+ * a filter that tells of exec itself we must hear before that: then a fork.
+ */
 static int
 payload_fork(const struct box_launch *launch, struct box_init *init)
 {
-	int listener_pipe[2], listener_fd;
+	static char stack[PAYLOAD_STACK] __attribute__((aligned(16)));
+	const bool tells_exec = launch->spec->notes == BOX_NOTES_ALL;
+	int listener_pipe[2];
 
-	if (pipe2(listener_pipe, O_CLOEXEC) < 0)
+	if (pipe2(listener_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	init->payload =
-	    (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-	if (init->payload < 0)
+	struct payload payload = { launch, init, listener_pipe[1] };
+	const pid_t pid = clone(payload_enter, stack + sizeof(stack),
+	    CLONE_FILES | SIGCHLD | (tells_exec ? 0 : CLONE_VM | CLONE_VFORK),
+	    &payload);
+	if (pid < 0)
 		return -errno;
-	if (init->payload == 0)
-		payload_run(launch, init, listener_pipe[1]);
-	listener_fd = listener_read(init->payload, listener_pipe[0]);
+	init->payload = pid;
+	init->listener_fd = listener_read(pid, listener_pipe[0]);
 	close(listener_pipe[0]);
 	close(listener_pipe[1]);
-	init->listener_fd = listener_fd;
 	return 0;
 }
 

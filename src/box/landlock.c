@@ -99,20 +99,14 @@ rules_add(int ruleset_fd, const struct box_spec *spec, uint64_t all)
 	return code;
 }
 
-static int
-restrict_self(int ruleset_fd, struct err *err)
-{
-	if (syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0)
-		return err_set(
-		    err, -errno, "Landlock: restrict: %s", strerror(errno));
-	return 0;
-}
-
 int
-box_landlock_files(const struct box_spec *spec, struct err *err)
+box_landlock_enter(const struct box_spec *spec, struct err *err)
 {
 	const int abi = box_landlock_abi();
-	const struct ruleset ruleset = { .handled_access_fs = known(abi) };
+	const struct ruleset ruleset = { .handled_access_fs = known(abi),
+		.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL };
+	const size_t size =
+	    abi >= 6 ? sizeof(ruleset) : sizeof(ruleset.handled_access_fs);
 
 	if (abi == 0)
 		return err_set(err, -ENOSYS,
@@ -120,29 +114,14 @@ box_landlock_files(const struct box_spec *spec, struct err *err)
 		    "CONFIG_SECURITY_LANDLOCK (Linux 5.13) and named in the "
 		    "boot parameter lsm=",
 		    strerror(errno));
-	auto_close int fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset,
-	    sizeof(ruleset.handled_access_fs), 0);
+	auto_close int fd =
+	    (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
 	if (fd < 0)
 		return err_set(
 		    err, -errno, "Landlock: ruleset: %s", strerror(errno));
-	const int code = rules_add(fd, spec, ruleset.handled_access_fs);
-	return code == 0
-	    ? restrict_self(fd, err)
-	    : err_set(err, code, "Landlock: rule: %s", strerror(-code));
-}
-
-int
-box_landlock_scope(struct err *err)
-{
-	const struct ruleset ruleset = { .scoped = SCOPE_ABSTRACT_UNIX_SOCKET |
-		    SCOPE_SIGNAL };
-
-	if (box_landlock_abi() < 6)
-		return 0;
-	auto_close int fd = (int)syscall(
-	    SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
-	if (fd < 0)
-		return err_set(
-		    err, -errno, "Landlock: scope: %s", strerror(errno));
-	return restrict_self(fd, err);
+	int code = rules_add(fd, spec, ruleset.handled_access_fs);
+	if (code == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		code = -errno;
+	return code == 0 ? 0
+			 : err_set(err, code, "Landlock: %s", strerror(-code));
 }

@@ -168,20 +168,52 @@ verdict_plain(int nr, const struct variant *variant)
 	return verdict_else(variant);
 }
 
+/* The next row from i on that tests an argument of this call. */
+static size_t
+test_next(size_t i, int nr, const struct variant *variant)
+{
+	while (i < ARRAY_LEN(rows) &&
+	    !(rows[i].has_test && row_applies(&rows[i], nr, variant)))
+		i++;
+	return i;
+}
+
+/* Tests of one argument under one mask, with one verdict, share the loading
+ * and the verdict. The next row that is not one of them. */
+static size_t
+tests_emit(size_t first, int nr, const struct variant *variant)
+{
+	const struct row *row = &rows[first];
+	const unsigned all = ~0u;
+	unsigned jumps[256], n = 0;
+	size_t i = first;
+
+	emit(BPF_LD | BPF_W | BPF_ABS, 0, 0,
+	    (unsigned)offsetof(struct seccomp_data, args) +
+		8 * row->argument); /* little-endian: the low half */
+	if (row->mask != all)
+		emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, row->mask);
+	while (i < ARRAY_LEN(rows) && n < ARRAY_LEN(jumps) &&
+	    rows[i].argument == row->argument && rows[i].mask == row->mask &&
+	    verdict(&rows[i], variant) == verdict(row, variant)) {
+		jumps[n++] =
+		    emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, rows[i].value);
+		i = test_next(i + 1, nr, variant);
+	}
+	emit(BPF_JMP | BPF_JA, 0, 0, 1);
+	const unsigned end = emit(BPF_RET | BPF_K, 0, 0, verdict(row, variant));
+	for (unsigned j = 0; j < n; j++)
+		insns[jumps[j]].jt = (unsigned char)(end - jumps[j] - 1);
+	return i;
+}
+
 static void
 leaf_emit(int nr, const struct variant *variant)
 {
-	for (size_t i = 0; nr >= 0 && i < ARRAY_LEN(rows); i++) {
-		const struct row *row = &rows[i];
-		if (!row->has_test || !row_applies(row, nr, variant))
-			continue;
-		emit(BPF_LD | BPF_W | BPF_ABS, 0, 0,
-		    (unsigned)offsetof(struct seccomp_data, args) +
-			8 * row->argument); /* little-endian: the low half */
-		emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, row->mask);
-		emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, row->value);
-		emit(BPF_RET | BPF_K, 0, 0, verdict(row, variant));
-	}
+	size_t i = nr < 0 ? ARRAY_LEN(rows) : test_next(0, nr, variant);
+
+	while (i < ARRAY_LEN(rows))
+		i = tests_emit(i, nr, variant);
 	emit(BPF_RET | BPF_K, 0, 0,
 	    nr >= 0 ? verdict_plain(nr, variant) : verdict_else(variant));
 }
@@ -216,11 +248,20 @@ tree_emit(const struct run *runs, unsigned n, const struct variant *variant)
 		leaf_emit(runs[0].nr, variant);
 		return;
 	}
-	/* Not below the middle: jump over the lower half. */
-	emit(BPF_JMP | BPF_JGE | BPF_K, 0, 1, (unsigned)runs[n / 2].first);
-	const unsigned jump = emit(BPF_JMP | BPF_JA, 0, 0, 0);
+	/* Not below the middle: jump over the lower half, in one step if it is
+	 * short enough for that. */
+	const unsigned test =
+	    emit(BPF_JMP | BPF_JGE | BPF_K, 0, 0, (unsigned)runs[n / 2].first);
 	tree_emit(runs, n / 2, variant);
-	insns[jump].k = n_insns - jump - 1;
+	if (n_insns - test - 1 <= 255) {
+		insns[test].jt = (unsigned char)(n_insns - test - 1);
+	} else {
+		n_insns = test + 1;
+		insns[test].jf = 1;
+		const unsigned jump = emit(BPF_JMP | BPF_JA, 0, 0, 0);
+		tree_emit(runs, n / 2, variant);
+		insns[jump].k = n_insns - jump - 1;
+	}
 	tree_emit(runs + n / 2, n - n / 2, variant);
 }
 

@@ -146,12 +146,36 @@ base_link(const struct root *root, const char *path)
 	return symlinkat(target, root->fd, relative(path)) < 0 ? -errno : 0;
 }
 
+/* In a folder of ours where nothing is yet: by its path, in three calls. */
+static int
+fresh_place(const struct root *root, int tree_fd, const char *path,
+    bool is_folder, struct err *err)
+{
+	const char *place = relative(path);
+	int fd = -1;
+
+	if (is_folder
+		? mkdirat(root->fd, place, 0755) < 0
+		: (fd = openat(root->fd, place,
+		       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+		return err_set(err, -errno, "%s: make its place in the box: %s",
+		    path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return tree_move(tree_fd, root->fd, place) < 0
+	    ? err_set(err, -errno, "%s: mount it in the box: %s", path,
+		  strerror(errno))
+	    : 0;
+}
+
 static int
 base_tree(const struct root *root, const char *path, struct err *err)
 {
 	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY |
 		    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 		.propagation = BOX_MS_PRIVATE };
+
+	struct stat stat;
 
 	if (base_link(root, path) == 0)
 		return 0;
@@ -162,7 +186,9 @@ base_tree(const struct root *root, const char *path, struct err *err)
 		return err_set(err, -errno,
 		    "%s: open_tree, mount_setattr: %s (they need Linux 5.12)",
 		    path, strerror(errno));
-	return tree_place(root, tree_fd, path, err);
+	if (fstat(tree_fd, &stat) < 0)
+		return err_set(err, -errno, "%s: %s", path, strerror(errno));
+	return fresh_place(root, tree_fd, path, S_ISDIR(stat.st_mode), err);
 }
 
 static int
@@ -188,59 +214,22 @@ device_bind(const struct root *root, const char *path, struct err *err)
 	if (tree_fd < 0 || tree_set(tree_fd, &attr) < 0)
 		return err_set(err, -errno, "%s: %s: a box needs it", path,
 		    strerror(errno));
-	return tree_place(root, tree_fd, path, err);
+	return fresh_place(root, tree_fd, path, false, err);
 }
 
-static const char *const base_trees[] = {
-#define BASE_TREE(path, why) path,
-#define BASE_TEXT(path, text, why)
-#define BASE_DEVICE(path, why)
-#define BASE_LINK(path, target)
-#define BASE_MASK(path, why)
-#include "box/base.def"
-#undef BASE_TREE
-#undef BASE_TEXT
-#undef BASE_DEVICE
-#undef BASE_LINK
-#undef BASE_MASK
-};
+enum base_kind { TREE, TEXT, DEVICE, LINK, MASK, MASK_FOLDER };
 
-static const struct {
+static const struct base_row {
+	enum base_kind kind;
 	const char *path;
-	const char *text;
-} base_texts[] = {
-#define BASE_TREE(path, why)
-#define BASE_TEXT(path, text, why) { path, text },
-#define BASE_DEVICE(path, why)
-#define BASE_LINK(path, target)
-#define BASE_MASK(path, why)
-#include "box/base.def"
-#undef BASE_TEXT
-#undef BASE_DEVICE
-};
-
-static const char *const base_devices[] = {
-#define BASE_TEXT(path, text, why)
-#define BASE_DEVICE(path, why) path,
-#include "box/base.def"
-#undef BASE_DEVICE
-#undef BASE_LINK
-};
-
-static const struct {
-	const char *path;
-	const char *target;
-} base_links[] = {
-#define BASE_DEVICE(path, why)
-#define BASE_LINK(path, target) { path, target },
-#include "box/base.def"
-#undef BASE_LINK
-#undef BASE_MASK
-};
-
-static const char *const base_masks[] = {
-#define BASE_LINK(path, target)
-#define BASE_MASK(path, why) path,
+	const char *text; /* TEXT: what it says; LINK: where to */
+} base[] = {
+#define BASE_TREE(path, why) { TREE, path, NULL },
+#define BASE_TEXT(path, text, why) { TEXT, path, text },
+#define BASE_DEVICE(path, why) { DEVICE, path, NULL },
+#define BASE_LINK(path, target) { LINK, path, target },
+#define BASE_MASK(path, why) { MASK, path, NULL },
+#define BASE_MASK_FOLDER(path, why) { MASK_FOLDER, path, NULL },
 #include "box/base.def"
 };
 
@@ -269,7 +258,8 @@ users_write(const struct root *root, uid_t uid, gid_t gid)
 }
 
 static const char *const folders[] = { "dev", "dev/pts", "dev/shm", "etc",
-	"etc/ssl", "proc", "run", "tmp", "var", "var/empty", SCRATCH };
+	"etc/pki", "etc/pki/tls", "etc/ssl", "proc", "run", "tmp", "var",
+	"var/empty", SCRATCH };
 
 static int
 skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
@@ -279,12 +269,14 @@ skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(folders) && code == 0; i++)
 		if (mkdirat(root->fd, folders[i], 0755) < 0)
 			code = -errno;
-	for (size_t i = 0; i < ARRAY_LEN(base_texts) && code == 0; i++)
-		code = text_write(root, base_texts[i].path, base_texts[i].text);
-	for (size_t i = 0; i < ARRAY_LEN(base_links) && code == 0; i++)
-		if (symlinkat(base_links[i].target, root->fd,
-			relative(base_links[i].path)) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(base) && code == 0; i++) {
+		const char *place = relative(base[i].path);
+		if (base[i].kind == TEXT)
+			code = text_write(root, base[i].path, base[i].text);
+		else if (base[i].kind == LINK &&
+		    symlinkat(base[i].text, root->fd, place) < 0)
 			code = -errno;
+	}
 	if (code == 0)
 		code = users_write(root, uid, gid);
 	return code == 0
@@ -298,11 +290,14 @@ base_make(const struct root *root, struct err *err)
 	const bool has_terminal = !(root->spec->flags & BOX_OWN_SESSION);
 	int code = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(base_trees) && code == 0; i++)
-		code = base_tree(root, base_trees[i], err);
-	for (size_t i = 0; i < ARRAY_LEN(base_devices) && code == 0; i++)
-		if (has_terminal || strcmp(base_devices[i], "/dev/tty") != 0)
-			code = device_bind(root, base_devices[i], err);
+	for (size_t i = 0; i < ARRAY_LEN(base) && code == 0; i++) {
+		const char *path = base[i].path;
+		if (base[i].kind == TREE)
+			code = base_tree(root, path, err);
+		else if (base[i].kind == DEVICE &&
+		    (has_terminal || strcmp(path, "/dev/tty") != 0))
+			code = device_bind(root, path, err);
+	}
 	return code;
 }
 
@@ -319,6 +314,42 @@ proc_fail(int code, struct err *err)
 	    strerror(-code));
 }
 
+/* What hides folders: read-only itself, and so is every copy of it. What hides
+ * files is a device, which takes what is written to it. */
+static int
+empty_make(const struct root *root, struct err *err)
+{
+	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	auto_close int tree_fd = tree_open(root->fd, HIDDEN_FOLDER, 0);
+	if (tree_fd < 0 || tree_set(tree_fd, &attr) < 0 ||
+	    tree_move(tree_fd, root->fd, HIDDEN_FOLDER) < 0)
+		return err_set(
+		    err, -errno, "/" HIDDEN_FOLDER ": %s", strerror(errno));
+	return 0;
+}
+
+static int
+hiding_tree_open(const struct root *root, bool is_folder)
+{
+	return tree_open(root->fd, is_folder ? HIDDEN_FOLDER : HIDDEN_FILE, 0);
+}
+
+static int
+proc_mask(const struct root *root, const struct base_row *mask, struct err *err)
+{
+	char place[64];
+
+	snprintf(place, sizeof(place), "proc/%s", mask->path);
+	auto_close int tree_fd =
+	    hiding_tree_open(root, mask->kind == MASK_FOLDER);
+	if (tree_fd < 0 ||
+	    (tree_move(tree_fd, root->fd, place) < 0 && errno != ENOENT))
+		return err_set(
+		    err, -errno, "hide /%s: %s", place, strerror(errno));
+	return 0;
+}
+
 static int
 proc_make(const struct root *root, struct err *err)
 {
@@ -333,22 +364,11 @@ proc_make(const struct root *root, struct err *err)
 		"newinstance,ptmxmode=0666,mode=0620") < 0)
 		return err_set(
 		    err, -errno, "mount /dev/pts: %s", strerror(errno));
-	auto_close int proc_fd = path_open(root->fd, "proc", O_PATH, 0);
-	for (size_t i = 0; i < ARRAY_LEN(base_masks); i++) {
-		struct stat stat;
-		if (fstatat(
-			proc_fd, base_masks[i], &stat, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		auto_close int mask_fd = tree_open(root->fd,
-		    S_ISDIR(stat.st_mode) ? HIDDEN_FOLDER : HIDDEN_FILE, 0);
-		const struct mount_attr attr = { .attr_set =
-						     MOUNT_ATTR_RDONLY };
-		if (mask_fd < 0 || tree_set(mask_fd, &attr) < 0 ||
-		    tree_move(mask_fd, proc_fd, base_masks[i]) < 0)
-			return err_set(err, -errno, "hide /proc/%s: %s",
-			    base_masks[i], strerror(errno));
-	}
-	return 0;
+	int code = empty_make(root, err);
+	for (size_t i = 0; i < ARRAY_LEN(base) && code == 0; i++)
+		if (base[i].kind == MASK || base[i].kind == MASK_FOLDER)
+			code = proc_mask(root, &base[i], err);
+	return code;
 }
 
 /* ---- private folders ------------------------------------------------------ */
