@@ -87,8 +87,11 @@ group_make(struct cgroup_hierarchy *hierarchy, const char *group, bool *fresh)
 		return 0;
 	const char *slash = strrchr(group, '/');
 	if (slash != NULL) {
-		snprintf(
-		    above, sizeof(above), "%.*s", (int)(slash - group), group);
+		const size_t len = (size_t)(slash - group);
+		if (len >= sizeof(above))
+			return -ENAMETOOLONG;
+		memcpy(above, group, len);
+		above[len] = '\0';
 		if ((code = group_make(hierarchy, above, fresh)) != 0)
 			return code;
 	}
