@@ -29,7 +29,7 @@ struct box_inside {
 
 void box_inside_run(const struct box_inside *inside) __attribute__((noreturn));
 
-/* Pid 1 of the box from then on (init.c). */
+/* Pid 1 of the box from then on (init/init.c). */
 struct box_init {
 	const struct box_spec *spec;
 	int notes_fd;
@@ -39,7 +39,7 @@ struct box_init {
 
 void box_init_run(struct box_init *init) __attribute__((noreturn));
 
-/* notice.c: one notification of the payload's filter. */
+/* init/notice.c: one notification of the payload's filter. */
 void box_notice_take(struct box_init *init);
 void box_note_send(struct box_init *init, enum box_note_kind kind, int code,
     uint32_t pid, const char *text, size_t len);

@@ -17,7 +17,7 @@
  *   7 seccomp: the table in payload.def; i386 and x32 kill
  *   8 exec
  *
- * A box is two processes inside its pid namespace: init (init.c), which reaps,
+ * A box is two processes inside its pid namespace: init (init/init.c), which reaps,
  * notes what was refused and ends the rest, and the payload. Whoever launches
  * is init's parent and dies with it, or it with him (PR_SET_PDEATHSIG).
  *
