@@ -14,21 +14,38 @@ box_path_below(const char *path, const char *folder)
 	    (path[len] == '\0' || path[len] == '/' || folder[len - 1] == '/');
 }
 
-bool
-box_base_has(const char *path)
-{
-#define BASE_TREE(at, why) at,
-#define BASE_TEXT(at, text, why) at,
-#define BASE_DEVICE(at, why) at,
+static const struct {
+	const char *path;
+	bool is_there;
+} base[] = {
+#define BASE_TREE(at, why) { at, true },
+#define BASE_TEXT(at, text, why) { at, true },
+#define BASE_DEVICE(at, why) { at, true },
+#define BASE_HABIT(at, why) { at, false },
 #define BASE_LINK(at, target)
 #define BASE_MASK(at, why)
 #define BASE_MASK_FOLDER(at, why)
-	static const char *const base[] = {
 #include "box/base.def"
-	};
+};
 
+static bool
+is_below_any(const char *path, bool is_there)
+{
 	for (size_t i = 0; i < ARRAY_LEN(base); i++)
-		if (box_path_below(path, base[i]))
+		if (base[i].is_there == is_there &&
+		    box_path_below(path, base[i].path))
 			return true;
 	return false;
+}
+
+bool
+box_base_has(const char *path)
+{
+	return is_below_any(path, true);
+}
+
+bool
+box_base_is_habit(const char *path)
+{
+	return is_below_any(path, false);
 }

@@ -7,5 +7,8 @@
  * "." and "..". */
 bool box_base_has(const char *path);
 
+/* Whether programs look for it as a habit, and do without. */
+bool box_base_is_habit(const char *path);
+
 /* Whether path is folder, or lies below it. */
 bool box_path_below(const char *path, const char *folder);

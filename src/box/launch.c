@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -201,6 +202,26 @@ launch_as_root(
 	return code;
 }
 
+/* From a folder that is open a program walks wherever it likes. */
+static int
+stdio_check(const struct box_launch *launch, struct err *err)
+{
+	struct stat stat;
+
+	for (int i = 0; i < 3; i++) {
+		if (fstat(launch->stdio[i], &stat) < 0)
+			return err_set(err, -errno, "descriptor %d: %s", i,
+			    strerror(errno));
+		if (S_ISDIR(stat.st_mode) || S_ISBLK(stat.st_mode))
+			return err_set(err, -EISDIR,
+			    "descriptor %d is a folder or a disk of the host, "
+			    "and a way out of the box: give it a file, a pipe "
+			    "or /dev/null",
+			    i);
+	}
+	return 0;
+}
+
 int
 box_launch(
     const struct box_launch *launch, struct box_child *child, struct err *err)
@@ -209,6 +230,9 @@ box_launch(
 
 	if (complaint != NULL)
 		return err_set(err, -EINVAL, "the box's spec %s", complaint);
+	const int code = stdio_check(launch, err);
+	if (code != 0)
+		return code;
 	return geteuid() == 0 ? launch_as_root(launch, child, err)
 			      : launch_with(launch, NULL, NULL, child, err);
 }

@@ -85,8 +85,10 @@ box_limits_apply(
 		{ RLIMIT_DATA, "RLIMIT_DATA",
 		    has_memory_group ? UNLIMITED
 				     : limit_or_none(limits->memory_bytes) },
-		/* A core is a copy of secrets in a file. */
-		{ RLIMIT_CORE, "RLIMIT_CORE", 0 },
+		/* A core is a copy of secrets in a file; and where core_pattern
+		 * is a pipe, strangers' bytes for a program of the host's root,
+		 * which 0 does not keep from running, but 1 does (core(5)). */
+		{ RLIMIT_CORE, "RLIMIT_CORE", 1 },
 		/* Kernel memory that no group counts, or not all of it. */
 		{ RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK", 8u << 20 },
 		{ RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE", 0 },

@@ -58,6 +58,8 @@ payload_call_errno(int nr)
 #define WRITES_BITS(call, argument, mask, value, why)                          \
 	{ #call, BITS(argument, mask, value), why },
 #define REFUSE(call, code, why) { #call, "refused: " #code, why },
+#define QUIET_BITS(call, argument, mask, value, code, why)                     \
+	{ #call, "refused: " #code ", " BITS(argument, mask, value), why },
 #define QUIET(call, code, why) { #call, "refused: " #code, why },
 
 static const struct payload_call calls[] = {

@@ -52,6 +52,8 @@ struct row {
 #define WRITES_BITS(call, argument, mask, value, why)                          \
 	{ #call, why, WRITING, 1, argument, mask, value, BOX_NOTES_FILES },
 #define REFUSE(call, code, why) { #call, why, REFUSED, 0, 0, 0, 0, code },
+#define QUIET_BITS(call, argument, mask, value, code, why)                     \
+	{ #call, why, QUIETLY, 1, argument, mask, value, code },
 #define QUIET(call, code, why) { #call, why, QUIETLY, 0, 0, 0, 0, code },
 
 static const struct row rows[] = {

@@ -228,6 +228,7 @@ static const struct base_row {
 #define BASE_TEXT(path, text, why) { TEXT, path, text },
 #define BASE_DEVICE(path, why) { DEVICE, path, NULL },
 #define BASE_LINK(path, target) { LINK, path, target },
+#define BASE_HABIT(path, why)
 #define BASE_MASK(path, why) { MASK, path, NULL },
 #define BASE_MASK_FOLDER(path, why) { MASK_FOLDER, path, NULL },
 #include "box/base.def"
@@ -357,7 +358,9 @@ proc_make(const struct root *root, struct err *err)
 	    MOUNT_ATTR_NODEV |
 	    MOUNT_ATTR_NOEXEC; /* the MS_ bits are the same */
 
-	if (mount("proc", PLACE "/proc", "proc", flags, NULL) < 0)
+	/* What cannot be traced cannot be seen: init. Linux 5.8 */
+	if (mount("proc", PLACE "/proc", "proc", flags, "hidepid=invisible") <
+	    0)
 		return proc_fail(-errno, err);
 	if (mount("devpts", PLACE "/dev/pts", "devpts",
 		MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,

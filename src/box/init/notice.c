@@ -291,11 +291,14 @@ is_granted(const struct box_spec *spec, const char *path, enum box_verb verb)
 	if (grant != NULL)
 		return grant->access == BOX_ACCESS_WRITE ||
 		    (grant->access == BOX_ACCESS_READ && !writes);
+	/* Empty at first: what a program looks for may be the user's own. */
 	if (is_private(spec, path))
-		return true;
+		return writes || verb == BOX_VERB_LOOK ||
+		    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	return !writes &&
-	    (strcmp(path, "/") == 0 || box_path_below(path, "/proc") ||
-		strcmp(path, "/etc") == 0 || strcmp(path, "/etc/passwd") == 0 ||
+	    (strcmp(path, "/") == 0 || box_base_is_habit(path) ||
+		box_path_below(path, "/proc") || strcmp(path, "/etc") == 0 ||
+		strcmp(path, "/etc/passwd") == 0 ||
 		strcmp(path, "/etc/group") == 0 || box_base_has(path));
 }
 
