@@ -23,6 +23,18 @@ for (const name of ['policy.json', 'policy-filesystem-server.json']) {
   });
 }
 
+// What the manual shows is a policy too.
+const manual = readFileSync(
+  new URL('../man/cordon-policy.5', doc), 'utf8');
+const shown = [...manual.matchAll(/^\.Bd -literal.*\n([^]*?)^\.Ed/gm)];
+
+test('the manual shows policies', () => {
+  assert.ok(shown.length > 1);
+  for (const [, text] of shown) {
+    assert.ok(validate(JSON.parse(text)), text);
+  }
+});
+
 const mistakes = [
   { filesystem: { allowReads: [] } },
   { filesystem: { allowRead: '/x' } },
