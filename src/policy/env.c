@@ -60,7 +60,7 @@ policy_env_path(const struct policy_resolution *all)
 		end = stpcpy(end, all->folders.at[i].text);
 		end = stpcpy(end, ":");
 	}
-	strcpy(end, POLICY_PATH_DEFAULT);
+	memcpy(end, POLICY_PATH_DEFAULT, sizeof(POLICY_PATH_DEFAULT));
 	return path;
 }
 

@@ -22,7 +22,7 @@
 #define ALLOWS                                                                 \
 	(BIT(POLICY_ALLOW_READ) | BIT(POLICY_ALLOW_WRITE) |                    \
 	    BIT(POLICY_ALLOW_GUARDED))
-#define PLACES_MAX (BOX_GRANTS_MAX * 4)
+#define PLACES_MAX ((size_t)BOX_GRANTS_MAX * 4)
 
 /* A place and all that is said of it. */
 struct spot {

@@ -55,7 +55,7 @@ schema_read(const struct policy_at *at, struct json_span value,
 static bool
 says_nothing(struct json_span value)
 {
-	struct json_span item;
+	struct json_span item = { 0 };
 	struct json_iter iter;
 
 	if (json_kind_of(value) == JSON_KIND_BOOL)
@@ -600,7 +600,7 @@ credential_file_item(const struct policy_at *at, struct json_span value,
     const struct policy_member *member)
 {
 	struct json_span path;
-	bool is_mask;
+	bool is_mask = false;
 	int r = credential_find(at, value, "path", &path, &is_mask);
 
 	(void)member;
@@ -627,7 +627,7 @@ credential_name_item(const struct policy_at *at, struct json_span value,
     const struct policy_member *member)
 {
 	struct json_span name;
-	bool is_mask;
+	bool is_mask = false;
 	const int r = credential_find(at, value, "name", &name, &is_mask);
 
 	(void)member;
