@@ -321,6 +321,55 @@ server_links(const struct server *server)
 	return upstream_links(server);
 }
 
+static uint64_t
+server_boxes(const struct server *server)
+{
+	return server->n_boxes;
+}
+
+static uint64_t
+server_box_starts(const struct server *server)
+{
+	return server->n_box_starts;
+}
+
+/* Of servers that had a box at all. */
+static void
+put_box_ends(
+    struct json_out *out, struct gateway *gateway, const struct tenant *tenant)
+{
+	static const char name[] = "server_box_ends_total";
+	static const char *const reasons[UPSTREAM_N_ENDS] = {
+		[UPSTREAM_OVER_FAILED] = "failed",
+		[UPSTREAM_OVER_LEFT] = "left",
+		[UPSTREAM_OVER_LIMIT] = "limit",
+		[UPSTREAM_OVER_SILENT] = "silent",
+		[UPSTREAM_OVER_BROKEN] = "broken",
+		[UPSTREAM_OVER_IDLE] = "idle",
+		[UPSTREAM_OVER_AGE] = "age",
+		[UPSTREAM_OVER_ROOM] = "room",
+		[UPSTREAM_OVER_STOPPED] = "stopped",
+	};
+	const struct server *server;
+
+	put_head(out, name, "counter", "boxes of a server that ended");
+	for (size_t i = 0; (server = registry_server_at(gateway, i)) != NULL;
+	     i++) {
+		if ((tenant != NULL && server->tenant != tenant) ||
+		    server->n_box_starts == 0)
+			continue;
+		for (size_t r = 0; r < ARRAY_LEN(reasons); r++) {
+			const struct label labels[] = {
+				{ "tenant", server->tenant->record.name },
+				{ "server", server->name },
+				{ "reason", reasons[r] },
+			};
+			put_sample(out, name, labels, ARRAY_LEN(labels),
+			    server->n_box_ends[r]);
+		}
+	}
+}
+
 static void
 put_servers(
     struct json_out *out, struct gateway *gateway, const struct tenant *tenant)
@@ -334,6 +383,10 @@ put_servers(
 		    "CPU time of its calls", server_cpu },
 		{ "server_links", "gauge", "links to it that are open",
 		    server_links },
+		{ "server_boxes", "gauge", "boxes of it that are not gone",
+		    server_boxes },
+		{ "server_box_starts_total", "counter", "boxes started for it",
+		    server_box_starts },
 	};
 	const struct server *server;
 
@@ -411,6 +464,7 @@ metrics_answer(struct gateway *gateway, const struct principal *principal,
 
 	json_out_init(&out, PAGE_MAX);
 	put_servers(&out, gateway, only);
+	put_box_ends(&out, gateway, only);
 	put_tenants(&out, gateway, only);
 	if (only == NULL) {
 		put_http(&out, gateway);

@@ -16,6 +16,20 @@
 #include "pool/pool.h"
 #include "wire/registry.h"
 
+/* Why a box, or another link to a server, is over. */
+enum upstream_over {
+	UPSTREAM_OVER_FAILED, /* it could not be started, or reached */
+	UPSTREAM_OVER_LEFT, /* it ended by itself */
+	UPSTREAM_OVER_LIMIT, /* a limit of its box ended it */
+	UPSTREAM_OVER_SILENT, /* it did not answer in time */
+	UPSTREAM_OVER_BROKEN, /* it does not keep to the protocol */
+	UPSTREAM_OVER_IDLE,
+	UPSTREAM_OVER_AGE, /* it was replaced by a younger one */
+	UPSTREAM_OVER_ROOM, /* its place was needed */
+	UPSTREAM_OVER_STOPPED, /* restarted, changed, its session over */
+	UPSTREAM_N_ENDS,
+};
+
 struct arrival;
 struct gateway;
 struct upstream;
@@ -69,6 +83,10 @@ struct server {
 	 * gone or its launch changed. */
 	struct upstream *upstream;
 	struct server_log *log; /* logs.c's; NULL: nothing was said */
+	/* behind/box.c's: of all its life here, whatever its launch was */
+	uint32_t n_boxes; /* not yet wholly gone */
+	uint64_t n_box_starts;
+	uint64_t n_box_ends[UPSTREAM_N_ENDS];
 	uint64_t n_calls;
 	uint64_t n_failures;
 	uint64_t cpu_us;

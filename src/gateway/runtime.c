@@ -71,7 +71,7 @@ put_server(struct json_out *out, const struct gateway *gateway,
 {
 	static const char *const states[] = { "quarantined", "approved",
 		"changed", "denied" };
-	static const char *const kinds[] = { "isolate", "socket" };
+	static const char *const kinds[] = { "isolate", "socket", "box" };
 	struct pool_deployment_stats pool;
 
 	pool_deployment_stats_get(gateway->pool, server->record.id, &pool);
@@ -80,6 +80,8 @@ put_server(struct json_out *out, const struct gateway *gateway,
 		{ "failures", server->n_failures },
 		{ "cpu_us", server->cpu_us },
 		{ "links", upstream_links(server) },
+		{ "boxes", server->n_boxes },
+		{ "box_starts", server->n_box_starts },
 		{ "calls_per_s", server->calls_per_s },
 		{ "templates", pool.templates },
 		{ "cells", pool.cells_waiting + pool.cells_busy },

@@ -60,19 +60,53 @@ pool_link_forget(struct pool *pool, pool_link_fn *fn, void *arg)
 }
 
 void
-links_say(struct pool *pool, uint32_t number, int said_fd, const char *failure)
+pool_link_close(const struct pool_link *link)
 {
-	auto_close int fd = said_fd;
+	const int fds[] = { link->read_fd,
+		link->write_fd == link->read_fd ? -1 : link->write_fd,
+		link->stderr_fd, link->notes_fd };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static void
+link_say(struct pool *pool, uint32_t number, const struct pool_link *link,
+    const char *failure)
+{
 	struct link_waiter *waiter;
 
 	TAILQ_FOREACH (waiter, &pool->links, link)
 		if (waiter->number == number)
 			break;
-	if (waiter == NULL)
-		return; /* forgotten in the meantime */
+	if (waiter == NULL) { /* forgotten in the meantime */
+		if (link != NULL)
+			pool_link_close(link);
+		return;
+	}
 	const struct link_waiter told = *waiter;
 	waiter_remove(pool, waiter);
-	told.fn(told.arg, fd_steal(&fd), failure);
+	told.fn(told.arg, link, failure);
+}
+
+bool
+links_hear(struct pool *pool, const struct wire_message *message,
+    const int fds[WIRE_FDS_MAX])
+{
+	const uint32_t number = (uint32_t)message->status;
+	const struct pool_link socket = { fds[0], fds[0], -1, -1 };
+	const struct pool_link box = { fds[1], fds[0], fds[2], fds[3] };
+
+	if (message->type == WIRE_LINKED)
+		link_say(pool, number, &socket, NULL);
+	else if (message->type == WIRE_BOXED)
+		link_say(pool, number, &box, NULL);
+	else if (message->type == WIRE_LINK_FAILED)
+		link_say(pool, number, NULL, pool->text);
+	else
+		return false;
+	return true;
 }
 
 void
@@ -84,7 +118,7 @@ links_end(struct pool *pool, bool tell)
 		const struct link_waiter told = *waiter;
 		waiter_remove(pool, waiter);
 		if (tell)
-			told.fn(told.arg, -1, "the supervisor is gone");
+			told.fn(told.arg, NULL, "the supervisor is gone");
 	}
 }
 

@@ -418,15 +418,12 @@ on_supervisor(evutil_socket_t fd, short what, void *arg)
 		supervisor_lost(pool);
 		return;
 	}
+	if (links_hear(pool, &message, fds))
+		return;
 	auto_close int said_fd = fds[0];
 	auto_close int other_fd = fds[1];
-	(void)other_fd; /* nothing that we are told has two */
+	(void)other_fd; /* nothing else that we are told has two */
 	switch (message.type) {
-	case WIRE_LINKED:
-	case WIRE_LINK_FAILED:
-		links_say(pool, (uint32_t)message.status, fd_steal(&said_fd),
-		    pool->text);
-		break;
 	case WIRE_STORE:
 	case WIRE_SETTINGS:
 	case WIRE_TLS:

@@ -161,12 +161,24 @@ void pool_deployment_remove(struct pool *pool, uint32_t index);
 void
 pool_bounds_set(struct pool *pool, uint32_t cells_max, uint64_t memory_budget);
 
+/* What a link is made of, non-blocking: a connected stream socket, or the other
+ * ends of a box's stdio and of its notes (box/note.h). */
+struct pool_link {
+	int read_fd;
+	int write_fd; /* of a socket: the same number */
+	int stderr_fd; /* of a box; else -1 */
+	int notes_fd; /* of a box; else -1 */
+};
+
 /*
- * A link to a deployment of another kind (wire/wire.h, LINK): the descriptor, a
- * connected stream socket that the callback owns, or -1 and why. The callback
- * comes from the loop. -ENOMEM, -EAGAIN (4,096 are on their way), -EIO.
+ * A link to a deployment of another kind (wire/wire.h, LINK). The callback owns
+ * the descriptors; NULL: there are none, and why. It comes from the loop.
+ * -ENOMEM, -EAGAIN (4,096 are on their way), -EIO.
  */
-typedef void pool_link_fn(void *arg, int fd, const char *failure);
+typedef void
+pool_link_fn(void *arg, const struct pool_link *link, const char *failure);
+/* Closes all of it. */
+void pool_link_close(const struct pool_link *link);
 int pool_link_open(
     struct pool *pool, uint32_t deployment, pool_link_fn *fn, void *arg);
 /* The callback will not come; whatever does is closed. */

@@ -208,8 +208,9 @@ struct slot *pool_slot_find(const struct pool *pool, uint32_t index);
  * gone now. Not from an event of a cell: its cells are freed. */
 bool slot_renew(struct slot *slot);
 
-/* LINKED or LINK_FAILED: takes fd. */
-void links_say(struct pool *pool, uint32_t number, int fd, const char *failure);
+/* LINKED, BOXED or LINK_FAILED: takes the descriptors. False: it is none. */
+bool links_hear(struct pool *pool, const struct wire_message *message,
+    const int fds[WIRE_FDS_MAX]);
 /* Nobody will be linked any more. tell: the callbacks hear of it. */
 void links_end(struct pool *pool, bool tell);
 

@@ -10,7 +10,8 @@
  *     behind.c    the parts of MCP that all kinds have in common
  *     capture.c   asks a server what it offers, page by page
  *     isolate.c   worker.c
- *     lines.c     with greeting.c (how a link begins), link.c (its bytes)
+ *     lines.c     with greeting.c (how a link begins), life.c (when, and how
+ *                 long), link.c (its bytes), box.c (what else a box says)
  */
 
 #include <event2/event.h>
@@ -57,6 +58,9 @@ struct upstream {
 	unsigned n_links;
 	unsigned n_short; /* lives of links, one after the other */
 	uint64_t not_before_ms; /* no link is opened before that */
+	uint64_t minute_ms; /* it began then: n_starts are of it */
+	unsigned n_starts;
+	uint32_t spare_can; /* what spares are greeted with */
 	struct event *again; /* lists are asked for anew */
 	struct link *again_link; /* by way of this one */
 };

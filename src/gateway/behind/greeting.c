@@ -15,6 +15,7 @@
 #define PROBE_MS 5000
 #define GREETING_MS 25000
 #define AGAIN_MS 50
+#define CHECK_MS 5000
 
 void
 lines_message_open(struct json_out *out, size_t limit)
@@ -78,13 +79,13 @@ probe_send(struct link *link)
 	struct json_out out;
 
 	link->stage = LINK_PROBING;
-	link->greet_id = ++link->last_id;
+	link->greet_id = link->probe_id = ++link->last_id;
 	lines_request_open(&out, link->greet_id, "server/discover");
 	json_out_text(&out, ",\"params\":{");
 	own_meta_write(&out);
 	json_out_text(&out, "}");
 	lines_message_send(link, &out, NULL, false);
-	link_timer_set(link, PROBE_MS);
+	link_timer_set(link, life_stage_ms(link, PROBE_MS));
 }
 
 static void
@@ -99,7 +100,7 @@ initialize_send(struct link *link)
 	json_out_text(&out, ",\"params\":");
 	behind_initialize_write(&out, link->can);
 	lines_message_send(link, &out, NULL, false);
-	link_timer_set(link, GREETING_MS);
+	link_timer_set(link, life_stage_ms(link, GREETING_MS));
 }
 
 void
@@ -236,7 +237,7 @@ link_ready(struct link *link, enum mcp_era era, struct json_span result)
 
 	link->hello = malloc(result.len);
 	if (link->hello == NULL) {
-		link_end(link, false, "out of memory");
+		link_end(link, UPSTREAM_OVER_BROKEN, false, "out of memory");
 		return;
 	}
 	memcpy(link->hello, result.at, result.len);
@@ -247,9 +248,8 @@ link_ready(struct link *link, enum mcp_era era, struct json_span result)
 	if (era == MCP_LEGACY)
 		notification_send(
 		    link, "notifications/initialized", (struct json_span){ 0 });
+	life_ready(link);
 	uris_send(link);
-	link_timer_set(
-	    link, (uint64_t)upstream->gateway->sessions.link_idle_s * 1000);
 	/* While there was none, nothing was heard of changes. */
 	if (upstream->surface != NULL && is_only(link))
 		lines_lists_ask_again(link);
@@ -269,6 +269,12 @@ lines_greeting_take(
 			 version = { .name = "protocolVersion" };
 	char text[160] = "";
 
+	if (link->stage == LINK_CHECKING) { /* whatever it says: it is there */
+		link->stage = LINK_READY;
+		life_timer_set(link);
+		lines_calls_send(link);
+		return;
+	}
 	if (link->stage == LINK_PROBING) {
 		if (json_kind_of(result) == JSON_KIND_OBJECT &&
 		    behind_speaks_modern(result))
@@ -281,14 +287,14 @@ lines_greeting_take(
 		if (json_members_find(error, &message, 1) == 0)
 			json_string_copy(
 			    message.value, text, sizeof(text), NULL);
-		link_end(
-		    link, false, "the server refused initialize: %s", text);
+		link_end(link, UPSTREAM_OVER_BROKEN, false,
+		    "the server refused initialize: %s", text);
 		return;
 	}
 	if (json_members_find(result, &version, 1) != 0 ||
 	    json_string_copy(version.value, text, sizeof(text), NULL) != 0 ||
 	    !mcp_version_is_legacy(text))
-		link_end(link, false,
+		link_end(link, UPSTREAM_OVER_BROKEN, false,
 		    "the server answered initialize with the version '%.32s', "
 		    "which this host does not speak",
 		    text);
@@ -296,26 +302,70 @@ lines_greeting_take(
 		link_ready(link, MCP_LEGACY, result);
 }
 
+/* It was slow, not silent: it did not know discover by its name alone. */
+bool
+lines_probe_take(struct link *link, struct json_span result)
+{
+	if (link->stage != LINK_GREETING ||
+	    json_kind_of(result) != JSON_KIND_OBJECT ||
+	    !behind_speaks_modern(result))
+		return false;
+	link->greet_id = 0; /* initialize, which will be refused */
+	link_ready(link, MCP_MODERN, result);
+	return true;
+}
+
+/* Legacy servers have ping; modern ones answer what they must know. */
+void
+lines_check(struct link *link)
+{
+	struct json_out out;
+
+	link->stage = LINK_CHECKING;
+	link->greet_id = ++link->last_id;
+	lines_request_open(&out, link->greet_id,
+	    link->era == MCP_MODERN ? "server/discover" : "ping");
+	if (link->era == MCP_MODERN) {
+		json_out_text(&out, ",\"params\":{");
+		own_meta_write(&out);
+		json_out_text(&out, "}");
+	}
+	lines_message_send(link, &out, NULL, false);
+	link_timer_set(link, CHECK_MS);
+}
+
+static void
+greeting_timeout(struct link *link)
+{
+	static const char *const what[] = {
+		[LINK_OPENING] = "was not reached",
+		[LINK_PROBING] = "did not answer server/discover",
+		[LINK_GREETING] = "did not answer initialize",
+	};
+	const uint64_t passed = behind_now_ms() - link->start_ms;
+
+	link_end(link, UPSTREAM_OVER_SILENT, false,
+	    "the server %s within %llu s", what[link->stage],
+	    (unsigned long long)(passed + 500) / 1000);
+}
+
 void
 lines_timer(struct link *link)
 {
-	const uint64_t idle_ms =
-	    (uint64_t)link->upstream->gateway->sessions.link_idle_s * 1000;
-	const uint64_t now = behind_now_ms();
-
-	if (link->stage == LINK_PROBING) {
+	if (link->is_leaving) {
+		link_left(link);
+	} else if (link->stage == LINK_READY) {
+		life_tick(link);
+	} else if (link->stage == LINK_CHECKING) {
+		link_end(link, UPSTREAM_OVER_SILENT, true,
+		    "the server did not answer within %d s whether it is there",
+		    CHECK_MS / 1000);
+	} else if (link->stage == LINK_PROBING &&
+	    life_stage_ms(link, GREETING_MS) > 0) {
 		link->n_late++;
 		initialize_send(link);
-	} else if (link->stage != LINK_READY) {
-		link_end(link, false,
-		    link->stage == LINK_OPENING
-			? "the server was not reached within 30 s"
-			: "the server did not answer initialize within 25 s");
-	} else if (link->calls == NULL && link->uris == NULL &&
-	    now - link->used_ms >= idle_ms) {
-		link_end(link, false, "it was idle");
 	} else {
-		link_timer_set(link, idle_ms);
+		greeting_timeout(link);
 	}
 }
 
@@ -325,7 +375,7 @@ lines_notify(struct upstream *upstream, const struct client *client,
 {
 	struct link *link = link_find(upstream, client);
 
-	if (link != NULL && link->stage == LINK_READY &&
+	if (link != NULL && link->stage >= LINK_READY &&
 	    link->era == MCP_LEGACY)
 		notification_send(link, method, params);
 }
@@ -381,7 +431,7 @@ lines_subscribe(struct upstream *upstream, const struct client *client,
 	if (link == NULL ||
 	    !(wanted ? uri_add(link, uri) : uri_remove(link, uri)))
 		return;
-	if (link->stage != LINK_READY)
+	if (link->stage < LINK_READY)
 		return; /* all are told once it is */
 	if (link->era == MCP_MODERN)
 		listen_send(link);

@@ -61,6 +61,8 @@ call_unlink(struct upstream_call *call)
 	*at = call->next_on_link;
 	call->next_on_link = NULL;
 	call->link->used_ms = behind_now_ms();
+	if (call->link->is_retired && call->link->calls == NULL)
+		link_timer_set(call->link, 0);
 	call->link = NULL;
 	call->id = 0;
 	evtimer_del(call->begin);
@@ -124,13 +126,16 @@ lines_calls_send(struct link *link)
 static void
 call_add(struct link *link, struct upstream_call *call)
 {
+	const bool is_doubtful = life_is_doubtful(link);
 	struct upstream_call **at = &link->calls;
 
 	while (*at != NULL)
 		at = &(*at)->next_on_link;
 	*at = call;
 	call->link = link;
-	if (link->stage == LINK_READY)
+	if (link->stage == LINK_READY && is_doubtful)
+		lines_check(link);
+	else if (link->stage == LINK_READY)
 		call_send(call);
 }
 
@@ -174,7 +179,7 @@ lines_greet(struct capture *capture)
 		link = NULL;
 	if (link == NULL)
 		capture_refuse(capture, "%s", why);
-	else if (link->stage == LINK_READY)
+	else if (link->stage >= LINK_READY)
 		capture_greeted(capture, link->era,
 		    (struct json_span){ link->hello, link->hello_len });
 	else
@@ -259,6 +264,8 @@ lines_expire(struct upstream_call *call)
 		clock_start(call);
 		return;
 	}
+	if (call->link != NULL)
+		call->link->is_doubted = true;
 	lines_drop(call, "the call took too long");
 	behind_call_error(call, 0, MCP_INTERNAL_ERROR,
 	    is_over ? "timeout: the server did not answer %s within %llu s, "
@@ -344,7 +351,7 @@ stray_count(struct link *link, const char *what)
 		log_line(LOG_WARN, 0, "server %s: %s",
 		    link->upstream->server->name, what);
 	if (link->n_strays > LINK_STRAYS_MAX)
-		link_end(link, false,
+		link_end(link, UPSTREAM_OVER_BROKEN, false,
 		    "the server sent more than %d messages that answer "
 		    "nothing or are none",
 		    LINK_STRAYS_MAX);
@@ -358,6 +365,9 @@ response_take(struct link *link, struct json_span value,
 		{ .name = "error" } };
 
 	json_members_find(value, members, ARRAY_LEN(members));
+	if (id_is(message->id, link->probe_id) &&
+	    lines_probe_take(link, members[0].value))
+		return;
 	if (link->stage != LINK_READY && id_is(message->id, link->greet_id)) {
 		link->greet_id = 0;
 		lines_greeting_take(link, members[0].value, members[1].value);
@@ -377,6 +387,7 @@ response_take(struct link *link, struct json_span value,
 	};
 	const enum mcp_era era = link->era;
 	link->n_answers += !call->is_capture;
+	link->is_doubted = false;
 	/* It may have answered what it has not read to its end. */
 	link_unwrite(link, call);
 	call_unlink(call);
@@ -607,7 +618,7 @@ value_take(struct link *link, struct json_span value)
 		stray_count(link, "it sent a line that is no message");
 	else if (message.kind == MCP_RESPONSE)
 		response_take(link, value, &message);
-	else if (link->stage != LINK_READY)
+	else if (link->stage < LINK_READY)
 		return; /* nothing is due before it has greeted us */
 	else if (message.kind == MCP_REQUEST)
 		request_take(link, &message);
@@ -647,7 +658,8 @@ lines_session_end(struct upstream *upstream, const uint8_t session[16])
 		next = link->next;
 		if (link->has_session &&
 		    memcmp(link->session, session, sizeof(link->session)) == 0)
-			link_end(link, false, "its session is over");
+			link_end(link, UPSTREAM_OVER_STOPPED, false,
+			    "its session is over");
 	}
 }
 
@@ -655,5 +667,6 @@ void
 lines_end(struct upstream *upstream, const char *reason)
 {
 	while (upstream->links != NULL)
-		link_end(upstream->links, false, "%s", reason);
+		link_end(upstream->links, UPSTREAM_OVER_STOPPED, false, "%s",
+		    reason);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Descriptors to servers: who shares one, how many there are, when one is
- * opened again. Bytes go out as far as the server reads; what it does not read
- * is queued up to a bound.
+ * The bytes of a link. They go out as far as the server reads; what it does not
+ * read is queued up to a bound.
  */
 
 #include <errno.h>
@@ -17,11 +16,8 @@
 #include "gateway/behind/link.h"
 #include "gateway/log.h"
 
-#define START_MS 30000
-#define SHORT_MS 10000 /* a life shorter than that, without an answer */
-#define PAUSE_MIN_MS 250
-#define PAUSE_MAX_MS 30000
 #define READ_MAX 65536
+#define LEAVING_MS 1000 /* between the end of a server and that of its box */
 
 static void
 uris_free(struct link *link)
@@ -44,9 +40,12 @@ descriptor_close(struct link *link)
 	if (link->writable != NULL)
 		event_free(link->writable);
 	link->readable = link->writable = NULL;
-	if (link->fd >= 0)
-		close(link->fd);
-	link->fd = -1;
+	if (link->read_fd >= 0)
+		close(link->read_fd);
+	if (link->write_fd >= 0 && link->write_fd != link->read_fd)
+		close(link->write_fd);
+	link->read_fd = link->write_fd = -1;
+	link->is_leaving = false;
 	while ((chunk = link->queue) != NULL) {
 		link->queue = chunk->next;
 		free(chunk);
@@ -77,110 +76,6 @@ link_timer_set(struct link *link, uint64_t ms)
 	evtimer_add(link->timer, &delay);
 }
 
-/* Whose link a client's calls go by. */
-struct owner {
-	struct principal *principal;
-	const uint8_t *session;
-	uint32_t can;
-};
-
-static struct owner
-owner_of(const struct upstream *upstream, const struct client *client)
-{
-	const uint32_t share = upstream->server->record.launch.share;
-	struct owner owner = { .can = client->can };
-
-	/* A modern server is told with each request what can be asked. */
-	if (upstream->verdict == VERDICT_MODERN)
-		owner.can = 0;
-	if (share != WIRE_SHARE_ALL)
-		owner.principal = client->principal;
-	if (share == WIRE_SHARE_SESSION)
-		owner.session = client->session;
-	return owner;
-}
-
-static bool
-is_owned(const struct link *link, const struct owner *owner)
-{
-	if (link->principal != owner->principal || link->can != owner->can ||
-	    link->has_session != (owner->session != NULL))
-		return false;
-	return !link->has_session ||
-	    memcmp(link->session, owner->session, sizeof(link->session)) == 0;
-}
-
-struct link *
-link_find(struct upstream *upstream, const struct client *client)
-{
-	const struct owner owner = owner_of(upstream, client);
-
-	for (struct link *link = upstream->links; link != NULL;
-	     link = link->next)
-		if (is_owned(link, &owner))
-			return link;
-	return NULL;
-}
-
-/* The longest idle of this principal (NULL: of all), and how many there are. */
-static struct link *
-idle_find(const struct upstream *upstream, const struct principal *principal,
-    unsigned *n)
-{
-	struct link *idle = NULL;
-
-	*n = 0;
-	for (struct link *link = upstream->links; link != NULL;
-	     link = link->next) {
-		if (principal != NULL && link->principal != principal)
-			continue;
-		(*n)++;
-		if (link->calls == NULL && !link->greets &&
-		    link->stage == LINK_READY &&
-		    (idle == NULL || link->used_ms < idle->used_ms))
-			idle = link;
-	}
-	return idle;
-}
-
-static bool
-room_make(struct upstream *upstream, const struct principal *principal,
-    unsigned max, char why[256])
-{
-	unsigned n;
-	struct link *idle = idle_find(upstream, principal, &n);
-
-	if (n < max)
-		return true;
-	if (idle == NULL) {
-		snprintf(why, 256,
-		    "the server has %u links, all in use: try again later", n);
-		return false;
-	}
-	link_end(idle, false, "its place was needed");
-	return true;
-}
-
-static bool
-may_open(struct upstream *upstream, const struct owner *owner, char why[256])
-{
-	const uint64_t now = behind_now_ms();
-
-	if (now < upstream->not_before_ms) {
-		snprintf(why, 256,
-		    "the server ended %u times soon after its start; it is "
-		    "tried again in %llu s",
-		    upstream->n_short,
-		    (unsigned long long)(upstream->not_before_ms - now) / 1000 +
-			1);
-		return false;
-	}
-	if (owner->principal != NULL &&
-	    !room_make(upstream, owner->principal, LINKS_PRINCIPAL_MAX, why))
-		return false;
-	return room_make(upstream, NULL, LINKS_MAX, why);
-}
-
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -189,13 +84,15 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	lines_timer(arg);
 }
 
-static void on_link(void *arg, int fd, const char *failure);
+static void
+on_link(void *arg, const struct pool_link *made, const char *failure);
 
 static struct link *
-link_new(struct upstream *upstream, const struct owner *owner)
+link_make(struct upstream *upstream, const struct owner *owner)
 {
 	const uint64_t result_bytes =
 	    upstream->server->record.launch.limits.result_bytes;
+	const uint64_t now = behind_now_ms();
 	struct link *link = calloc(1, sizeof(*link));
 
 	if (link == NULL)
@@ -203,9 +100,11 @@ link_new(struct upstream *upstream, const struct owner *owner)
 	*link = (struct link){ .upstream = upstream,
 		.can = owner->can,
 		.has_session = owner->session != NULL,
-		.fd = -1,
-		.opened_ms = behind_now_ms(),
-		.used_ms = behind_now_ms() };
+		.read_fd = -1,
+		.write_fd = -1,
+		.opened_ms = now,
+		.start_ms = now,
+		.used_ms = now };
 	if (owner->principal != NULL)
 		link->principal = principal_ref(owner->principal);
 	if (link->has_session)
@@ -221,47 +120,35 @@ link_new(struct upstream *upstream, const struct owner *owner)
 	return link;
 }
 
-static struct link *
-link_open(struct upstream *upstream, const struct owner *owner, char why[256])
+struct link *
+link_new(struct upstream *upstream, const struct owner *owner)
 {
-	if (!may_open(upstream, owner, why))
-		return NULL;
-	struct link *link = link_new(upstream, owner);
+	struct link *link = link_make(upstream, owner);
+
 	if (link == NULL ||
 	    pool_link_open(upstream->gateway->pool, upstream->server->record.id,
 		on_link, link) != 0) {
 		if (link != NULL)
 			link_free(link);
-		snprintf(why, 256, "out of memory");
 		return NULL;
 	}
-	link_timer_set(link, START_MS);
+	link_timer_set(link, life_start_ms(upstream));
 	link->next = upstream->links;
 	upstream->links = link;
 	upstream->n_links++;
 	return link;
 }
 
-struct link *
-link_get(struct upstream *upstream, const struct client *client, char why[256])
-{
-	const struct owner owner = owner_of(upstream, client);
-	struct link *link = link_find(upstream, client);
-
-	return link != NULL ? link : link_open(upstream, &owner, why);
-}
-
 /* Somebody still wants to hear of resources: at once on a link of its own. */
 static void
 subscriptions_bequeath(struct link *link)
 {
-	const struct owner owner = { link->principal,
-		link->has_session ? link->session : NULL, link->can };
+	const struct owner owner = life_owner(link);
 	char why[256];
 
 	if (link->uris == NULL)
 		return;
-	struct link *heir = link_open(link->upstream, &owner, why);
+	struct link *heir = life_start(link->upstream, &owner, why);
 	if (heir == NULL) {
 		log_line(LOG_WARN, 0,
 		    "server %s: updates of resources are no longer heard of: "
@@ -280,10 +167,15 @@ link_reopen(struct link *link)
 	struct upstream *upstream = link->upstream;
 
 	descriptor_close(link);
+	if (link->box != NULL)
+		box_leave(steal_ptr(&link->box), UPSTREAM_OVER_LEFT,
+		    "it is asked again in older words");
 	link->stage = LINK_OPENING;
+	link->start_ms = behind_now_ms();
+	link_timer_set(link, life_start_ms(upstream));
 	if (pool_link_open(upstream->gateway->pool, upstream->server->record.id,
 		on_link, link) != 0)
-		link_end(link, false, "out of memory");
+		link_end(link, UPSTREAM_OVER_FAILED, false, "out of memory");
 }
 
 static void
@@ -295,26 +187,6 @@ link_unlink(struct link *link)
 		at = &(*at)->next;
 	*at = link->next;
 	link->upstream->n_links--;
-}
-
-/* The more lives were short, the longer nobody tries. */
-static void
-life_weigh(const struct link *link)
-{
-	struct upstream *upstream = link->upstream;
-	const uint64_t now = behind_now_ms();
-	uint64_t pause = PAUSE_MIN_MS;
-
-	if (link->n_answers > 0 || now - link->opened_ms >= SHORT_MS) {
-		upstream->n_short = 0;
-		return;
-	}
-	for (unsigned i = 0; i < upstream->n_short && pause < PAUSE_MAX_MS; i++)
-		pause *= 2;
-	/* Once may be chance: the next call tries at once. */
-	if (upstream->n_short++ > 0)
-		upstream->not_before_ms =
-		    now + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
 }
 
 /* Each call of a link that died: anew, or the reason. */
@@ -353,7 +225,8 @@ is_carrying_capture(const struct link *link)
 }
 
 void
-link_end(struct link *link, bool again, const char *format, ...)
+link_end(struct link *link, enum upstream_over over, bool again,
+    const char *format, ...)
 {
 	struct upstream *upstream = link->upstream;
 	char why[256];
@@ -369,7 +242,9 @@ link_end(struct link *link, bool again, const char *format, ...)
 	link->is_dead = true;
 	link_unlink(link);
 	pool_link_forget(upstream->gateway->pool, on_link, link);
-	life_weigh(link);
+	life_over(link, over);
+	if (link->box != NULL)
+		box_leave(steal_ptr(&link->box), over, why);
 	if (upstream->again_link == link) {
 		upstream->again_link = NULL;
 		event_del(upstream->again);
@@ -386,6 +261,46 @@ link_end(struct link *link, bool again, const char *format, ...)
 		link_free(link);
 }
 
+void
+link_left(struct link *link)
+{
+	enum upstream_over over = UPSTREAM_OVER_LEFT;
+	const char *why = link->box == NULL ? NULL : box_why(link->box, &over);
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s",
+	    why == NULL ? "the server ended in the middle of the call" : why);
+	if (over == UPSTREAM_OVER_LEFT && lines_left(link))
+		link_reopen(link);
+	else
+		link_end(link, over, over == UPSTREAM_OVER_LEFT, "%s", text);
+}
+
+/* It wrote its last. Why, says its box in a moment. */
+static void
+read_end(struct link *link)
+{
+	if (link->box == NULL || box_is_over(link->box)) {
+		link_left(link);
+		return;
+	}
+	event_del(link->readable);
+	link->is_leaving = true;
+	link_timer_set(link, LEAVING_MS);
+}
+
+/* What it wrote may still be unread. */
+void
+link_box_over(struct link *link)
+{
+	if (link->is_leaving) {
+		link_left(link);
+		return;
+	}
+	link->is_leaving = true;
+	link_timer_set(link, LEAVING_MS);
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -394,28 +309,23 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	const ssize_t n =
-	    recv(link->fd, raw_bytes, sizeof(raw_bytes), MSG_DONTWAIT);
+	const ssize_t n = read(link->read_fd, raw_bytes, sizeof(raw_bytes));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		if (lines_left(link))
-			link_reopen(link);
-		else
-			link_end(link, true,
-			    "the server ended in the middle of the call");
+		read_end(link);
 		return;
 	}
 	link->is_reading = true;
 	const int r = mcp_lines_feed(
 	    &link->lines, raw_bytes, (size_t)n, lines_line, link);
 	if (r == MCP_E_MESSAGE_TOO_LONG)
-		link_end(link, false,
+		link_end(link, UPSTREAM_OVER_BROKEN, false,
 		    "the server sent a message of more than %zu bytes "
 		    "(result_bytes)",
 		    link->lines.rest.limit);
 	else if (r != 0 && r != MCP_E_STOPPED)
-		link_end(link, false, "out of memory");
+		link_end(link, UPSTREAM_OVER_BROKEN, false, "out of memory");
 	link->is_reading = false;
 	if (link->is_dead)
 		link_free(link);
@@ -429,8 +339,8 @@ queue_send(struct link *link)
 	struct chunk *chunk;
 
 	while ((chunk = link->queue) != NULL) {
-		const ssize_t n = send(link->fd, chunk->bytes + chunk->done,
-		    chunk->len - chunk->done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		const ssize_t n = write(link->write_fd,
+		    chunk->bytes + chunk->done, chunk->len - chunk->done);
 		if (n < 0)
 			return errno == EINTR ? -EAGAIN : -errno;
 		if (chunk->call != NULL)
@@ -479,7 +389,8 @@ link_write(struct link *link, const struct json_out *message,
 	const size_t len = message->len + 1;
 
 	/* One message may be longer than the queue, but nothing after it. */
-	if (json_out_status(message) != 0 || link->fd < 0 || link->is_dead ||
+	if (json_out_status(message) != 0 || link->write_fd < 0 ||
+	    link->is_dead ||
 	    (link->queued > 0 && link->queued + len > LINK_QUEUE_MAX))
 		return false;
 	struct chunk *chunk = malloc(sizeof(*chunk) + len);
@@ -524,14 +435,21 @@ link_unwrite(struct link *link, const struct upstream_call *call)
 }
 
 static int
-descriptor_take(struct link *link, int fd)
+descriptors_take(struct link *link, const struct pool_link *made)
 {
 	struct event_base *base = link->upstream->gateway->base;
 
-	link->fd = fd;
-	link->readable =
-	    event_new(base, fd, EV_READ | EV_PERSIST, on_readable, link);
-	link->writable = event_new(base, fd, EV_WRITE, on_writable, link);
+	link->read_fd = made->read_fd;
+	link->write_fd = made->write_fd;
+	if (made->notes_fd >= 0) {
+		link->box = box_new(link, made->stderr_fd, made->notes_fd);
+		if (link->box == NULL)
+			return -ENOMEM;
+	}
+	link->readable = event_new(
+	    base, link->read_fd, EV_READ | EV_PERSIST, on_readable, link);
+	link->writable =
+	    event_new(base, link->write_fd, EV_WRITE, on_writable, link);
 	if (link->readable == NULL || link->writable == NULL ||
 	    event_add(link->readable, NULL) != 0)
 		return -ENOMEM;
@@ -539,15 +457,16 @@ descriptor_take(struct link *link, int fd)
 }
 
 static void
-on_link(void *arg, int fd, const char *failure)
+on_link(void *arg, const struct pool_link *made, const char *failure)
 {
 	struct link *link = arg;
 
-	if (fd < 0)
-		link_end(link, false, "the server cannot be reached: %s",
+	if (made == NULL)
+		link_end(link, UPSTREAM_OVER_FAILED, false,
+		    "the server cannot be reached: %s",
 		    failure == NULL ? "no reason was given" : failure);
-	else if (descriptor_take(link, fd) != 0)
-		link_end(link, false, "out of memory");
+	else if (descriptors_take(link, made) != 0)
+		link_end(link, UPSTREAM_OVER_FAILED, false, "out of memory");
 	else
 		lines_opened(link);
 }

@@ -2,12 +2,14 @@
 #pragma once
 
 /*
- * A link: one descriptor to a server that speaks JSON-RPC lines, with its
- * greeting and what is queued for it. link.c moves bytes, lines.c says what
- * they mean. A link that dies while it is being read is freed after that.
+ * A link: descriptors to a server that speaks JSON-RPC lines, with its greeting
+ * and what is queued for it. link.c moves bytes, life.c says whose a link is,
+ * when one is started and how long it lives, lines.c what its lines mean. A link
+ * that dies while it is being read is freed after that.
  */
 
 #include "gateway/behind/behind.h"
+#include "gateway/behind/box.h"
 #include "mcp/stream.h"
 
 #define LINK_LINE_MAX (16u << 20) /* a message; result_bytes if that is less */
@@ -23,6 +25,7 @@ enum link_stage {
 	LINK_PROBING, /* server/discover is out */
 	LINK_GREETING, /* initialize is out */
 	LINK_READY,
+	LINK_CHECKING, /* it was idle: is it there? calls wait for the answer */
 };
 
 struct chunk {
@@ -46,10 +49,14 @@ struct link {
 	struct principal *principal; /* held; NULL: everybody's */
 	bool has_session;
 	uint8_t session[16];
+	bool is_spare; /* nobody's yet */
 	uint32_t can; /* that it was initialized with */
 	enum link_stage stage;
 	enum mcp_era era;
-	int fd;
+	int read_fd;
+	int write_fd; /* of a socket: the same */
+	struct box *box; /* NULL: there is none */
+	bool is_leaving; /* the server is: who ends first, waits for the rest */
 	struct event *readable;
 	struct event *writable;
 	struct event *timer; /* of the stage; READY: to be idle */
@@ -58,6 +65,7 @@ struct link {
 	size_t queued; /* bytes */
 	uint64_t last_id;
 	uint64_t greet_id; /* of what the stage waits for */
+	uint64_t probe_id; /* server/discover: it may be answered late */
 	uint64_t listen_id; /* modern: subscriptions/listen; 0: none */
 	struct upstream_call *calls; /* waiting (id 0) and in flight */
 	char *hello; /* the result that greeted us; owned */
@@ -72,23 +80,55 @@ struct link {
 	uint64_t doubt_until_ms; /* what was dropped may speak until then */
 	uint64_t n_answers; /* to calls of clients */
 	uint64_t opened_ms;
+	uint64_t start_ms; /* it was last opened, or reopened */
 	uint64_t used_ms;
+	bool is_doubted; /* the last call of it took too long */
+	struct link *elder; /* whose place it takes once it is ready */
+	bool is_retired; /* its heir is there: no new calls */
 	bool is_reading;
 	bool is_dead;
 };
 
+/* Whose link a client's calls go by. */
+struct owner {
+	struct principal *principal;
+	const uint8_t *session;
+	uint32_t can;
+};
+
 /*
- * link.c: the link of this client, made if need be. NULL: why says it, a text
+ * life.c: the link of this client, made if need be. NULL: why says it, a text
  * of at most 256 bytes.
  */
 struct link *
 link_get(struct upstream *upstream, const struct client *client, char why[256]);
 /* The same without making one. */
 struct link *link_find(struct upstream *upstream, const struct client *client);
+/* One more for this owner, if there may be. */
+struct link *
+life_start(struct upstream *upstream, const struct owner *owner, char why[256]);
+struct owner life_owner(const struct link *link);
+/* It has been greeted. */
+void life_ready(struct link *link);
+/* READY, and its timer is over: idle, or old? */
+void life_tick(struct link *link);
+void life_timer_set(struct link *link);
+/* Before a call goes out: is it to be asked first whether it is there? */
+bool life_is_doubtful(const struct link *link);
+/* It is over: who failed is to be started less often. */
+void life_over(struct link *link, enum upstream_over over);
+/* How long a start may take, and how much of that the stage has now. */
+uint64_t life_start_ms(const struct upstream *upstream);
+uint64_t life_stage_ms(const struct link *link, uint64_t stage_ms);
+
+/* link.c: a link that is opened from now on; NULL: out of memory. */
+struct link *link_new(struct upstream *upstream, const struct owner *owner);
 /* Closes it; what is under way on it ends with this reason, but calls that were
  * never written begin anew if `again`. */
-void link_end(struct link *link, bool again, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void link_end(struct link *link, enum upstream_over over, bool again,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The server left: why, its box knows. */
+void link_left(struct link *link);
 /* Opens the descriptor once more, for a server that left instead of
  * answering. */
 void link_reopen(struct link *link);
@@ -105,6 +145,8 @@ void lines_opened(struct link *link);
 bool lines_line(void *link, const char *raw_text, size_t len);
 /* The server left: true if it is to be asked again in other words. */
 bool lines_left(struct link *link);
+/* Asks whether it is there; its calls go out once it answers. */
+void lines_check(struct link *link);
 void lines_timer(struct link *link);
 
 /* greeting.c, for lines.c */
@@ -116,6 +158,8 @@ bool lines_message_send(struct link *link, struct json_out *out,
 /* The answer that the link's stage waits for. */
 void lines_greeting_take(
     struct link *link, struct json_span result, struct json_span error);
+/* server/discover is answered after initialize went out; true: it is modern. */
+bool lines_probe_take(struct link *link, struct json_span result);
 /* Soon, and once for many reasons. */
 void lines_lists_ask_again(struct link *link);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 struct pool {
@@ -19,14 +20,14 @@ struct tenant fake_tenant;
 struct principal fake_principals[2];
 struct server fake_servers[3];
 struct client fake_clients[2];
-int fake_links[128];
+int fake_links[128], fake_stderrs[128], fake_notes[128];
 unsigned fake_n_links;
 const char *fake_link_failure;
 struct fake_cell fake_cells[8];
 unsigned fake_n_cells;
 const char *fake_declared;
 unsigned fake_changed, fake_n_changed;
-char fake_log[8192], fake_updated[1024];
+char fake_log[8192], fake_updated[1024], fake_server_log[65536];
 unsigned fake_n_kept;
 unsigned fake_n_lost;
 
@@ -42,6 +43,29 @@ static struct pending {
 	struct event *event;
 } pendings[128];
 
+/* One stream for its stdin and stdout is enough to play it. */
+static void
+box_make(pool_link_fn *fn, void *arg)
+{
+	int lines[2], errors[2], notes[2];
+
+	assert_int_equal(
+	    socketpair(
+		AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, lines),
+	    0);
+	assert_int_equal(pipe2(errors, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0, notes),
+	    0);
+	fake_stderrs[fake_n_links] = errors[1];
+	fake_notes[fake_n_links] = notes[1];
+	fake_links[fake_n_links++] = lines[1];
+	const int write_fd = fcntl(lines[0], F_DUPFD_CLOEXEC, 3);
+	fn(arg, &(struct pool_link){ lines[0], write_fd, errors[0], notes[0] },
+	    NULL);
+}
+
 static void
 on_pending(evutil_socket_t fd, short what, void *arg)
 {
@@ -56,7 +80,11 @@ on_pending(evutil_socket_t fd, short what, void *arg)
 	if (fn == NULL)
 		return;
 	if (fake_link_failure != NULL) {
-		fn(pending->arg, -1, fake_link_failure);
+		fn(pending->arg, NULL, fake_link_failure);
+		return;
+	}
+	if (fake_servers[0].record.launch.kind == WIRE_KIND_BOX) {
+		box_make(fn, pending->arg);
 		return;
 	}
 	assert_int_equal(
@@ -64,7 +92,7 @@ on_pending(evutil_socket_t fd, short what, void *arg)
 		AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
 	    0);
 	fake_links[fake_n_links++] = pair[1];
-	fn(pending->arg, pair[0], NULL);
+	fn(pending->arg, &(struct pool_link){ pair[0], pair[0], -1, -1 }, NULL);
 }
 
 int
@@ -297,11 +325,12 @@ void
 server_log(struct server *server, int level, uint64_t request,
     const char *raw_text, size_t len)
 {
+	const size_t used = strlen(fake_server_log);
+
 	(void)server;
-	(void)level;
 	(void)request;
-	(void)raw_text;
-	(void)len;
+	snprintf(fake_server_log + used, sizeof(fake_server_log) - used,
+	    "%d %.*s\n", level, (int)len, raw_text);
 }
 
 static void
@@ -544,6 +573,34 @@ fake_serve_tools(unsigned link, const char *tools)
 }
 
 void
+fake_box_end(unsigned link)
+{
+	int *fds[] = { &fake_links[link], &fake_stderrs[link],
+		&fake_notes[link] };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+}
+
+void
+fake_note(unsigned link, enum box_note_kind kind, int code, uint32_t count,
+    const char *text)
+{
+	struct box_note note = { .kind = kind,
+		.code = code,
+		.count = count,
+		.text_len = (uint32_t)strlen(text) };
+	const size_t len = BOX_NOTE_HEAD + note.text_len;
+
+	memcpy(note.text, text, note.text_len);
+	assert_int_equal(send(fake_notes[link], &note, len, 0), len);
+	fake_settle();
+}
+
+void
 fake_start(uint32_t kind)
 {
 	static const char *const names[] = { "alpha", "beta", "gamma" };
@@ -571,7 +628,10 @@ fake_start(uint32_t kind)
 	}
 	fake_n_links = fake_n_cells = fake_n_kept = fake_n_lost = 0;
 	fake_changed = fake_n_changed = 0;
-	fake_log[0] = fake_updated[0] = '\0';
+	fake_log[0] = fake_updated[0] = fake_server_log[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(fake_links); i++)
+		fake_stderrs[i] = fake_notes[i] = -1;
+	signal(SIGPIPE, SIG_IGN);
 	fake_link_failure = fake_declared = NULL;
 }
 
@@ -592,7 +652,8 @@ fake_stop(void)
 			fake_cells[i].ops->done(fake_cells[i].arg, &outcome);
 		}
 	for (unsigned i = 0; i < fake_n_links; i++)
-		close(fake_links[i]);
+		fake_box_end(i);
+	fake_settle();
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(fake_servers[i].users, 0);
 	for (unsigned i = 0; i < 2; i++)

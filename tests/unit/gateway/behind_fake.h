@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "box/note.h"
 #include "gateway/gateway.h"
 #include "gateway/log.h"
 
@@ -47,6 +48,8 @@ extern struct server fake_servers[3];
 extern struct client fake_clients[2];
 /* The server's ends of links, in the order they were opened; -1: closed. */
 extern int fake_links[128];
+/* Of boxes: the servers' ends; -1. */
+extern int fake_stderrs[128], fake_notes[128];
 extern unsigned fake_n_links;
 extern const char *fake_link_failure; /* the next ones fail so */
 extern struct fake_cell fake_cells[8];
@@ -54,6 +57,7 @@ extern unsigned fake_n_cells;
 extern const char *fake_declared; /* what a bundle declares */
 extern unsigned fake_changed; /* UPSTREAM_… that front heard of */
 extern unsigned fake_n_changed;
+extern char fake_server_log[65536]; /* "LEVEL TEXT\n" each */
 extern char fake_log[8192]; /* what front_log() got, with its principal */
 extern char fake_updated[1024];
 extern unsigned fake_n_kept; /* surfaces */
@@ -61,6 +65,10 @@ extern unsigned fake_n_lost; /* times that subscriptions were */
 
 /* kind: WIRE_KIND_… of all servers. */
 void fake_start(uint32_t kind);
+/* The server and its box are gone; what was open of them is closed. */
+void fake_box_end(unsigned link);
+void fake_note(unsigned link, enum box_note_kind kind, int code, uint32_t count,
+    const char *text);
 void fake_stop(void);
 /* Runs the loop until *flag is true; fails the test after 10 s. */
 void fake_until(const bool *flag);

@@ -605,7 +605,7 @@ pool_link_open(
 {
 	(void)pool;
 	(void)deployment;
-	fn(arg, -1, "there are no links here");
+	fn(arg, NULL, "there are no links here");
 	return 0;
 }
 
