@@ -48,7 +48,7 @@ others_check(int fd, const char *name, struct err *err)
 	    name, stat.st_mode & 07777);
 }
 
-static int
+int
 sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
     struct err *err)
 {

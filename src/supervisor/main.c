@@ -208,7 +208,7 @@ enum {
 
 /* A message of the operator that waits for the store stops the next one. */
 static void
-events_set(const struct supervisor *supervisor, struct pollfd fds[N_AT])
+events_set(const struct supervisor *supervisor, struct pollfd *fds)
 {
 	const int waits = supervisor->relay.message.type != WIRE_NONE;
 
@@ -230,6 +230,7 @@ events_set(const struct supervisor *supervisor, struct pollfd fds[N_AT])
 	    (struct pollfd){ supervisor->store.pidfd, POLLIN, 0 };
 	fds[AT_OPERATOR] =
 	    (struct pollfd){ waits ? -1 : supervisor->operator_fd, POLLIN, 0 };
+	boxes_events_set(supervisor, fds + N_AT);
 }
 
 static void
@@ -250,6 +251,8 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 {
 	if (fds[AT_SIGNAL].revents != 0 && signal_hear(supervisor) != 0)
 		return -1;
+	/* First: others may start some, which have no place in fds. */
+	boxes_hear(supervisor, fds + N_AT);
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
 		if ((fds[AT_ZYGOTE + i].revents != 0 &&
 			zygote_hear(supervisor, i) != 0) ||
@@ -272,7 +275,10 @@ pause_get(const struct supervisor *supervisor, uint64_t deadline)
 {
 	const uint64_t now = supervisor_now_ms();
 	uint64_t next = restarts_next_ms(supervisor);
+	const uint64_t late = boxes_next_ms(supervisor);
 
+	if (late < next)
+		next = late;
 	if (deadline != 0 && deadline < next)
 		next = deadline;
 	if (next == UINT64_MAX)
@@ -295,14 +301,16 @@ loop_run(struct supervisor *supervisor)
 	uint64_t deadline = 0;
 
 	for (;;) {
-		struct pollfd fds[N_AT];
+		static struct pollfd fds[N_AT + BOX_EVENTS * WIRE_BOXES_MAX];
+		const nfds_t n_fds = N_AT + BOX_EVENTS * supervisor->n_boxes;
 
 		if (restarts_do(supervisor) != 0)
 			return end_code(supervisor);
+		boxes_kill_due(supervisor);
 		events_set(supervisor, fds);
 		if (supervisor->stopping && deadline == 0)
 			deadline = supervisor_now_ms() + DRAIN_MS;
-		const int n = poll(fds, N_AT, pause_get(supervisor, deadline));
+		const int n = poll(fds, n_fds, pause_get(supervisor, deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || (deadline != 0 && supervisor_now_ms() >= deadline))
@@ -418,6 +426,7 @@ stop(struct supervisor *supervisor)
 {
 	child_kill(&supervisor->gateway);
 	templates_close_all(supervisor);
+	boxes_stop(supervisor);
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
 		child_kill(&supervisor->zygotes[i]);
 	store_stop(&supervisor->store);

@@ -238,12 +238,19 @@ link_answer(struct supervisor *supervisor, const struct wire_message *order)
 	struct wire_message reply = {
 		.type = WIRE_LINKED, .id = order->id, .status = order->status
 	};
+	struct err err = { "" };
 	char text[512];
 	int socket = -1;
 
-	if (deployment == NULL || deployment->record.kind != WIRE_KIND_SOCKET) {
-		snprintf(text, sizeof(text),
-		    "there is no server behind a socket of this number");
+	if (deployment == NULL ||
+	    deployment->record.kind == WIRE_KIND_ISOLATE) {
+		snprintf(text, sizeof(text), "it may not run (any more)");
+	} else if (deployment->record.kind == WIRE_KIND_BOX) {
+		if (box_start(supervisor, deployment, order, &err) == 0)
+			return;
+		supervisor_log(supervisor, "error", "%s: %s",
+		    deployment->record.name, err.text);
+		snprintf(text, sizeof(text), "%.500s", err.text);
 	} else {
 		const char *path = deployment->record.socket;
 		const int code = socket_connect(path, &socket);

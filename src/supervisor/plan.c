@@ -31,11 +31,12 @@ limits_are_good(const struct wire_limits *limits)
 	    limits->memory_bytes <= 1ull << 40;
 }
 
-/* KIND_SOCKET has a path to connect to instead of a bundle. */
+/* KIND_SOCKET has a path to connect to instead of a bundle, or a spec. */
 static int
 source_is_good(const struct wire_deployment *deployment)
 {
-	if (deployment->kind == WIRE_KIND_ISOLATE)
+	if (deployment->kind == WIRE_KIND_ISOLATE ||
+	    deployment->kind == WIRE_KIND_BOX)
 		return deployment->bundle_fd >= 3;
 	return deployment->kind == WIRE_KIND_SOCKET &&
 	    deployment->socket[0] == '/' &&

@@ -19,9 +19,10 @@
 #define HEAR_MAX 8192 /* messages in a row: more than one start tells */
 
 static void
-deployment_remove(struct deployment *deployment)
+deployment_remove(struct supervisor *supervisor, struct deployment *deployment)
 {
 	template_close(deployment);
+	boxes_end(supervisor, deployment->id);
 	if (deployment->record.bundle_fd >= 0)
 		close(deployment->record.bundle_fd);
 	deployment->used = false;
@@ -134,8 +135,9 @@ deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 		return -EPROTO;
 	memcpy(&record, text, sizeof(record));
 	record.bundle_fd = bundle_fd;
-	if ((record.kind == WIRE_KIND_ISOLATE) != (bundle_fd >= 0) ||
-	    deployment_check(&record, &err) != 0) {
+	if ((record.kind != WIRE_KIND_SOCKET) != (bundle_fd >= 0) ||
+	    deployment_check(&record, &err) != 0 ||
+	    box_check(&record, &err) != 0) {
 		supervisor_log(
 		    supervisor, "error", "the store deploys: %s", err.text);
 		return -EPROTO;
@@ -148,7 +150,7 @@ deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 		return 0;
 	}
 	if (deployment != NULL)
-		deployment_remove(deployment);
+		deployment_remove(supervisor, deployment);
 	deployment = deployment_new(supervisor, message->id);
 	if (deployment == NULL)
 		return -ENOMEM;
@@ -165,7 +167,8 @@ untold_remove(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < supervisor->n_deployments; i++)
 		if (supervisor->deployments[i].used &&
 		    !supervisor->deployments[i].told)
-			deployment_remove(&supervisor->deployments[i]);
+			deployment_remove(
+			    supervisor, &supervisor->deployments[i]);
 }
 
 static int
@@ -182,7 +185,7 @@ undeploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 	struct deployment *deployment =
 	    deployment_find(supervisor, message->id);
 	if (deployment != NULL)
-		deployment_remove(deployment);
+		deployment_remove(supervisor, deployment);
 	return 0;
 }
 

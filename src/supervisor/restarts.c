@@ -85,6 +85,7 @@ gateway_lost(struct supervisor *supervisor)
 {
 	child_kill(&supervisor->gateway);
 	templates_close_all(supervisor);
+	boxes_end_all(supervisor);
 	if (supervisor->stopping || supervisor->plan.client_fd >= 0)
 		return -1;
 	supervisor_log(supervisor, "error", "the gateway ended; restarting it");

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "box/cgroup.h"
+#include "box/spec.h"
 #include "wire/plan.h"
 #include "wire/registry.h"
 #include "wire/wire.h"
@@ -57,6 +58,18 @@ struct template
 	int control_fd; /* the caller's end, until it is handed over */
 };
 
+/* A box by its launcher, which ends with it. */
+struct box {
+	pid_t pid;
+	int pidfd;
+	int notes_fd; /* its end: the gateway hears the last of them */
+	uint32_t deployment; /* id */
+	uint32_t number; /* of its control group */
+	struct box_limits limits;
+	uint64_t kill_at_ms; /* it should be gone by then; 0: it may be here */
+	char tenant[WIRE_NAME_MAX];
+};
+
 /* What may run: a slot of the table. */
 struct deployment {
 	uint32_t id; /* the store's, or the plan's index */
@@ -82,6 +95,10 @@ struct supervisor {
 	uint32_t n_deployments; /* slots */
 	struct wire_tenant *tenants; /* the store's */
 	uint32_t n_tenants;
+	struct box *boxes; /* in no order */
+	uint32_t n_boxes;
+	uint32_t boxes_room;
+	uint32_t last_box;
 	struct child zygotes[N_ZYGOTES];
 	struct child gateway; /* or the client, then without a pid */
 	struct child store; /* where the plan has a folder for it */
@@ -113,6 +130,10 @@ int zygote_greeted(struct child *zygote, const struct wire_message *message,
     const char *text, struct err *err);
 /* Waits for that: when nobody is served yet. */
 int zygote_wait(struct child *zygote, struct err *err);
+
+/* What lies beside our own executable, and may be run by others. Owned. */
+int sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
+    struct err *err);
 
 /* Starts the gateway. */
 int gateway_start(struct supervisor *supervisor, struct err *err);
@@ -176,6 +197,28 @@ int store_wait(struct supervisor *supervisor, struct err *err);
 /* The store starts anew: what it does not tell again is gone. */
 void store_forget(struct supervisor *supervisor);
 
+/* ---- boxes.c: stdio servers -------------------------------------------- */
+
+/* LINK of a server in a box: BOXED, or negative and why. */
+int
+box_start(struct supervisor *supervisor, const struct deployment *deployment,
+    const struct wire_message *order, struct err *err);
+/* Whether its spec can be read. Negative errno and a sentence. */
+int box_check(const struct wire_deployment *record, struct err *err);
+/* They are no longer wanted: the gateway ends them, or we do. */
+void boxes_end(struct supervisor *supervisor, uint32_t deployment);
+void boxes_end_all(struct supervisor *supervisor);
+/* At our own end: all of them are gone. */
+void boxes_stop(struct supervisor *supervisor);
+
+#define BOX_EVENTS 2u /* descriptors to poll, of each */
+struct pollfd;
+void boxes_events_set(const struct supervisor *supervisor, struct pollfd *fds);
+void boxes_hear(struct supervisor *supervisor, const struct pollfd *fds);
+/* Kills who is late, and when that is next; UINT64_MAX: never. */
+void boxes_kill_due(struct supervisor *supervisor);
+uint64_t boxes_next_ms(const struct supervisor *supervisor);
+
 /* ---- operator.c: between operator, store and gateway --------------------- */
 
 /* Gives store and gateway the two ends of a stream, if both are there. */
@@ -190,7 +233,7 @@ void relay_flush(struct supervisor *supervisor);
 void relay_void(struct supervisor *supervisor);
 void operator_tell(struct supervisor *supervisor,
     const struct wire_message *message, const char *text);
-/* LINK: a stream to the socket that a server listens on. */
+/* LINK: a stream to the socket that a server listens on, or a box. */
 void
 link_answer(struct supervisor *supervisor, const struct wire_message *order);
 

@@ -21,6 +21,7 @@
 #define WIRE_NAME_MAX 64 /* with the NUL */
 #define WIRE_DEPLOYMENTS_MAX 4096
 #define WIRE_PATH_MAX 1024 /* with the NUL */
+#define WIRE_BOXES_MAX 1024u /* that run at once, all servers together */
 
 /* What MCP sessions may take; 0 is never "no limit". */
 struct wire_sessions {
