@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { binary } from './lib/binaries.mjs';
+import { boxes, inBox, inside, nodeStart, starts, wrapperMemory } from './lib/boxes.mjs';
 import * as cordon from './lib/cordon.mjs';
 import { fairness } from './lib/fairness.mjs';
 import { directLines, directSdk, gateways, throughGateway } from './lib/gateway.mjs';
@@ -29,9 +30,10 @@ const build = resolve(flags.build);
 
 const full = { seconds: 3, calls: 2000, throughputSeconds: 2, hold: 50, heapSeconds: 1, heaps: [1, 8, 32, 64],
   density: [1, 10, 100, 1000], sdkDensity: [1, 10, 50], first: 20, lanes: [4, 16], inflight: 4,
-  pauseUs: 3000, gatewayLanes: [1, 16, 128], sessions: 10000 };
+  pauseUs: 3000, gatewayLanes: [1, 16, 128], sessions: 10000, starts: 300, insideSeconds: 3 };
 const quick = { ...full, seconds: 1, throughputSeconds: 0.5, hold: 10, heapSeconds: 0.5, heaps: [1, 32],
-  density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4], sessions: 1000 };
+  density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4], sessions: 1000,
+  starts: 30, insideSeconds: 1 };
 const size = flags.quick ? quick : full;
 
 const JOB_TIMEOUT_MS = 90000;
@@ -146,6 +148,18 @@ function gatewaySteps() {
   ];
 }
 
+function boxSteps() {
+  const every = (section, one) => boxes.map((box) => ({ section, name: box.name, run: () => one(box) }));
+  const step = (section, name, run) => ({ section, name, run });
+  return [
+    step('box-start', 'true', () => starts(build, ['/usr/bin/true'], [], { rounds: size.starts, seconds: 60 })),
+    step('box-node', 'node -e 0', () => starts(build, ...nodeStart(), { rounds: size.starts / 10, seconds: 40 })),
+    ...every('box-inside', (box) => inside(build, box, size.insideSeconds)),
+    ...every('box-memory', (box) => wrapperMemory(build, box)),
+    ...['direct', 'cordon'].map((name) => step('box-stdio', name, () => inBox(build, name, { ...times, lanes: size.gatewayLanes }))),
+  ];
+}
+
 const ms = (value) => (value === null || value === undefined ? '–' : `${value.toPrecision(3)} ms`);
 
 const inWordsHeld = ({ error, ...held }) => (error !== undefined ? `sessions: ${error}` :
@@ -153,6 +167,10 @@ const inWordsHeld = ({ error, ...held }) => (error !== undefined ? `sessions: ${
 
 function inWords(result) {
   if (result.error !== undefined) return `cannot: ${result.error}`;
+  if (result.each !== undefined)
+    return Object.entries(result.each).map(([name, one]) => `${name}: ${inWords(one)}`).join('; ');
+  if (result.ns !== undefined) return Object.entries(result.ns).map(([name, ns]) => `${name} ${Math.round(ns)} ns`).join(', ');
+  if (result.processes !== undefined) return `${result.processes} processes, ${Math.round(result.kib)} KiB`;
   if (result.density !== undefined)
     return result.density.map((row) => `${row.count}: ${row.died === undefined ? ms(row.p50) : `ended after ${row.died}`}`).join(', ');
   const { latency = result, memory = result, throughput } = result;
@@ -175,16 +193,17 @@ async function runAll(steps) {
   for (const [i, { section, name, run }] of steps.entries()) {
     process.stdout.write(`[${i + 1}/${steps.length}] ${section} · ${name} … `);
     const result = await run().catch((error) => ({ error: error.message.split('\n')[0].slice(0, 300) }));
-    (results[section] ??= {})[name] = result;
+    results[section] ??= {};
+    Object.assign(results[section], result.each ?? { [name]: result });
     console.log(inWords(result));
   }
   return { results, seconds: (performance.now() - began) / 1000 };
 }
 
-for (const name of ['cordon-bench', 'http-load', 'line-load'])
+for (const name of ['cordon-bench', 'http-load', 'inside-load', 'line-load', 'start-load'])
   if (!existsSync(resolve(build, name))) throw new Error(`${name} is not in the build folder: run bench/run, which builds it`);
 
-const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps].flatMap((make) => make())
+const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps, boxSteps].flatMap((make) => make())
   .filter(({ section, name }) => `${section} ${name}`.includes(flags.only));
 const { results, seconds } = await runAll(steps);
 mkdirSync(here('./out'), { recursive: true });

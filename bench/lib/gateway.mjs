@@ -18,7 +18,7 @@ import { summary } from './stats.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const module = (path) => here(`../node_modules/${path}`);
-const stdio = [binary('node'), here('../servers/stdio.mjs')];
+export const stdio = [binary('node'), here('../servers/stdio.mjs')];
 
 const nodeCommand = (...args) => ({ file: binary('node'), args });
 
@@ -151,9 +151,9 @@ const lines = [
   call(1, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo: { name: 'bench', version: '1' } }),
   call(null, 'notifications/initialized'), tinyCall].map((one) => `${JSON.stringify(one)}\n`).join('');
 
-function lineLoad(build, inflight, calls, seconds) {
+export function lineLoad(build, inflight, calls, seconds, command = stdio) {
   return new Promise((resolve, reject) => {
-    const args = [inflight, calls, seconds, scratch('lines', lines), 'doublePrice', ...stdio].map(String);
+    const args = [inflight, calls, seconds, scratch('lines', lines), 'doublePrice', ...command].map(String);
     const child = spawn(join(build, 'line-load'), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '', said = '';
     child.stdout.on('data', (text) => { out += text; });

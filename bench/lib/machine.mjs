@@ -16,6 +16,17 @@ function engine() {
   return { node, v8 };
 }
 
+// Of programs that Debian ships; those that are missing are left out.
+function programs() {
+  const found = {};
+  for (const [name, ...args] of [['bwrap', '--version'], ['crun', '--version'], ['runc', '--version'], ['firejail', '--version']]) {
+    try {
+      found[name] = execFileSync(name, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).match(/\d+(\.\d+)+/)[0];
+    } catch { /* its row says so */ }
+  }
+  return found;
+}
+
 export function machine() {
   const model = readFileSync('/proc/cpuinfo', 'utf8').match(/^model name\s*:\s*(.*)$/m);
   return {
@@ -24,7 +35,7 @@ export function machine() {
     memoryGib: Math.round(totalmem() / 2 ** 30),
     kernel: release().match(/^\d+\.\d+/)[0],
     ...engine(),
-    packages: Object.fromEntries(['isolated-vm', 'quickjs-emscripten', 'workerd', 'deno', 'mcp-hub', 'mcp-proxy', 'supergateway',
-      '@modelcontextprotocol/sdk'].map((name) => [name, version(name)])),
+    packages: { ...Object.fromEntries(['isolated-vm', 'quickjs-emscripten', 'workerd', 'deno', 'mcp-hub', 'mcp-proxy', 'supergateway',
+      '@modelcontextprotocol/sdk', '@anthropic-ai/sandbox-runtime'].map((name) => [name, version(name)])), ...programs() },
   };
 }

@@ -2,6 +2,7 @@
 // results.md out of what was measured. A figure that is missing was not
 // measured; the reason stands in its row.
 
+import { boxes } from './boxes.mjs';
 import { gateways } from './gateway.mjs';
 import { servers } from './http.mjs';
 import { peers } from './peers.mjs';
@@ -18,10 +19,11 @@ const kib = (value) => (!has(value) ? '–' : value >= 1024 ? `${number(value / 
 const times = (value, base) => (has(value) && has(base) && base > 0 ? `× ${number(value / base)}` : '–');
 
 const WALLS = 'what stands between calls';
+const AROUND = 'what stands around it';
 
 function table(heads, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  const rule = line(heads.map((head, i) => (i === 0 || head === WALLS ? '---' : '---:')));
+  const rule = line(heads.map((head, i) => (i === 0 || [WALLS, AROUND].includes(head) ? '---' : '---:')));
   return [line(heads), rule, ...rows.map(line)].join('\n');
 }
 
@@ -101,6 +103,39 @@ function heldTable(results) {
     }));
 }
 
+// What stands in a row of a box's table: its figures, or why there are none.
+const boxRows = (of, width, figures) => boxes.filter(({ name }) => of[name] !== undefined).map((box) => {
+  const title = box.name.startsWith('cordon') ? `**${box.label}**` : box.label;
+  const { error } = of[box.name];
+  return error !== undefined ? [title, `did not run: ${error}`, ...Array(width - 1).fill('')] : [title, ...figures(of[box.name], box)];
+});
+
+function startTable(of, withWalls) {
+  const own = of.cordon?.latency?.p50, plain = of.direct?.latency?.p50;
+  const heads = ['', ...(withWalls ? [AROUND] : []), 'p50 ms', 'p99 ms', 'p50 it adds', 'p50 against cordon'];
+  return table(heads, boxRows(of, heads.length - 1, ({ latency }, box) => [...(withWalls ? [box.walls] : []),
+    number(latency.p50), number(latency.p99), box.name === 'direct' ? '' : number(latency.p50 - plain), times(latency.p50, own)]));
+}
+
+const INSIDE = [['compute', '1,000 multiplications'], ['getpid', 'getpid'], ['readWrite', 'read and write of a byte'],
+  ['openClose', 'open and close'], ['openMissing', 'open of a file that is not there'], ['stat', 'stat']];
+
+function insideTable(of = {}) {
+  return table(['nanoseconds', ...INSIDE.map(([, label]) => label)],
+    boxRows(of, INSIDE.length, ({ ns }) => INSIDE.map(([key]) => number(ns[key]))));
+}
+
+function wrapperTable(of = {}) {
+  return table(['', 'processes besides the program', 'their memory'],
+    boxRows(of, 2, ({ processes, kib: whole }) => [String(processes), kib(whole)]));
+}
+
+function boxStdioTable(of = {}, lanes) {
+  const heads = ['', 'p50 ms', 'p99 ms', ...lanes.map((lane) => `calls/s at ${lane}`)];
+  return table(heads, boxRows(of, heads.length - 1, ({ latency, throughput }) => [number(latency.p50), number(latency.p99),
+    ...lanes.map((lane) => number(throughput.find(({ inflight }) => inflight === lane)?.perSecond))]));
+}
+
 function cellTable(results) {
   const rows = [['waiting', 'a warm cell that waits, tiny tool'], ['waiting-sdk-v2', 'a warm cell that waits, SDK v2 bundle']]
     .filter(([section]) => results[section] !== undefined)
@@ -171,6 +206,7 @@ function goals({ results }) {
     [`all of them ready in`, 10, many?.seconds, 's'],
     [`memory of a resident SDK deployment and its waiting cell (of ${manySdk?.count ?? '–'})`, 8192, manySdk?.kibEach, 'KiB'],
     ['first call, cold, 64 kB bundle, p50', 10, wide?.cordon?.p50, 'ms'],
+    ['`cordon wrap -- true`: p50 it adds', 2.5, results['box-start']?.cordon?.latency?.p50 - results['box-start']?.direct?.latency?.p50, 'ms'],
   ];
   return table(['goal', 'asked', 'measured', ''], rows.map(([what, goal, value, unit]) => {
     const met = has(value) && (goal < 0 ? value >= -goal : value <= goal);
@@ -193,7 +229,7 @@ function losses(results) {
     for (const [what, pick, unit] of LOSS_FIELDS) {
       const own = pick(of.cordon);
       for (const [name, row] of Object.entries(of)) {
-        const theirs = name === 'cordon' || name.startsWith('direct') ? undefined : pick(row);
+        const theirs = name.startsWith('cordon') || name.startsWith('direct') ? undefined : pick(row);
         if (has(own) && has(theirs) && theirs < own)
           lines.push(`- ${section}, ${what}: ${name} ${number(theirs)} ${unit}, cordon ${number(own)} ${unit}`);
       }
@@ -249,6 +285,27 @@ ${fairnessText(results)}
 Sessions that were opened and left alone, then a GET stream for each: memory of the gateway's whole tree.
 
 ${heldTable(results)}
+
+## A program in a box
+
+From its start to its end; each in turn, in one run, so that all had the same machine. \`true\`, then \`node -e 0\`:
+
+${startTable(results['box-start'] ?? {}, true)}
+
+${startTable(results['box-node'] ?? {}, false)}
+
+What calls of the kernel cost inside, the fastest of many pieces. An open is slower where it is told when it fails: a process of
+cordon's in the box looks at each of them (\`--denials none\` leaves that out, \`--denials calls\` too).
+
+${insideTable(results['box-inside'])}
+
+What waits while the program runs, and what it takes:
+
+${wrapperTable(results['box-memory'])}
+
+A server of the official SDK on stdio, whose client starts it so: the pipes are the client's own.
+
+${boxStdioTable(results['box-stdio'], size.gatewayLanes)}
 
 ## Memory of a cell
 
