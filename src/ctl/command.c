@@ -28,6 +28,7 @@ ctl_entry_unknown(const char *name)
 void
 ctl_streams_open(void)
 {
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	for (int fd = 0; fd < 3; fd++) {
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
 			(void)!open("/dev/null", O_RDWR);

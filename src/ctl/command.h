@@ -22,7 +22,8 @@ ctl_entry_find(const struct ctl_entry *entries, size_t n, const char *name);
 /* Says that there is no such command; returns CTL_EXIT_USAGE. */
 int ctl_entry_unknown(const char *name);
 
-/* A closed 0, 1 or 2 would be taken by the next file that is opened. */
+/* A closed 0, 1 or 2 would be taken by the next file that is opened. What is
+ * said on standard error comes in lines. */
 void ctl_streams_open(void);
 
 /* Writes out what standard output still holds; the exit code, or that of a

@@ -20,7 +20,6 @@ int
 main(int argc, char **argv)
 {
 	ctl_streams_open();
-	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 
