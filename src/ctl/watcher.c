@@ -299,6 +299,9 @@ run(struct watch *watch, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "control groups: %s", strerror(-r));
 	ctl_terminal_save(&terminal);
+	/* Before the start: one that comes now is the program's already. */
+	if ((r = signals_take(&watch->signals_fd)) < 0)
+		return err_set(err, r, "signalfd: %s", strerror(-r));
 	r = box_limits_open(&spec->limits, cgroup, GROUP, &door, err);
 	if (r == 0)
 		r = start(watch, cgroup, &door, err);
@@ -306,12 +309,9 @@ run(struct watch *watch, struct err *err)
 	if (r < 0)
 		return r;
 
-	/* After the start: the program is born with our caller's signals. */
 	if (spec->limits.wall_ms != 0)
 		watch->deadline_ms = now_ms() + spec->limits.wall_ms +
 		    spec->limits.grace_ms + GRACE_MORE_MS;
-	if ((r = signals_take(&watch->signals_fd)) < 0)
-		return err_set(err, r, "signalfd: %s", strerror(-r));
 	watch->cgroup = cgroup;
 	limits_lacking_tell(watch->watcher, cgroup);
 	const int code = exit_code(watch, wait_end(watch));
