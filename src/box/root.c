@@ -31,6 +31,7 @@ int umount2(const char *target, int flags);
 struct root {
 	int fd; /* O_PATH of the new root */
 	const struct box_spec *spec;
+	const int *trees; /* of its grants */
 	dev_t dev; /* of the tmpfs */
 	dev_t scratch_dev;
 };
@@ -428,12 +429,48 @@ private_make(struct root *root, struct err *err)
 
 /* ---- grants --------------------------------------------------------------- */
 
+/* A folder for one that is hidden with grants below it: empty but for their
+ * places, since nothing can be made once it is read-only. 0: there are none;
+ * 1: made, and named in `folder`. */
+static int
+hiding_folder_make(const struct root *root, const struct box_grant *hide,
+    char folder[64], struct err *err)
+{
+	const char *place = box_grant_place(hide);
+	char path[64 + BOX_PATH_MAX];
+	struct stat stat;
+	int made = 0;
+
+	snprintf(
+	    folder, 64, "/var/hidden-%zu", (size_t)(hide - root->spec->grants));
+	for (uint32_t i = 0; i < root->spec->n_grants; i++) {
+		const char *below = box_grant_place(&root->spec->grants[i]);
+
+		if (root->trees[i] < 0 || strcmp(below, place) == 0 ||
+		    !box_path_below(below, place) ||
+		    fstat(root->trees[i], &stat) < 0)
+			continue;
+		snprintf(
+		    path, sizeof(path), "%s%s", folder, below + strlen(place));
+		auto_close int fd =
+		    place_open(root, path, S_ISDIR(stat.st_mode));
+		if (fd < 0)
+			return err_set(err, fd,
+			    "%s: make its place in the box: %s", below,
+			    strerror(-fd));
+		made = 1;
+	}
+	return made;
+}
+
 /* What is there now gives its place to nothing. */
 static int
 grant_hide(
     const struct root *root, const struct box_grant *grant, struct err *err)
 {
 	const char *place = box_grant_place(grant);
+	const char *instead = HIDDEN_FILE;
+	char folder[64];
 	struct stat stat;
 
 	auto_close int fd = path_open(root->fd, relative(place),
@@ -445,8 +482,13 @@ grant_hide(
 		    "%s: cannot be hidden: there is a symbolic link on the "
 		    "way; name the real path",
 		    place);
-	auto_close int tree_fd = tree_open(
-	    root->fd, S_ISDIR(stat.st_mode) ? HIDDEN_FOLDER : HIDDEN_FILE, 0);
+	if (S_ISDIR(stat.st_mode)) {
+		const int made = hiding_folder_make(root, grant, folder, err);
+		if (made < 0)
+			return made;
+		instead = made == 1 ? relative(folder) : HIDDEN_FOLDER;
+	}
+	auto_close int tree_fd = tree_open(root->fd, instead, 0);
 	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (tree_fd < 0 || tree_set(tree_fd, &attr) < 0 ||
 	    tree_move(tree_fd, fd, "") < 0)
@@ -603,7 +645,7 @@ int
 box_root_enter(const struct box_spec *spec, const int *trees, uid_t uid,
     gid_t gid, struct err *err)
 {
-	struct root root = { .fd = -1, .spec = spec };
+	struct root root = { .fd = -1, .spec = spec, .trees = trees };
 
 	umask(022);
 	int code = root_open(&root, err);
