@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -75,21 +76,37 @@ fail(int notes_fd, int code, const struct err *err)
 	return BOX_EXIT_FAILED;
 }
 
+/* Capabilities first, but those that the change of user needs: who is nobody
+ * may not lock them out any more. A user has none to lose. */
+static int
+root_leave(void)
+{
+	const uid_t uid = BOX_PAYLOAD_UID_BASE + (uid_t)getpid();
+
+	if (geteuid() != 0)
+		return 0;
+	const int code = box_caps_drop(1ull << CAP_SETUID | 1ull << CAP_SETGID);
+	if (code != 0)
+		return code;
+	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return box_caps_drop(0);
+}
+
 /* No capability, no descriptor, nobody's user, next to no system call. */
 static int
 confine(void)
 {
-	const uid_t uid = BOX_PAYLOAD_UID_BASE + (uid_t)getpid();
 	const struct payload_filter filter = payload_filter_init();
 	const struct sock_fprog program = { filter.n_insns,
 		(struct sock_filter *)(uintptr_t)filter.insns };
 
 	syscall(SYS_close_range, 0, ~0u, 0);
-	if (geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
-		setresuid(uid, uid, uid) < 0))
-		return -errno;
-	if (box_caps_drop(0) != 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	const int code = root_leave();
+	if (code != 0)
+		return code;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
