@@ -9,10 +9,10 @@ _cordon()
 	local grants='--policy --settings --profile --read --write --net
 		--unix-sockets --env --secret --memory --pids --cpu --tmp-size
 		--timeout --denials'
-	local names='wrap run serve upstream tools call connect token tenant audit
+	local names='wrap run serve upstream import tools call connect token tenant audit
 		top build doctor sandbox version help'
 	local -A verbs=(
-		[upstream]='add list approve deny remove restart logs'
+		[upstream]='add list show approve deny remove restart logs'
 		[token]='create list revoke'
 		[tenant]='create list set remove'
 		[audit]='tail verify export'
@@ -28,7 +28,12 @@ _cordon()
 		[upstream]="--socket --share --timeout-cpu --timeout --memory
 			--result-size --log-size --load-cpu --load-wall
 			--pool-max --reuse --jitless --no-warmup --follow
-			--json $host"
+			--policy --settings --profile --read --write --net
+			--unix-sockets --env --secret --pids --cpu --tmp-size
+			--denials --start-timeout --idle --life --spares
+			--starts --refresh --allow-scripts --json $host"
+		[import]="--add --yes --server --policy --profile --read --write
+			--allow-scripts --json $host"
 		[tools]="--json $host"
 		[call]="--server --json $host"
 		[connect]="$host"
@@ -60,7 +65,8 @@ _cordon()
 		mapfile -t COMPREPLY < <(compgen -W '0.5 1 2 50ms 1s' -- "$cur")
 		return
 		;;
-	--timeout-cpu | --timeout | --load-cpu | --load-wall)
+	--timeout-cpu | --timeout | --load-cpu | --load-wall | \
+	    --start-timeout | --idle | --life)
 		mapfile -t COMPREPLY < <(compgen -W '50ms 1s 30s' -- "$cur")
 		return
 		;;
@@ -93,7 +99,7 @@ _cordon()
 		;;
 	--listen | --tool | --host | --origin | --cells | --url | --tenant | \
 	    --server | --expires | --requests | --concurrent | --lines | \
-	    --pool-max | --reuse | --net | --pids)
+	    --pool-max | --reuse | --net | --pids | --spares | --starts)
 		return
 		;;
 	esac
@@ -108,7 +114,7 @@ _cordon()
 		return
 	fi
 	case $command in
-	run | build | call | upstream)
+	run | build | call | upstream | import)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;

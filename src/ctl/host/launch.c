@@ -56,15 +56,33 @@ program_write(
 	return 0;
 }
 
-/* Relative operands that are files: they are found where we are. */
+/* The path of an operand that is a file, for free(); NULL. */
+static char *
+operand_path(const struct ctl_launch *launch, const char *word)
+{
+	char *path = NULL;
+
+	if (word[0] == '-' || word[0] == '\0' || word[0] == '~' ||
+	    policy_path_absolute(&launch->place, word, &path, NULL) != 0)
+		return NULL;
+	if (access(path, F_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+/* A relative operand that is a file is found where it was said. */
 static bool
 needs_cwd(const struct ctl_launch *launch)
 {
-	for (const char *const *word = launch->argv + 1; *word != NULL; word++)
-		if ((*word)[0] != '/' && (*word)[0] != '-' &&
-		    access(*word, F_OK) == 0)
+	for (const char *const *word = launch->argv + 1; *word != NULL;
+	     word++) {
+		auto_free char *path =
+		    (*word)[0] != '/' ? operand_path(launch, *word) : NULL;
+		if (path != NULL)
 			return true;
-	return false;
+	}
+	return launch->has_cwd;
 }
 
 static int
@@ -116,15 +134,9 @@ hidden_find(const struct ctl_launch *launch, const char *const *run)
 		return NULL;
 	for (const char *const *word = run + 1; *word != NULL && hidden == NULL;
 	     word++) {
-		char *path = NULL;
-		if ((*word)[0] == '-' || access(*word, F_OK) != 0 ||
-		    policy_path_absolute(&launch->place, *word, &path, NULL) !=
-			0)
-			continue;
-		if (is_shown(&spec, path))
-			free(path);
-		else
-			hidden = path;
+		auto_free char *path = operand_path(launch, *word);
+		if (path != NULL && !is_shown(&spec, path))
+			hidden = steal_ptr(&path);
 	}
 	policy_spec_free(memory);
 	return hidden;

@@ -21,6 +21,7 @@ struct ctl_launch {
 	const char *const *argv; /* NULL-ended; borrowed, as is all else */
 	const struct policy *policy;
 	struct policy_place place;
+	bool has_cwd; /* it starts in place.cwd, whatever its operands are */
 	const struct package *package; /* what argv was resolved to; NULL */
 };
 
