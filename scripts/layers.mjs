@@ -39,7 +39,7 @@ const layers = {
   supervisor: ['wire', 'base', 'box'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
   client: ['base', 'json', 'mcp'],
-  ctl: ['base', 'json', 'box', 'policy'],
+  ctl: ['base', 'json', 'box', 'policy', 'package'],
   'ctl/host': back,
   'ctl/serve': back,
   'ctl/run': back,

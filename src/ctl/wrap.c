@@ -17,10 +17,12 @@
 #include "ctl/notes.h"
 #include "ctl/option.h"
 #include "ctl/watcher.h"
+#include "package/package.h"
 
 struct wrap {
 	struct ctl_grants grants;
-	bool live, json, explain;
+	bool live, json, explain, refresh, allow_scripts;
+	struct package package; /* path NULL: the command is none */
 	struct policy *policy; /* owned */
 	struct policy_memory *memory; /* owned: of spec */
 	struct box_spec spec;
@@ -38,6 +40,10 @@ static const struct ctl_option wrap_options[] = {
 	    "tell it as JSON, an object a line" },
 	{ "explain", 0, CTL_FLAG, offsetof(struct wrap, explain), NULL,
 	    "print what the box would be; start nothing" },
+	{ "refresh", 0, CTL_FLAG, offsetof(struct wrap, refresh), NULL,
+	    "npx, uvx: resolve the package again" },
+	{ "allow-scripts", 0, CTL_FLAG, offsetof(struct wrap, allow_scripts),
+	    NULL, "npx: run its install scripts, in a box" },
 };
 
 static const char wrap_notes[] =
@@ -66,6 +72,28 @@ variable(const char *name, const char *otherwise)
 	return value != NULL && value[0] != '\0' ? value : otherwise;
 }
 
+/* npx, uvx and their kin: the words become those of what they would start. */
+static int
+package_find(struct wrap *wrap, char ***words, struct err *err)
+{
+	const struct package_options options = {
+		.refresh = wrap->refresh,
+		.allow_scripts = wrap->allow_scripts,
+		.quiet = wrap->json,
+	};
+	auto_free char *folder = NULL;
+
+	if (!package_is_command((const char *const *)*words))
+		return 0;
+	int r = package_folder_user(&folder, err);
+	if (r == 0)
+		r = package_resolve((const char *const *)*words, folder,
+		    &options, &wrap->package, err);
+	if (r == 0)
+		*words = wrap->package.run;
+	return r;
+}
+
 static int
 spec_make(struct wrap *wrap, char **words, struct err *err)
 {
@@ -76,6 +104,8 @@ spec_make(struct wrap *wrap, char **words, struct err *err)
 	if (getcwd(wrap->cwd, sizeof(wrap->cwd)) == NULL || wrap->cwd[0] != '/')
 		strcpy(wrap->cwd, "/"); /* it was removed, or lies outside */
 	r = ctl_grants_apply(&wrap->grants, words[0], wrap->policy, err);
+	if (r == 0 && wrap->package.path != NULL)
+		r = policy_read(wrap->policy, wrap->package.path, err);
 	if (r != 0)
 		return r;
 
@@ -161,6 +191,10 @@ wrap_run(void *values, int n, char **words)
 	struct err err;
 
 	words[n] = NULL;
+	if (package_find(wrap, &words, &err) != 0) {
+		fprintf(stderr, "cordon wrap: %s\n", err.text);
+		return BOX_EXIT_FAILED;
+	}
 	if (spec_make(wrap, words, &err) != 0)
 		return ctl_usage_fail(&wrap_command, &err);
 	return wrap->explain ? explain(wrap) : box_run(wrap);
@@ -174,5 +208,6 @@ ctl_wrap(int argc, char **argv)
 	const int code = ctl_command_run(&wrap_command, &wrap, argc, argv);
 	policy_spec_free(wrap.memory);
 	policy_free(wrap.policy);
+	package_fini(&wrap.package);
 	return code;
 }

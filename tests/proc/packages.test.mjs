@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test }
   from 'node:test';
-import { build } from '../lib/paths.mjs';
+import { build, cordon } from '../lib/paths.mjs';
 import { FakeRegistry } from './fake-registry.mjs';
 
 const program = join(build, 'tests/proc/package-host');
@@ -438,6 +438,67 @@ describe('a kept tree', () => {
     utimesSync(old, 1, 1);
     assert.equal((await again('--refresh')).status, 0);
     assert.ok(!existsSync(old));
+  });
+});
+
+describe('cordon wrap', () => {
+  const wrap = (words, flags = [], more = {}) =>
+    run(cordon, ['wrap', ...flags, '--', ...words],
+      { env: surroundings({ XDG_DATA_HOME: place, ...more }) });
+  const treeOf = () => {
+    const folder = join(place, 'cordon/packages');
+    return join(folder, readdirSync(folder)
+      .find((name) => /^[0-9a-f]{64}$/.test(name)));
+  };
+
+  test('resolves a package at its first start, and never again', async () => {
+    registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+      { 'cli.js': hello });
+    const first = await wrap(['npx', '-y', 'hello', 'you']);
+    assert.deepEqual([first.stdout, first.status], ['hello you\n', 0],
+      first.stderr);
+    const asked = registry.requests.length;
+    const second = await wrap(['npx', '-y', 'hello', 'two']);
+    assert.deepEqual([second.stdout, second.stderr], ['hello two\n', '']);
+    assert.equal(registry.requests.length, asked);
+    await wrap(['npx', '-y', 'hello', 'you'], ['--refresh']);
+    assert.ok(registry.requests.length > asked);
+  });
+
+  test('lets a package read its tree, and change nothing of it', async () => {
+    registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+      { 'cli.js': `const fs = require('fs');
+for (const act of [() => fs.writeFileSync(__filename, ''),
+  () => fs.chmodSync(__filename, 0o777),
+  () => fs.writeFileSync(__dirname + '/new', ''),
+  () => fs.readdirSync(__dirname + '/../../..')]) {
+  try { act(); console.log('done'); } catch (error) { console.log(error.code); }
+}` });
+    const { stdout, stderr } = await wrap(['npx', 'hello']);
+    assert.match(stdout, /^(E\w+\n){3}/, stderr);
+    assert.equal(readFileSync(
+      join(treeOf(), 'node_modules/hello/cli.js'), 'utf8').length > 9, true);
+    // Of the folder of packages it sees its own tree alone.
+    assert.doesNotMatch(stdout, /done\n.*done/s);
+  });
+
+  test('refuses a tree that was changed, by name', async () => {
+    registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+      { 'cli.js': hello });
+    await wrap(['npx', 'hello', 'x']);
+    const file = join(treeOf(), 'node_modules/hello/cli.js');
+    chmodSync(file, 0o755);
+    writeFileSync(file, "console.log('changed')");
+    const { status, stdout, stderr } = await wrap(['npx', 'hello', 'x']);
+    assert.deepEqual([status, stdout], [125, '']);
+    assert.match(stderr, /node_modules\/hello\/cli.js has changed/);
+  });
+
+  test('refuses what is no package of a registry', async () => {
+    const { status, stderr } =
+      await wrap(['npx', '-y', 'github:user/repository']);
+    assert.equal(status, 125);
+    assert.match(stderr, /only packages of a registry are resolved/);
   });
 });
 
