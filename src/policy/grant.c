@@ -19,9 +19,8 @@
 #include "policy/resolve.h"
 
 #define BIT(list) (1u << (list))
-#define ALLOWS                                                                 \
-	(BIT(POLICY_ALLOW_READ) | BIT(POLICY_ALLOW_WRITE) |                    \
-	    BIT(POLICY_ALLOW_GUARDED))
+#define WRITES (BIT(POLICY_ALLOW_WRITE) | BIT(POLICY_ALLOW_GUARDED))
+#define ALLOWS (BIT(POLICY_FOUND) | BIT(POLICY_ALLOW_READ) | WRITES)
 #define PLACES_MAX ((size_t)BOX_GRANTS_MAX * 4)
 
 /* A place and all that is said of it. */
@@ -199,35 +198,31 @@ spot_decide(const struct policy_resolution *all, const struct spot *spot,
 	const struct policy_grant *parent = above(all, spot->at);
 	const bool is_shown = parent != NULL ? parent->access != BOX_ACCESS_HIDE
 					     : box_base_has(spot->at);
-	const uint32_t lists = spot->lists;
-	const bool is_write =
-	    (lists & (BIT(POLICY_ALLOW_WRITE) | BIT(POLICY_ALLOW_GUARDED))) !=
-	    0;
+	const bool is_in_write =
+	    parent != NULL && parent->access == BOX_ACCESS_WRITE;
+	const uint32_t lists = spot->lists, allows = lists & ALLOWS;
 
+	grant->access = BOX_ACCESS_READ;
 	grant->flags = spot->is_needed ? 0 : BOX_GRANT_OPTIONAL;
-	grant->is_deny =
-	    (lists & (BIT(POLICY_DENY_READ) | BIT(POLICY_DENY_WRITE))) != 0;
 	if ((lists & BIT(POLICY_DENY_READ)) != 0) {
 		grant->access = BOX_ACCESS_HIDE;
 		grant->flags = BOX_GRANT_OPTIONAL;
 		return is_shown;
 	}
-	if ((lists & ALLOWS) == 0) {
-		grant->access = BOX_ACCESS_READ;
-		return parent != NULL && parent->access == BOX_ACCESS_WRITE;
+	if ((allows & ~BIT(POLICY_FOUND)) == 0) {
+		grant->is_deny =
+		    is_in_write && (lists & BIT(POLICY_DENY_WRITE)) != 0;
+		return grant->is_deny || (allows != 0 && !is_shown);
 	}
-	if (is_write && !grant->is_deny) {
-		grant->access = BOX_ACCESS_WRITE;
-		if ((lists & BIT(POLICY_ALLOW_GUARDED)) != 0)
-			grant->flags |= BOX_GRANT_GUARD;
-		/* A launch document's paths may be links: all of them stay. */
-		return all->place == NULL || parent == NULL ||
-		    parent->access != BOX_ACCESS_WRITE ||
-		    ((parent->flags ^ grant->flags) & BOX_GRANT_GUARD) != 0;
-	}
-	grant->access = BOX_ACCESS_READ;
-	return all->place == NULL || !is_shown ||
-	    (parent != NULL && parent->access != BOX_ACCESS_READ);
+	/* A launch document's paths may be links: all of them stay. */
+	if ((allows & WRITES) == 0 || (lists & BIT(POLICY_DENY_WRITE)) != 0)
+		return all->place == NULL || !is_shown ||
+		    (parent != NULL && parent->access != BOX_ACCESS_READ);
+	grant->access = BOX_ACCESS_WRITE;
+	if ((lists & BIT(POLICY_ALLOW_GUARDED)) != 0)
+		grant->flags |= BOX_GRANT_GUARD;
+	return all->place == NULL || !is_in_write ||
+	    ((parent->flags ^ grant->flags) & BOX_GRANT_GUARD) != 0;
 }
 
 static int

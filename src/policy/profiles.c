@@ -206,11 +206,11 @@ installation_add(struct policy_resolution *all, const char *program,
 	for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
 		if (policy_path_within(program, stores[i]))
 			return policy_rule_add(
-			    all, POLICY_ALLOW_READ, stores[i], true);
+			    all, POLICY_FOUND, stores[i], true);
 	}
 	if (!parts_cut(folder, 2) || !is_installation(all, folder, marks))
 		return 0;
-	const int r = policy_rule_add(all, POLICY_ALLOW_READ, folder, true);
+	const int r = policy_rule_add(all, POLICY_FOUND, folder, true);
 	if (r != 0)
 		return r;
 	auto_free char *bin = policy_path_join(folder, "bin");

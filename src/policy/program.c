@@ -150,7 +150,7 @@ policy_program_add(struct policy_resolution *all, const char *name)
 		if (path == NULL)
 			return 0; /* who starts it says so */
 
-		int r = policy_rule_add(all, POLICY_ALLOW_READ, path, true);
+		int r = policy_rule_add(all, POLICY_FOUND, path, true);
 		if (r != 0)
 			return r;
 		r = folder_add(all, name, path);

@@ -171,17 +171,14 @@ static int
 word_add(struct policy_resolution *all, enum policy_list list,
     const struct policy_word *word)
 {
-	auto_free char *text = strdup(word->text);
 	char *absolute = NULL;
-
-	if (text == NULL)
-		return err_set(all->err, -ENOMEM, "no memory");
-	deep_end_strip(text);
 	const int r =
-	    policy_path_absolute(all->place, text, &absolute, all->err);
+	    policy_path_absolute(all->place, word->text, &absolute, all->err);
+
 	if (r != 0)
 		return r;
 	auto_free char *path = absolute;
+	deep_end_strip(path);
 	if (policy_glob_is(path))
 		return pattern_add(all, list, path, word->is_srt);
 	policy_glob_unescape(path);

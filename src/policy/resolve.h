@@ -27,7 +27,7 @@ struct policy_grant {
 	char *at; /* where it is inside; owned */
 	enum box_access access;
 	uint32_t flags; /* BOX_GRANT_… */
-	bool is_deny;
+	bool is_deny; /* of what is writable; it grants nothing */
 };
 
 struct policy_resolution {

@@ -23,6 +23,7 @@ enum policy_list {
 	POLICY_SECRETS,
 	POLICY_PROFILES,
 	POLICY_REMARKS,
+	POLICY_FOUND, /* no list: readable where nothing else is said */
 	POLICY_LISTS,
 };
 

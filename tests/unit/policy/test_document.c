@@ -138,10 +138,12 @@ a_policy_that_was_written_out_grants_the_same(void **state)
 {
 	static const char *const words[] = { "home/work/a.c", "home/work/.env",
 		"home/work/.git/hooks/", "home/work/[x]", "home/docs/k.pem",
-		"link -> home", "run/tool", NULL };
+		"home/both/", "link -> home", "home/work/sh/tool", NULL };
 	static const char *const text =
 	    "{\"profiles\":[\"workspace\"],\"filesystem\":{\"allowRead\":"
-	    "[\"~/docs\",\"../../link/work/[x]\"],\"denyRead\":"
+	    "[\"~/docs\",\"../../link/work/[x]\",\"~/both\"],"
+	    "\"allowWrite\":[\"~/both\"],\"denyWrite\":[\"~/both\","
+	    "\"sh/tool\"],\"denyRead\":"
 	    "[\"~/**/*.pem\",\"[x]\"]},\"env\":{\"A\":null,\"B\":\"b\"},"
 	    "\"limits\":{\"pids\":5}}";
 	static const char *const env[] = { "A=a", "TERM=x", NULL };
@@ -156,7 +158,8 @@ a_policy_that_was_written_out_grants_the_same(void **state)
 	(void)state;
 	tree_begin(&tree, words);
 	const struct policy_place place = { tree_path(&tree, "home"),
-		tree_path(&tree, "home/work"), tree_path(&tree, "run"), env };
+		tree_path(&tree, "home/work"), tree_path(&tree, "home/work/sh"),
+		env };
 	assert_int_equal(policy_new(&policy), 0);
 	if (policy_json(policy, text, strlen(text), false, "t", &err) != 0 ||
 	    policy_spec(policy, &place, argv, &spec, &memory, &err) != 0 ||

@@ -292,6 +292,51 @@ a_program_is_granted_as_a_file(void **state)
 	tree_end(&tree);
 }
 
+static void
+what_is_found_takes_nothing_away(void **state)
+{
+	static const char *const argv[] = { "./src/a.c", NULL };
+	char text[4096];
+	struct tree tree;
+
+	(void)state;
+	tree_begin(&tree, names);
+	struct made made =
+	    make_as(&tree, "{\"filesystem\":{\"allowWrite\":[\".\"]}}", false,
+		argv, "/bin", NULL);
+	assert_int_equal(made.result, 0);
+	grants_text(&tree, &made, text);
+	assert_string_equal(text, "W home/work\n");
+	made_end(&made);
+	/* In a folder that is hidden it is there, by itself. */
+	made = make_as(&tree,
+	    "{\"filesystem\":{\"allowWrite\":[\".\"],\"denyRead\":"
+	    "[\"src\"]}}",
+	    false, argv, "/bin", NULL);
+	assert_int_equal(made.result, 0);
+	grants_text(&tree, &made, text);
+	assert_string_equal(
+	    text, "W home/work\nH? home/work/src\nR? home/work/src/a.c\n");
+	made_end(&made);
+	tree_end(&tree);
+}
+
+static void
+two_stars_at_the_end_add_nothing(void **state)
+{
+	static const char *const texts[] = {
+		"{\"filesystem\":{\"allowRead\":[\"**\"]}}",
+		"{\"filesystem\":{\"allowRead\":[\"./**/**\"]}}",
+	};
+	struct tree tree;
+
+	(void)state;
+	tree_begin(&tree, names);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		GRANTS(&tree, texts[i], "R home/work\n");
+	tree_end(&tree);
+}
+
 static bool
 has_word(const struct box_spec *spec, const char *word)
 {
@@ -370,6 +415,8 @@ main(void)
 		cmocka_unit_test(the_root_is_never_granted),
 		cmocka_unit_test(what_srt_never_writes_is_not_written),
 		cmocka_unit_test(a_program_is_granted_as_a_file),
+		cmocka_unit_test(what_is_found_takes_nothing_away),
+		cmocka_unit_test(two_stars_at_the_end_add_nothing),
 		cmocka_unit_test(the_environment_is_what_is_named),
 		cmocka_unit_test(the_rest_is_as_it_was_said),
 	};
