@@ -204,8 +204,12 @@ filter_install(const struct box_spec *spec)
 		(struct sock_filter *)(uintptr_t)filter.insns };
 	const bool is_heard =
 	    spec->notes >= BOX_NOTES_CALLS || is_guarded(spec);
+	/* A call that init does must not begin anew because of a signal: what
+	 * was made would be there already. Linux 5.19. */
+	const unsigned waits = SECCOMP_FILTER_FLAG_NEW_LISTENER |
+	    (is_guarded(spec) ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0);
 	const int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	    is_heard ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0, &program);
+	    is_heard ? waits : 0, &program);
 
 	if (fd < 0)
 		return -errno;
@@ -299,8 +303,9 @@ static void __attribute__((noreturn)) payload_run(
 	const int listener_fd = filter_install(spec);
 	if (listener_fd < -1)
 		payload_fail(init,
-		    "the seccomp filter (is CONFIG_SECCOMP_FILTER there, and "
-		    "no other listener around us?)",
+		    "the seccomp filter (is CONFIG_SECCOMP_FILTER there, "
+		    "Linux 5.19 for a guarded folder, and no other listener "
+		    "around us?)",
 		    listener_fd);
 	/* Init goes on, and closes what it does not need, once our table is
 	 * no longer its. */
@@ -397,7 +402,8 @@ box_inside_run(const struct box_inside *inside)
 	struct box_reply reply = { 0 };
 	struct box_init init = { .spec = inside->launch->spec,
 		.notes_fd = inside->launch->notes_fd,
-		.listener_fd = -1 };
+		.listener_fd = -1,
+		.is_guarded = is_guarded(inside->launch->spec) };
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(BOX_EXIT_FAILED);

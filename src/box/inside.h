@@ -35,6 +35,7 @@ struct box_init {
 	int notes_fd;
 	int listener_fd; /* -1: nothing is noted */
 	pid_t payload;
+	bool is_guarded; /* writing calls are init's (init/guard.h) */
 };
 
 void box_init_run(struct box_init *init) __attribute__((noreturn));

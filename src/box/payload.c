@@ -53,6 +53,10 @@ payload_call_errno(int nr)
 	{ #call, "with unix sockets, " BITS(argument, mask, value), why },
 #define INIT_BITS(call, argument, mask, value, why)                            \
 	{ #call, "init alone, " BITS(argument, mask, value), why },
+#define READS_BITS(call, argument, mask, value, why)                           \
+	{ #call, BITS(argument, mask, value), why },
+#define UNGUARDED(call, code, why)                                             \
+	{ #call, "allowed, but in a guarded box", why },
 #define NOTE(call, notes, why) { #call, "allowed", why },
 #define WRITES(call, why) { #call, "allowed", why },
 #define WRITES_BITS(call, argument, mask, value, why)                          \

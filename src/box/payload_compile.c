@@ -26,7 +26,16 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum verb { ALLOWED, NOTED, WRITING, OF_UNIX, OF_INIT, REFUSED, QUIETLY };
+enum verb {
+	ALLOWED,
+	NOTED,
+	WRITING,
+	UNGUARDED,
+	OF_UNIX,
+	OF_INIT,
+	REFUSED,
+	QUIETLY,
+};
 
 struct row {
 	const char *name;
@@ -46,6 +55,9 @@ struct row {
 	{ #call, why, OF_UNIX, 1, argument, mask, value, 0 },
 #define INIT_BITS(call, argument, mask, value, why)                            \
 	{ #call, why, OF_INIT, 1, argument, mask, value, 0 },
+#define READS_BITS(call, argument, mask, value, why)                           \
+	{ #call, why, NOTED, 1, argument, mask, value, BOX_NOTES_FILES },
+#define UNGUARDED(call, code, why) { #call, why, UNGUARDED, 0, 0, 0, 0, code },
 #define NOTE(call, notes, why)                                                 \
 	{ #call, why, NOTED, 0, 0, 0, 0, BOX_NOTES_##notes },
 #define WRITES(call, why) { #call, why, WRITING, 0, 0, 0, 0, BOX_NOTES_FILES },
@@ -119,6 +131,9 @@ verdict(const struct row *row, const struct variant *variant)
 		return variant->guard || variant->notes >= row->code
 		    ? SECCOMP_RET_USER_NOTIF
 		    : SECCOMP_RET_ALLOW;
+	case UNGUARDED:
+		return variant->guard ? SECCOMP_RET_ERRNO | (unsigned)row->code
+				      : SECCOMP_RET_ALLOW;
 	case REFUSED:
 		return variant->notes >= BOX_NOTES_CALLS
 		    ? SECCOMP_RET_USER_NOTIF

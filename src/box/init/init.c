@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "box/init/guard.h"
 #include "box/inside.h"
 #include "box/payload.h"
 
@@ -151,7 +152,10 @@ static void __attribute__((noreturn)) loop_run(struct loop *loop)
 			{ init->notes_fd, POLLIN, 0 },
 			{ init->listener_fd, POLLIN, 0 },
 		};
-		const int wait_ms = deadlines_pass(loop);
+		int wait_ms = deadlines_pass(loop);
+		const int retry_ms = box_guard_retry(init);
+		if (retry_ms >= 0 && (wait_ms < 0 || retry_ms < wait_ms))
+			wait_ms = retry_ms;
 		if (poll(fds, ARRAY_LEN(fds), wait_ms) < 0 && errno != EINTR)
 			_exit(BOX_EXIT_FAILED);
 		if (fds[2].revents & POLLIN)

@@ -18,11 +18,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "box/base.h"
+#include "box/init/guard.h"
+#include "box/init/notice.h"
 #include "box/inside.h"
 #include "box/payload.h"
 #include "box/root.h"
@@ -75,9 +78,8 @@ hash_of(uint32_t kind, int code, const char *text, size_t len)
 	return hash != 0 ? hash : 1;
 }
 
-/* Each note once, and so many at most. */
-static void
-note_once(struct box_init *init, enum box_note_kind kind, int code,
+void
+box_note_once(struct box_init *init, enum box_note_kind kind, int code,
     uint32_t pid, const char *text)
 {
 	const size_t len = strlen(text);
@@ -99,39 +101,33 @@ note_once(struct box_init *init, enum box_note_kind kind, int code,
 
 /* ---- the payload's memory ------------------------------------------------- */
 
-static int
-memory_open(pid_t pid)
+/* So many bytes of it, or as many as there are. */
+static ssize_t
+memory_read(pid_t tid, uint64_t address, void *to, size_t size)
 {
-	char path[32];
+	const struct iovec here = { to, size };
+	const struct iovec there = { (void *)(uintptr_t)address, size };
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return process_vm_readv(tid, &here, 1, &there, 1, 0);
 }
 
-/* A string of at most size - 1 bytes. False: it cannot be read. */
-static bool
-string_read(pid_t pid, uint64_t address, char *text, size_t size)
+int
+box_string_read(pid_t tid, uint64_t address, char *text, size_t size)
 {
-	size_t done = 0;
-
-	auto_close int fd = memory_open(pid);
-	if (fd < 0)
-		return false;
-	while (done < size - 1) {
+	for (size_t done = 0; done < size;) {
 		/* Page by page: the next one may be none. */
 		const uint64_t at = address + done;
 		size_t n = 4096 - at % 4096;
-		if (n > size - 1 - done)
-			n = size - 1 - done;
-		const ssize_t r = pread(fd, text + done, n, (off_t)at);
+		if (n > size - done)
+			n = size - done;
+		const ssize_t r = memory_read(tid, at, text + done, n);
 		if (r <= 0)
-			return false;
+			return r < 0 && errno != EFAULT ? -EACCES : -EFAULT;
 		if (memchr(text + done, '\0', (size_t)r) != NULL)
-			return true;
+			return 0;
 		done += (size_t)r;
 	}
-	text[size - 1] = '\0';
-	return true;
+	return -ENAMETOOLONG;
 }
 
 /* ---- files ---------------------------------------------------------------- */
@@ -244,8 +240,8 @@ path_read(
 	const int dir_fd =
 	    call->dir < 0 ? AT_FDCWD : (int)notif->data.args[call->dir];
 
-	if (!string_read(
-		pid, notif->data.args[call->path], word, sizeof(word)) ||
+	if (box_string_read(
+		pid, notif->data.args[call->path], word, sizeof(word)) != 0 ||
 	    word[0] == '\0')
 		return false; /* it means the descriptor itself */
 	size_t len = 0;
@@ -326,9 +322,9 @@ file_notice(struct box_init *init, const struct seccomp_notif *notif,
 		return;
 	const enum box_verb verb = verb_of(notif, call);
 	if (!is_granted(init->spec, path, verb))
-		note_once(init, BOX_NOTE_FILE, verb, notif->pid, path);
+		box_note_once(init, BOX_NOTE_FILE, verb, notif->pid, path);
 	else if (tells_all)
-		note_once(init, BOX_NOTE_TOUCHED, verb, notif->pid, path);
+		box_note_once(init, BOX_NOTE_TOUCHED, verb, notif->pid, path);
 }
 
 /* ---- addresses ------------------------------------------------------------ */
@@ -377,13 +373,11 @@ connect_notice(struct box_init *init, const struct seccomp_notif *notif)
 		return;
 	if (len > sizeof(address))
 		len = sizeof(address);
-	auto_close int fd = memory_open((pid_t)notif->pid);
-	if (fd < 0 ||
-	    pread(fd, &address, len, (off_t)notif->data.args[1]) !=
-		(ssize_t)len)
+	if (memory_read((pid_t)notif->pid, notif->data.args[1], &address,
+		len) != (ssize_t)len)
 		return;
 	if (address_put(&address, text, sizeof(text)))
-		note_once(init, BOX_NOTE_NET, 0, notif->pid, text);
+		box_note_once(init, BOX_NOTE_NET, 0, notif->pid, text);
 }
 
 /* ---- calls ---------------------------------------------------------------- */
@@ -463,7 +457,10 @@ box_notice_take(struct box_init *init)
 	response = (struct seccomp_notif_resp){ .id = notif.id,
 		.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
 	if (call != NULL && !has_suid_bits(&notif)) {
-		file_notice(init, &notif, call);
+		if (init->spec->notes >= BOX_NOTES_FILES)
+			file_notice(init, &notif, call);
+		if (init->is_guarded && box_guard_take(init, &notif))
+			return;
 	} else if (notif.data.nr == SYS_connect) {
 		connect_notice(init, &notif);
 	} else {
