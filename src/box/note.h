@@ -23,6 +23,7 @@ enum box_note_kind {
 	BOX_NOTE_LOST, /* count: notes dropped, too many to tell */
 	BOX_NOTE_LIMIT, /* text: the limit that ended it or a part of it */
 	BOX_NOTE_EXITED, /* code: wait status of the payload; the last note */
+	BOX_NOTE_STOPPED, /* code: the signal that stopped the payload (^Z) */
 };
 
 enum box_verb {

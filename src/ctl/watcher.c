@@ -92,13 +92,27 @@ order(struct watch *watch, int number)
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* As the signal itself would have it: not where it is ignored, nor in a group
- * that nobody watches. */
+static void
+signals_read(struct watch *watch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(watch->signals_fd, &info, sizeof(info)) == sizeof(info)) {
+		/* From the kernel: the terminal tells the whole group. */
+		if (info.ssi_code <= 0)
+			order(watch, (int)info.ssi_signo);
+	}
+}
+
+/* The program has stopped: so do we, for a shell to take the terminal back. Not
+ * where that would be for good, in a group that nobody watches. */
 static void
 stop(int number)
 {
 	sigset_t set;
 
+	if (number != SIGTSTP && number != SIGTTIN && number != SIGTTOU)
+		number = SIGTSTP;
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	raise(number);
@@ -107,19 +121,12 @@ stop(int number)
 }
 
 static void
-signals_read(struct watch *watch)
+note_take(struct watch *watch, const struct box_note *note)
 {
-	struct signalfd_siginfo info;
-
-	while (read(watch->signals_fd, &info, sizeof(info)) == sizeof(info)) {
-		const int number = (int)info.ssi_signo;
-
-		/* From the kernel: the terminal tells the whole group. */
-		if (info.ssi_code <= 0)
-			order(watch, number);
-		if (number == SIGTSTP || number == SIGTTIN || number == SIGTTOU)
-			stop(number);
-	}
+	if (note->kind == BOX_NOTE_STOPPED)
+		stop(note->code);
+	else
+		watch->watcher->note(watch->watcher->context, note);
 }
 
 static void
@@ -131,7 +138,7 @@ notes_read(struct watch *watch)
 	while (watch->notes_fd >= 0 &&
 	    (r = ctl_note_read(watch->notes_fd, &note)) != -EAGAIN) {
 		if (r == 1) {
-			watch->watcher->note(watch->watcher->context, &note);
+			note_take(watch, &note);
 		} else if (r != -EPROTO) {
 			close(watch->notes_fd);
 			watch->notes_fd = -1;

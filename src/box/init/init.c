@@ -83,9 +83,14 @@ children_reap(struct loop *loop)
 
 	while (read(loop->children_fd, &info, sizeof(info)) == sizeof(info))
 		;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == loop->init->payload)
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (pid != loop->init->payload)
+			continue;
+		if (!WIFSTOPPED(status))
 			end(loop, status);
+		box_note_send(loop->init, BOX_NOTE_STOPPED, WSTOPSIG(status),
+		    (uint32_t)pid, NULL, 0);
+	}
 }
 
 static void

@@ -341,7 +341,8 @@ note_take(struct box *box, struct box_note *raw_note, size_t len)
 			kinds[i].take(box, raw_note);
 			return true;
 		}
-	return raw_note->kind == BOX_NOTE_TOUCHED;
+	return raw_note->kind == BOX_NOTE_TOUCHED ||
+	    raw_note->kind == BOX_NOTE_STOPPED;
 }
 
 static void
