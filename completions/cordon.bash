@@ -9,7 +9,7 @@ _cordon()
 	local grants='--policy --settings --profile --read --write --net
 		--unix-sockets --env --secret --memory --pids --cpu --tmp-size
 		--timeout --denials'
-	local names='wrap run serve upstream import tools call connect token tenant audit
+	local names='wrap learn run serve upstream import tools call connect token tenant audit
 		top build doctor sandbox version help'
 	local -A verbs=(
 		[upstream]='add list show approve deny remove restart logs'
@@ -19,6 +19,7 @@ _cordon()
 		[sandbox]='show'
 	)
 	local -A options=(
+		[learn]="$grants --grant --output --json --help"
 		[wrap]="$grants --live --json --explain --help"
 		[run]='--tool --timeout-cpu --timeout --memory --result-size
 			--log-size --jitless --no-warmup --watch --json --help'
@@ -118,7 +119,7 @@ _cordon()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	wrap)
+	learn | wrap)
 		if ((COMP_CWORD == 2)) || [[ $prev == -- ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 		else

@@ -415,6 +415,7 @@ box_inside_run(const struct box_inside *inside)
 		_exit(BOX_EXIT_FAILED);
 	close(inside->control_fd);
 
+	box_note_send(&init, BOX_NOTE_STARTED, 0, 0, NULL, 0);
 	const int code = payload_fork(inside->launch, &init);
 	if (code != 0)
 		payload_fail(&init, "start the program", code);

@@ -15,7 +15,7 @@
 
 enum box_note_kind {
 	BOX_NOTE_FAILED = 1, /* code: errno; text: why it did not start */
-	BOX_NOTE_STARTED, /* text: the limits that are in force */
+	BOX_NOTE_STARTED, /* the walls stand; the program is started */
 	BOX_NOTE_FILE, /* refused: code: enum box_verb; text: the path */
 	BOX_NOTE_CALL, /* refused: code: system call number; text: its name */
 	BOX_NOTE_NET, /* refused: text: "connect tcp 10.0.0.1:80" */

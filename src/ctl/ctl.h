@@ -39,4 +39,5 @@ ctl_command_fn ctl_token;
 ctl_command_fn ctl_tools;
 ctl_command_fn ctl_top;
 ctl_command_fn ctl_upstream;
+ctl_command_fn ctl_learn;
 ctl_command_fn ctl_wrap;

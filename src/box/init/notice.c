@@ -30,9 +30,11 @@
 #include "box/payload.h"
 #include "box/root.h"
 
-#define SEEN_MAX 1024 /* different notes of a box; a power of two */
+/* Different notes of a box; of one that is to tell all, more. */
+#define SEEN_MAX 1024u
+#define SEEN_ALL_MAX 16384u
 
-static uint64_t seen[SEEN_MAX * 2];
+static uint64_t seen[SEEN_ALL_MAX * 2];
 static unsigned n_seen;
 static uint32_t n_lost;
 
@@ -55,8 +57,10 @@ box_note_send(struct box_init *init, enum box_note_kind kind, int code,
 		.text_len = (uint32_t)len };
 	if (len > 0)
 		memcpy(note.text, text, len);
-	if (send(init->notes_fd, &note, BOX_NOTE_HEAD + len,
-		MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	/* Where all is to be told, who hears it is waited for. */
+	const int flags = MSG_NOSIGNAL |
+	    (init->spec->notes == BOX_NOTES_ALL ? 0 : MSG_DONTWAIT);
+	if (send(init->notes_fd, &note, BOX_NOTE_HEAD + len, flags) < 0)
 		n_lost++;
 }
 
@@ -78,6 +82,13 @@ hash_of(uint32_t kind, int code, const char *text, size_t len)
 	return hash != 0 ? hash : 1;
 }
 
+static unsigned
+seen_max(const struct box_init *init)
+{
+	return init->spec->notes == BOX_NOTES_ALL ? SEEN_ALL_MAX : SEEN_MAX;
+}
+
+/* Each note once, and so many at most. */
 void
 box_note_once(struct box_init *init, enum box_note_kind kind, int code,
     uint32_t pid, const char *text)
@@ -90,7 +101,7 @@ box_note_once(struct box_init *init, enum box_note_kind kind, int code,
 		at = (at + 1) % ARRAY_LEN(seen);
 	if (seen[at] == hash)
 		return;
-	if (n_seen == SEEN_MAX) {
+	if (n_seen == seen_max(init)) {
 		n_lost++;
 		return;
 	}
@@ -399,7 +410,7 @@ call_notice(struct box_init *init, const struct seccomp_notif *notif)
 	     at = (at + 1) % ARRAY_LEN(seen))
 		if (seen[at] == kind_only)
 			return;
-	if (n_seen < SEEN_MAX) {
+	if (n_seen < seen_max(init)) {
 		size_t at = kind_only % ARRAY_LEN(seen);
 		while (seen[at] != 0)
 			at = (at + 1) % ARRAY_LEN(seen);
