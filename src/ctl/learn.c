@@ -3,7 +3,8 @@
  * cordon learn: a program in a box that tells everything it touches, and the
  * smallest policy that would have let it. What is proposed was there to be
  * found: a hostile program may ask for your keys, so each line has its reason,
- * and what looks like a secret is named, never proposed.
+ * and what looks like a secret is named, never proposed. Standard output is the
+ * program's own; all is told on standard error.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -289,14 +290,17 @@ lesson_print(FILE *out, const struct ctl_lesson *lesson)
 static void
 people_print(const struct learn *learn, const char *policy)
 {
-	printf("It touched %zu places outside of what every box has.\n",
+	fprintf(stderr,
+	    "cordon learn: it touched %zu places outside of what every box "
+	    "has.\n",
 	    learn->lessons.n);
 	for (size_t i = 0; i < learn->lessons.n; i++)
-		lesson_print(stdout, &learn->lessons.at[i]);
+		lesson_print(stderr, &learn->lessons.at[i]);
 	if (learn->output == NULL)
-		printf("The policy:\n%s\n", policy);
+		fprintf(stderr, "The policy:\n%s\n", policy);
 	else
-		printf("The policy is in %s: cordon wrap --policy %s -- ...\n",
+		fprintf(stderr,
+		    "The policy is in %s: cordon wrap --policy %s -- ...\n",
 		    learn->output, learn->output);
 }
 
@@ -325,7 +329,7 @@ json_print(const struct learn *learn, const struct json_out *policy)
 	}
 	json_out_text(&out, "]}");
 	if (json_out_status(&out) == 0)
-		ctl_json_line_print(stdout, out.bytes, out.len);
+		ctl_json_line_print(stderr, out.bytes, out.len);
 	json_out_fini(&out);
 }
 

@@ -46,11 +46,11 @@ for (const user of Object.keys(users)) {
     const command = ['--', 'sh', '-c', script];
 
     test('proposes what is missing, each line with its reason', () => {
-      const { code, stdout, stderr } =
+      const { code, stderr } =
         learn(user, ['--json', '-o', policy, ...command]);
       assert.equal(code, 0, stderr);
       const { policy: proposal, reasons } =
-        JSON.parse(stdout.split('\n').find((line) => line.startsWith('{"policy"')));
+        JSON.parse(stderr.split('\n').find((line) => line.startsWith('{"policy"')));
       assert.deepEqual(JSON.parse(readFileSync(policy, 'utf8')), proposal);
       assert.deepEqual(proposal.filesystem, {
         allowRead: [join(folder, 'app/lib'), join(folder, 'data/one.txt')],
