@@ -87,7 +87,8 @@ base_name(const char *path)
 }
 
 static int
-server_append(struct ctl_catalog *catalog, const char *name, const char *path)
+server_append(struct ctl_catalog *catalog, const char *name, const char *path,
+    bool is_program)
 {
 	struct ctl_server *servers = reallocarray(catalog->servers,
 	    catalog->n_servers + 1, sizeof(*catalog->servers));
@@ -96,7 +97,8 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path)
 	catalog->servers = servers;
 
 	struct ctl_server *server = &servers[catalog->n_servers];
-	*server = (struct ctl_server){ .is_socket = path == NULL,
+	*server = (struct ctl_server){ .is_socket = path == NULL && !is_program,
+		.is_program = is_program,
 		.path = path != NULL ? strdup(path) : NULL,
 		.bundle.fd = -1 };
 	if (path != NULL && server->path == NULL)
@@ -106,24 +108,24 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path)
 	return 0;
 }
 
-/* Without a path, it is a socket's. */
+/* Without a path, it is the settings'. */
 static int
 named_add(struct ctl_catalog *catalog, const char *name, const char *path,
-    struct err *err)
+    bool is_program, struct err *err)
 {
 	const struct ctl_server *other = ctl_catalog_find(catalog, name);
 
 	if (other != NULL)
 		return err_set(err, CTL_E_CATALOG,
 		    "%s and %s would both be the server \"%s\"; rename one",
-		    other->path != NULL ? other->path : "the socket",
-		    path != NULL ? path : "the socket of the settings", name);
+		    other->path != NULL ? other->path : "one of the settings",
+		    path != NULL ? path : "one of the settings", name);
 	if (catalog->n_servers == WIRE_DEPLOYMENTS_MAX)
 		return err_set(err, CTL_E_CATALOG,
 		    "%s: there are more than %d servers", name,
 		    WIRE_DEPLOYMENTS_MAX);
 
-	const int r = server_append(catalog, name, path);
+	const int r = server_append(catalog, name, path, is_program);
 	return r == 0 ? 0 : err_set(err, r, "%s: no memory", name);
 }
 
@@ -140,20 +142,21 @@ server_add(struct ctl_catalog *catalog, const char *path, bool is_folder,
 		    "rename it",
 		    path, WIRE_NAME_MAX - 1);
 
-	return named_add(catalog, name, path, err);
+	return named_add(catalog, name, path, false, err);
 }
 
 int
-ctl_catalog_socket_add(
-    struct ctl_catalog *catalog, const char *name, struct err *err)
+ctl_catalog_named_add(struct ctl_catalog *catalog, const char *name,
+    bool is_program, struct err *err)
 {
 	if (!ctl_name_is_valid(name))
 		return err_set(err, CTL_E_CATALOG,
-		    "/servers/%s has a socket, but cannot be a server's name: "
+		    "/servers/%s has a socket or a command, but cannot be a "
+		    "server's name: "
 		    "a letter or digit, then small letters, digits, '.', '_' "
 		    "or '-', at most %d",
 		    name, WIRE_NAME_MAX - 1);
-	return named_add(catalog, name, NULL, err);
+	return named_add(catalog, name, NULL, is_program, err);
 }
 
 static int
@@ -259,7 +262,7 @@ ctl_catalog_read(struct ctl_catalog *catalog, struct err *err)
 		    sizeof(*catalog->servers), name_order);
 	for (size_t i = 0; i < catalog->n_servers; i++) {
 		struct ctl_server *server = &catalog->servers[i];
-		const int r = server->is_socket
+		const int r = server->is_socket || server->is_program
 		    ? 0
 		    : ctl_bundle_read(server->path, &server->bundle, err);
 		if (r != 0)

@@ -17,9 +17,11 @@
 
 struct ctl_server {
 	char name[WIRE_NAME_MAX];
-	char *path; /* owned; NULL: a socket's, which the settings name */
+	char *path; /* owned; NULL: the settings name it */
 	bool is_socket;
-	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's */
+	bool is_program; /* of the settings, too */
+	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's; of a
+				   * program its launch document */
 };
 
 struct ctl_catalog {
@@ -36,10 +38,10 @@ void ctl_catalog_fini(struct ctl_catalog *catalog);
 int
 ctl_catalog_add(struct ctl_catalog *catalog, const char *path, struct err *err);
 
-/* Adds a server that is a socket of somebody's. Refused with a sentence: no
- * name, or one that a file or folder has already. */
-int ctl_catalog_socket_add(
-    struct ctl_catalog *catalog, const char *name, struct err *err);
+/* Adds a server that is a socket of somebody's, or a program. Refused with a
+ * sentence: no name, or one that a file or folder has already. */
+int ctl_catalog_named_add(struct ctl_catalog *catalog, const char *name,
+    bool is_program, struct err *err);
 
 /* Sorts them by name, reads all their files. */
 int ctl_catalog_read(struct ctl_catalog *catalog, struct err *err);

@@ -15,6 +15,7 @@
 #define POINTER_MAX 256
 #define REUSE_MAX 1000000u
 #define SECOND UINT64_C(1000000000)
+#define BOX_SPARES_MAX 64u
 #define ASK_SECONDS_MAX UINT64_C(86400)
 
 /* Where we are, for the sentence. */
@@ -190,6 +191,63 @@ share_read(const struct place *place, struct json_span value, void *field)
 	return place_fail(place, "\"principal\", \"session\" or \"all\"");
 }
 
+/* Words of a program; what they mean is for who starts it. */
+static int
+command_read(const struct place *place, struct json_span value, void *field)
+{
+	struct json_span item;
+	struct json_iter iter;
+	bool is_good = json_kind_of(value) == JSON_KIND_ARRAY;
+	size_t n = 0;
+
+	if (is_good)
+		(void)json_iter_init(&iter, value);
+	for (; is_good && json_iter_element(&iter, &item); n++)
+		is_good = json_kind_of(item) == JSON_KIND_STRING &&
+		    memmem(item.at, item.len, "\\u0000", 6) == NULL &&
+		    (n > 0 || item.len > 2);
+	if (!is_good || n == 0)
+		return place_fail(
+		    place, "a list of words, a program and its arguments");
+	*(struct json_span *)field = value;
+	return 0;
+}
+
+static int
+policy_read(const struct place *place, struct json_span value, void *field)
+{
+	if (json_kind_of(value) != JSON_KIND_OBJECT &&
+	    (json_kind_of(value) != JSON_KIND_STRING || value.len <= 2))
+		return place_fail(place, "a policy, or the path of a file");
+	*(struct json_span *)field = value;
+	return 0;
+}
+
+static int
+spares_read(const struct place *place, struct json_span value, void *field)
+{
+	uint64_t count;
+
+	if (integer_get(value, &count) != 0 || count > BOX_SPARES_MAX)
+		return place_fail(place, "a whole number from 0 to 64");
+	*(uint32_t *)field = (uint32_t)count;
+	return 0;
+}
+
+static int
+start_read(const struct place *place, struct json_span value, void *field)
+{
+	uint64_t ns;
+
+	const int r = duration_read(place, value, &ns);
+	if (r != 0)
+		return r;
+	if (ns < SECOND / 10 || ns > 600 * SECOND)
+		return place_fail(place, "from 100ms to 10m");
+	*(uint32_t *)field = (uint32_t)(ns / 1000000);
+	return 0;
+}
+
 static int
 listen_read(const struct place *place, struct json_span value, void *field)
 {
@@ -273,7 +331,8 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 	return 0;
 }
 
-static read_fn limits_read, servers_read, tls_read, sessions_read, log_read;
+static read_fn limits_read, servers_read, tls_read, sessions_read, log_read,
+    box_read;
 
 #define LIMIT(name, read, member)                                              \
 	{                                                                      \
@@ -306,6 +365,22 @@ static const struct member server_members[] = {
 	SERVER("warmup", warmup_read, limits.flags),
 	SERVER("socket", socket_read, socket),
 	SERVER("share", share_read, share),
+	SERVER("command", command_read, command),
+	SERVER("policy", policy_read, policy),
+	SERVER("box", box_read, box),
+};
+
+#define BOX(name, read, member)                                                \
+	{                                                                      \
+		name, read, offsetof(struct wire_box, member)                  \
+	}
+
+static const struct member box_members[] = {
+	BOX("start", start_read, start_ms),
+	BOX("idle", seconds_read, idle_s),
+	BOX("life", seconds_read, life_s),
+	BOX("spares", spares_read, spares),
+	BOX("starts_per_minute", count_read, starts_per_minute),
 };
 
 static const struct member tls_members[] = {
@@ -354,6 +429,7 @@ static const struct part {
 	{ "tls", tls_members, ARRAY_LEN(tls_members) },
 	{ "sessions", sessions_members, ARRAY_LEN(sessions_members) },
 	{ "log", log_members, ARRAY_LEN(log_members) },
+	{ "box", box_members, ARRAY_LEN(box_members) },
 };
 
 const char *
@@ -479,6 +555,25 @@ log_read(const struct place *place, struct json_span value, void *field)
 	return part_read(place, value, &parts[5], field);
 }
 
+static int
+box_read(const struct place *place, struct json_span value, void *field)
+{
+	return part_read(place, value, &parts[6], field);
+}
+
+/* What goes together in a server. */
+static int
+server_check(const struct place *place, const struct ctl_server_config *server)
+{
+	if (server->command.at != NULL && server->socket[0] != '\0')
+		return place_fail(
+		    place, "either a \"command\" or a \"socket\"");
+	if (server->policy.at != NULL && server->command.at == NULL)
+		return place_fail(
+		    place, "of a \"command\", to have a \"policy\"");
+	return 0;
+}
+
 static bool
 is_twice(struct json_span object, struct json_span key)
 {
@@ -510,8 +605,9 @@ servers_read(const struct place *place, struct json_span value, void *field)
 			return err_set(place->err, CTL_E_CONFIG,
 			    "%s: %s is there twice", place->path,
 			    inner.pointer);
-		const int r =
-		    part_read(&inner, item, &parts[2], &scratch.defaults);
+		int r = part_read(&inner, item, &parts[2], &scratch.defaults);
+		if (r == 0)
+			r = server_check(&inner, &scratch.defaults);
 		if (r != 0)
 			return r;
 	}
@@ -527,7 +623,9 @@ ctl_config_init(struct ctl_config *config)
 		.memory_budget = UINT64_C(1) << 30,
 		.cells = 256,
 		.sessions = WIRE_SESSIONS_DEFAULT,
-		.defaults = { .limits = WIRE_LIMITS_DEFAULT, .pool_max = 16 },
+		.defaults = { .limits = WIRE_LIMITS_DEFAULT,
+		    .pool_max = 16,
+		    .box = WIRE_BOX_DEFAULT },
 	};
 }
 
@@ -606,8 +704,8 @@ ctl_config_server(const struct ctl_config *config, const char *name,
 }
 
 int
-ctl_config_sockets(const struct ctl_config *config,
-    int (*each)(void *arg, const char *name), void *arg)
+ctl_config_named(const struct ctl_config *config,
+    int (*each)(void *arg, const char *name, bool is_program), void *arg)
 {
 	struct ctl_server_config server;
 	struct json_span key, value;
@@ -622,8 +720,8 @@ ctl_config_sockets(const struct ctl_config *config,
 		if (json_string_copy(key, name, sizeof(name), NULL) != 0)
 			continue;
 		ctl_config_server(config, name, &server);
-		if (server.socket[0] != '\0')
-			r = each(arg, name);
+		if (server.socket[0] != '\0' || server.command.at != NULL)
+			r = each(arg, name, server.command.at != NULL);
 	}
 	return r;
 }

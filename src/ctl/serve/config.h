@@ -28,6 +28,9 @@ struct ctl_server_config {
 	uint32_t pool_max;
 	uint32_t share; /* enum wire_share */
 	char socket[sizeof(((struct wire_deployment *)0)->socket)]; /* or "" */
+	struct json_span command; /* a list of words; empty: no program */
+	struct json_span policy; /* an object, or a file's name */
+	struct wire_box box;
 };
 
 #define CTL_FILE_MAX 1024 /* of a path in the settings */
@@ -65,9 +68,9 @@ void ctl_config_server(const struct ctl_config *config, const char *name,
     struct ctl_server_config *server);
 
 /* Calls `each` for every server that the settings alone make (it has a
- * "socket"), until one does not return 0. */
-int ctl_config_sockets(const struct ctl_config *config,
-    int (*each)(void *arg, const char *name), void *arg);
+ * "socket", or a "command"), until one does not return 0. */
+int ctl_config_named(const struct ctl_config *config,
+    int (*each)(void *arg, const char *name, bool is_program), void *arg);
 
 /* CTL_E_CONFIG if /servers has a name that is not among those served. */
 int ctl_config_names_check(const struct ctl_config *config,
@@ -77,5 +80,5 @@ int ctl_config_names_check(const struct ctl_config *config,
 int ctl_names_add(char list[CTL_NAMES_MAX], const char *name);
 
 /* The i-th member name of a part ("", "limits", "server", "tls", "sessions",
- * "log"); NULL past the last: for the test that the schema and the reader agree. */
+ * "log", "box"); NULL past the last: for the test that the schema and the reader agree. */
 const char *ctl_config_member(const char *part, size_t i);

@@ -93,6 +93,10 @@ record_fill(struct wire_server *record, const struct ctl_server *server,
 	if (r < 0)
 		return r;
 	launch->share = own->share;
+	if (server->is_program) {
+		launch->kind = WIRE_KIND_BOX;
+		launch->box = own->box;
+	}
 	if (!server->is_socket)
 		return bundle_digest(&server->bundle, launch->digest);
 	launch->kind = WIRE_KIND_SOCKET;

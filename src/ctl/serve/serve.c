@@ -23,6 +23,7 @@
 #include "ctl/ctl.h"
 #include "ctl/serve/feed.h"
 #include "ctl/serve/listen.h"
+#include "ctl/serve/program.h"
 #include "ctl/option.h"
 #include "ctl/serve/served.h"
 #include "ctl/host/state.h"
@@ -152,30 +153,43 @@ is_served(void *arg, const char *name)
 	return ctl_catalog_find(arg, name) != NULL;
 }
 
-struct sockets {
+struct named {
 	struct ctl_catalog *catalog;
 	struct err *err;
 };
 
 static int
-socket_take(void *arg, const char *name)
+named_take(void *arg, const char *name, bool is_program)
 {
-	const struct sockets *sockets = arg;
+	const struct named *named = arg;
 
-	return ctl_catalog_socket_add(sockets->catalog, name, sockets->err);
+	return ctl_catalog_named_add(
+	    named->catalog, name, is_program, named->err);
+}
+
+static int
+programs_take(struct reading *reading, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < reading->catalog.n_servers; i++)
+		if (reading->catalog.servers[i].is_program)
+			r = ctl_program_read(&reading->config,
+			    &reading->catalog.servers[i], err);
+	return r;
 }
 
 static int
 catalog_take(
     const struct command *command, struct reading *reading, struct err *err)
 {
-	struct sockets sockets = { &reading->catalog, err };
+	struct named named = { &reading->catalog, err };
 	int r = 0;
 
 	for (int i = 0; i < command->n_paths && r == 0; i++)
 		r = ctl_catalog_add(&reading->catalog, command->paths[i], err);
 	if (r == 0)
-		r = ctl_config_sockets(&reading->config, socket_take, &sockets);
+		r = ctl_config_named(&reading->config, named_take, &named);
 	if (r == 0 && command->n_paths > 0 && reading->catalog.n_servers == 0)
 		return err_set(err, CTL_E_CATALOG,
 		    "no server in %s%s: there is neither a .js or .mjs file "
@@ -185,7 +199,9 @@ catalog_take(
 	if (r == 0)
 		r = ctl_config_names_check(
 		    &reading->config, is_served, &reading->catalog, err);
-	return r == 0 ? ctl_catalog_read(&reading->catalog, err) : r;
+	if (r == 0)
+		r = ctl_catalog_read(&reading->catalog, err);
+	return r == 0 ? programs_take(reading, err) : r;
 }
 
 /* A path of the settings counts from the folder they are in. */

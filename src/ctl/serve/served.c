@@ -11,6 +11,8 @@ kind_name(const struct ctl_server *server)
 {
 	if (server->is_socket)
 		return "socket";
+	if (server->is_program)
+		return "box";
 	return server->bundle.is_folder ? "bundle" : "file";
 }
 

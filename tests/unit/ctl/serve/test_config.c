@@ -106,6 +106,27 @@ a_mistake_is_an_error_with_its_place(void **state)
 		    "/servers/a/socket must be" },
 		{ "{\"servers\":{\"a\":{\"share\":\"world\"}}}",
 		    "/servers/a/share must be" },
+		{ "{\"servers\":{\"a\":{\"command\":\"node\"}}}",
+		    "/servers/a/command must be" },
+		{ "{\"servers\":{\"a\":{\"command\":[]}}}",
+		    "/servers/a/command must be" },
+		{ "{\"servers\":{\"a\":{\"command\":[\"\"]}}}",
+		    "/servers/a/command must be" },
+		{ "{\"servers\":{\"a\":{\"command\":[\"x\",1]}}}",
+		    "/servers/a/command must be" },
+		{ "{\"servers\":{\"a\":{\"command\":[\"x\\u0000\"]}}}",
+		    "/servers/a/command must be" },
+		{ "{\"servers\":{\"a\":{\"command\":[\"x\"],"
+		  "\"socket\":\"/x\"}}}",
+		    "/servers/a must be either" },
+		{ "{\"servers\":{\"a\":{\"policy\":{}}}}",
+		    "/servers/a must be of a" },
+		{ "{\"servers\":{\"a\":{\"command\":[\"x\"],\"policy\":1}}}",
+		    "/servers/a/policy must be" },
+		{ "{\"servers\":{\"a\":{\"box\":{\"spares\":65}}}}",
+		    "/servers/a/box/spares must be" },
+		{ "{\"servers\":{\"a\":{\"box\":{\"start\":\"1ms\"}}}}",
+		    "/servers/a/box/start must be" },
 		{ "[]", "must be a JSON object" },
 		{ "{\n  \"cells\": 1,\n}", "line 3, column 1" },
 		{ "", "line 1, column 1" },
@@ -224,8 +245,11 @@ the_schema_and_the_example_have_the_same_names(void **state)
 
 		assert_true(
 		    member(member(servers, "report"), name).at != NULL ||
-		    member(member(servers, "notes"), name).at != NULL);
+		    member(member(servers, "notes"), name).at != NULL ||
+		    member(member(servers, "files"), name).at != NULL);
 	}
+	assert_same_names(member(member(parts, "box"), "properties"), "box");
+	assert_same_names(member(member(servers, "files"), "box"), "box");
 }
 
 int

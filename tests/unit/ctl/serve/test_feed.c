@@ -68,7 +68,7 @@ feed(struct peer *peer, int stop_fd, struct err *err)
 			     sizeof(settings) - 1, err),
 	    0);
 	assert_int_equal(ctl_catalog_add(&catalog, "tool.js", err), 0);
-	assert_int_equal(ctl_catalog_socket_add(&catalog, "far", err), 0);
+	assert_int_equal(ctl_catalog_named_add(&catalog, "far", false, err), 0);
 	assert_int_equal(ctl_catalog_read(&catalog, err), 0);
 	assert_int_equal(wire_pair(SOCK_SEQPACKET, pair), 0);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
