@@ -14,6 +14,7 @@ import * as cordon from './lib/cordon.mjs';
 import { fairness } from './lib/fairness.mjs';
 import { directLines, directSdk, gateways, throughGateway } from './lib/gateway.mjs';
 import { endToEnd, servers } from './lib/http.mjs';
+import { proxied, storm } from './lib/hosted.mjs';
 import { machine } from './lib/machine.mjs';
 import { peers } from './lib/peers.mjs';
 import { plot } from './lib/plot.mjs';
@@ -30,10 +31,11 @@ const build = resolve(flags.build);
 
 const full = { seconds: 3, calls: 2000, throughputSeconds: 2, hold: 50, heapSeconds: 1, heaps: [1, 8, 32, 64],
   density: [1, 10, 100, 1000], sdkDensity: [1, 10, 50], first: 20, lanes: [4, 16], inflight: 4,
-  pauseUs: 3000, gatewayLanes: [1, 16, 128], sessions: 10000, starts: 300, insideSeconds: 3 };
+  pauseUs: 3000, gatewayLanes: [1, 16, 128], sessions: 10000, starts: 300, insideSeconds: 3,
+  hosted: 200, restSeconds: 10 };
 const quick = { ...full, seconds: 1, throughputSeconds: 0.5, hold: 10, heapSeconds: 0.5, heaps: [1, 32],
   density: [1, 10, 100], sdkDensity: [1, 10], first: 5, lanes: [4], sessions: 1000,
-  starts: 30, insideSeconds: 1 };
+  starts: 30, insideSeconds: 1, hosted: 20, restSeconds: 3 };
 const size = flags.quick ? quick : full;
 
 const JOB_TIMEOUT_MS = 90000;
@@ -156,6 +158,8 @@ function boxSteps() {
     step('box-node', 'node -e 0', () => starts(build, ...nodeStart(), { rounds: size.starts / 10, seconds: 40 })),
     ...every('box-inside', (box) => inside(build, box, size.insideSeconds)),
     ...every('box-memory', (box) => wrapperMemory(build, box)),
+    step('box-hosted', 'cordon', () => storm(build, { count: size.hosted, restSeconds: size.restSeconds })),
+    step('box-proxied', 'cordon', () => proxied(build, { ...times, lanes: size.gatewayLanes })),
     ...['direct', 'cordon'].map((name) => step('box-stdio', name, () => inBox(build, name, { ...times, lanes: size.gatewayLanes }))),
   ];
 }
@@ -170,6 +174,9 @@ function inWords(result) {
   if (result.each !== undefined)
     return Object.entries(result.each).map(([name, one]) => `${name}: ${inWords(one)}`).join('; ');
   if (result.ns !== undefined) return Object.entries(result.ns).map(([name, ns]) => `${name} ${Math.round(ns)} ns`).join(', ');
+  if (result.stormSeconds !== undefined)
+    return `${result.count} started in ${result.stormSeconds.toPrecision(3)} s, ${Math.round(result.boxKib)} KiB each, ` +
+      `${result.restCpuMs.toPrecision(2)} ms of CPU in ${result.restSeconds} s`;
   if (result.processes !== undefined) return `${result.processes} processes, ${Math.round(result.kib)} KiB`;
   if (result.density !== undefined)
     return result.density.map((row) => `${row.count}: ${row.died === undefined ? ms(row.p50) : `ended after ${row.died}`}`).join(', ');
@@ -200,7 +207,7 @@ async function runAll(steps) {
   return { results, seconds: (performance.now() - began) / 1000 };
 }
 
-for (const name of ['cordon-bench', 'http-load', 'inside-load', 'line-load', 'start-load'])
+for (const name of ['cordon-bench', 'http-load', 'inside-load', 'line-load', 'line-server', 'start-load'])
   if (!existsSync(resolve(build, name))) throw new Error(`${name} is not in the build folder: run bench/run, which builds it`);
 
 const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps, boxSteps].flatMap((make) => make())

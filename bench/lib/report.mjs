@@ -67,17 +67,18 @@ function httpTable(results) {
   }));
 }
 
+const BOXED = { name: 'cordon-box', label: 'cordon serve, which starts it in a box' };
 const DIRECT = [{ name: 'direct', label: 'no gateway, a small client in C' },
   { name: 'direct-sdk', label: 'no gateway, the official client' }];
 
 function gatewayTable(results, lanes) {
-  const of = results.gateway ?? {};
+  const of = { ...results.gateway, 'cordon-box': results['box-proxied']?.cordon };
   const base = of.direct?.latency?.p50;
   const heads = ['', 'p50 ms', 'p99 ms', 'p50 it adds', 'CPU ms a call', ...lanes.map((lane) => `calls/s at ${lane}`),
     'resident, the gateway alone', 'memory of all processes'];
-  return table(heads, [...DIRECT, ...gateways].filter(({ name }) => of[name] !== undefined).map(({ name, label }) => {
+  return table(heads, [...DIRECT, gateways[0], BOXED, ...gateways.slice(1)].filter(({ name }) => of[name] !== undefined).map(({ name, label }) => {
     const { error, latency = {}, throughput = [], gatewayKib, kib: whole } = of[name];
-    const title = name === 'cordon' ? `**${label}**` : label;
+    const title = name.startsWith('cordon') ? `**${label}**` : label;
     if (error !== undefined) return [title, `did not run: ${error}`, ...heads.slice(2).map(() => '')];
     return [title, number(latency.p50), number(latency.p99), name === 'direct' ? '' : number(latency.p50 - base),
       number(latency.cpuMs), ...lanes.map((lane) => number(throughput.find(({ inflight }) => inflight === lane)?.perSecond)),
@@ -134,6 +135,14 @@ function boxStdioTable(of = {}, lanes) {
   const heads = ['', 'p50 ms', 'p99 ms', ...lanes.map((lane) => `calls/s at ${lane}`)];
   return table(heads, boxRows(of, heads.length - 1, ({ latency, throughput }) => [number(latency.p50), number(latency.p99),
     ...lanes.map((lane) => number(throughput.find(({ inflight }) => inflight === lane)?.perSecond))]));
+}
+
+function hostedText(of) {
+  const { error, count, stormSeconds, latency, boxKib, processesEach, restSeconds, restCpuMs } = of?.cordon ?? { error: 'not in this run' };
+  return error !== undefined ? `Hosted servers: not measured: ${error}.` :
+    `${count} small servers on stdio that a host starts in boxes, all asked at once, none of them started before: all had answered
+their first call after ${number(stormSeconds)} s (p50 ${number(latency.p50)} ms, a session, the greeting and the list included). Besides the server itself each took
+${kib(boxKib)} and ${number(processesEach - 1)} processes. At rest, host and servers together spent ${number(restCpuMs)} ms of CPU in ${restSeconds} s.`;
 }
 
 function cellTable(results) {
@@ -275,8 +284,8 @@ ${httpTable(results)}
 
 ## A gateway in front of a stdio server
 
-One server of the official SDK on stdio, called directly and through each gateway: cordon connects to it over a Unix socket,
-the others start it. What a gateway adds is the difference to a small client in C that writes the same lines itself.
+One server of the official SDK on stdio, called directly and through each gateway: cordon connects to it over a Unix socket, or
+starts it in a box; the others start it. What a gateway adds is the difference to a small client in C that writes the same lines itself.
 
 ${gatewayTable(results, size.gatewayLanes)}
 
@@ -303,9 +312,12 @@ What waits while the program runs, and what it takes:
 
 ${wrapperTable(results['box-memory'])}
 
-A server of the official SDK on stdio, whose client starts it so: the pipes are the client's own.
+A server of the official SDK on stdio, whose client starts it so: the pipes are the client's own. Behind cordon's gateway, which
+starts it in a box and is asked over HTTP, it is in the table of gateways.
 
 ${boxStdioTable(results['box-stdio'], size.gatewayLanes)}
+
+${hostedText(results['box-hosted'])}
 
 ## Memory of a cell
 
