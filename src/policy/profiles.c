@@ -235,11 +235,26 @@ runtime_add(
 	return installation_add(all, real, marks);
 }
 
+/* The program, where it is named by its path, as that path says; NULL. */
+static char *
+named_program(const struct policy_resolution *all)
+{
+	return all->program == NULL || strchr(all->program, '/') == NULL
+	    ? NULL
+	    : policy_program_find(all, all->program);
+}
+
 static int
 node_apply(struct policy_resolution *all)
 {
-	const int r = runtime_add(all, "node", node_marks);
+	const size_t n = all->folders.n;
+	auto_free char *named = named_program(all);
+	int r = 0;
 
+	if (named != NULL)
+		r = installation_add(all, named, node_marks);
+	if (r == 0 && all->folders.n == n)
+		r = runtime_add(all, "node", node_marks);
 	return r == 0 ? names_pass(all, node_names) : r;
 }
 
@@ -267,19 +282,38 @@ venv_add(struct policy_resolution *all, const char *folder)
 	return r;
 }
 
+/* Its virtual environment, or else where it is installed. */
+static int
+python_add(struct policy_resolution *all, const char *python)
+{
+	auto_free char *folder = strdup(python);
+	auto_free char *real = policy_path_real(python, NULL);
+
+	if (folder == NULL || real == NULL)
+		return err_set(all->err, -ENOMEM, "no memory");
+	const int r = parts_cut(folder, 2) ? venv_add(all, folder) : 0;
+	return r == 0 ? installation_add(all, real, python_marks) : r;
+}
+
 static int
 python_apply(struct policy_resolution *all)
 {
 	const char *venv = policy_place_env(all->place, "VIRTUAL_ENV");
+	const size_t n = all->folders.n;
 	int r = 0;
 
-	auto_free char *found = policy_manager_find(all->place, "python3");
-	if (venv != NULL && policy_path_is_normal(venv))
-		r = venv_add(all, venv);
-	if (r == 0 && found != NULL && parts_cut(found, 2))
-		r = venv_add(all, found);
-	if (r == 0)
-		r = runtime_add(all, "python3", python_marks);
+	auto_free char *named = named_program(all);
+	if (named != NULL)
+		r = python_add(all, named);
+	if (r == 0 && all->folders.n == n) {
+		auto_free char *found =
+		    policy_manager_find(all->place, "python3");
+
+		if (found != NULL)
+			r = python_add(all, found);
+		if (r == 0 && venv != NULL && policy_path_is_normal(venv))
+			r = venv_add(all, venv);
+	}
 	return r == 0 ? names_pass(all, python_names) : r;
 }
 

@@ -256,12 +256,13 @@ policy_resolve(struct policy_resolution *all, const struct policy *policy,
 			    profiles->at[0].text);
 		return r == 0 ? policy_grants_make(all) : r;
 	}
+	all->program = argv == NULL ? NULL : argv[0];
 	for (size_t i = 0; r == 0 && i < profiles->n; i++)
 		r = policy_profile_apply(all, profiles->at[i].text);
 	if (r == 0)
 		r = folders_guard(all);
-	if (r == 0 && argv != NULL && argv[0] != NULL)
-		r = policy_program_add(all, argv[0]);
+	if (r == 0)
+		r = policy_program_add(all, all->program);
 	return r == 0 ? policy_grants_make(all) : r;
 }
 

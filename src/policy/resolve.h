@@ -32,6 +32,7 @@ struct policy_grant {
 
 struct policy_resolution {
 	const struct policy_place *place; /* NULL: no file is looked at */
+	const char *program; /* argv[0]; NULL */
 	struct policy_rule *rules;
 	size_t n_rules;
 	size_t rules_capacity;

@@ -95,6 +95,12 @@ node_is_granted_as_its_installation(void **state)
 	assert_string_equal(text,
 	    "R fnm/node-versions/v20/installation\n"
 	    "P fnm/node-versions/v20/installation/bin\n");
+	/* Named by its path, and not in PATH at all. */
+	profile_text(&tree, "node", "../.nvm/versions/node/v22/bin/npx", "/bin",
+	    NULL, text);
+	assert_string_equal(text,
+	    "R home/.nvm/versions/node/v22\n"
+	    "P home/.nvm/versions/node/v22/bin\n");
 	/* ~/bin/node: the home is no installation. */
 	profile_text(
 	    &tree, "node", "node", path_of(&tree, "home/bin", "x"), NULL, text);
@@ -179,6 +185,9 @@ a_virtual_environment_comes_with_its_python(void **state)
 	    "E home/work/.venv\n";
 	profile_text(&tree, "python", "python3",
 	    path_of(&tree, "home/work/.venv/bin", "x"), NULL, text);
+	assert_string_equal(text, wanted);
+	profile_text(
+	    &tree, "python", ".venv/bin/python3", "/nonexistent", NULL, text);
 	assert_string_equal(text, wanted);
 	/* Not in PATH, but said to be the one. */
 	snprintf(
