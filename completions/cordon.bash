@@ -20,7 +20,8 @@ _cordon()
 	)
 	local -A options=(
 		[learn]="$grants --grant --output --json --help"
-		[wrap]="$grants --live --json --explain --help"
+		[wrap]="$grants --live --json --explain --refresh
+			--allow-scripts --help"
 		[run]='--tool --timeout-cpu --timeout --memory --result-size
 			--log-size --jitless --no-warmup --watch --json --help'
 		[serve]='--listen --config --token-file --tls-cert --tls-key

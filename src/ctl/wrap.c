@@ -17,6 +17,7 @@
 #include "ctl/notes.h"
 #include "ctl/option.h"
 #include "ctl/watcher.h"
+#include "json/out.h"
 #include "package/package.h"
 
 struct wrap {
@@ -94,6 +95,26 @@ package_find(struct wrap *wrap, char ***words, struct err *err)
 	return r;
 }
 
+/* Whoever may write to the home may not write to what others are to run. */
+static int
+packages_protect(struct policy *policy, struct err *err)
+{
+	auto_free char *folder = NULL;
+	struct json_out out;
+
+	if (package_folder_user(&folder, NULL) < 0 || access(folder, F_OK) < 0)
+		return 0;
+	json_out_init(&out, 4 * PATH_MAX);
+	json_out_text(&out, "{\"filesystem\":{\"denyWrite\":[");
+	json_out_string(&out, folder, strlen(folder));
+	json_out_text(&out, "]}}");
+	const int r = json_out_status(&out) != 0
+	    ? err_set(err, -ENOMEM, "no memory")
+	    : policy_json(policy, out.bytes, out.len, false, folder, err);
+	json_out_fini(&out);
+	return r;
+}
+
 static int
 spec_make(struct wrap *wrap, char **words, struct err *err)
 {
@@ -104,6 +125,8 @@ spec_make(struct wrap *wrap, char **words, struct err *err)
 	if (getcwd(wrap->cwd, sizeof(wrap->cwd)) == NULL || wrap->cwd[0] != '/')
 		strcpy(wrap->cwd, "/"); /* it was removed, or lies outside */
 	r = ctl_grants_apply(&wrap->grants, words[0], wrap->policy, err);
+	if (r == 0)
+		r = packages_protect(wrap->policy, err);
 	if (r == 0 && wrap->package.path != NULL)
 		r = policy_read(wrap->policy, wrap->package.path, err);
 	if (r != 0)

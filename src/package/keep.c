@@ -28,11 +28,12 @@ static const struct tree_limits no_limits = { UINT64_MAX, UINT32_MAX };
 static int
 folders_make(char *path)
 {
-	for (char *slash = strchr(path + 1, '/'); slash != NULL;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
+	for (size_t i = 1; path[0] != '\0' && path[i] != '\0'; i++) {
+		if (path[i] != '/')
+			continue;
+		path[i] = '\0';
 		const int r = mkdir(path, 0700);
-		*slash = '/';
+		path[i] = '/';
 		if (r < 0 && errno != EEXIST)
 			return -errno;
 	}

@@ -181,8 +181,8 @@ find_or_resolve(
 		const int r =
 		    keep_request_get(resolving->keep, resolving->key, package);
 		if (r == 0)
-			return keep_check(
-			    resolving->keep, package->digest, false, err);
+			return keep_check(resolving->keep, package->digest,
+			    resolving->options.verify, err);
 		if (resolving->options.offline)
 			return err_set(err, -ENOENT,
 			    "%s was never resolved here: run it once, or add "

@@ -41,6 +41,7 @@
 
 struct package_options {
 	bool refresh; /* ask the registry, though an answer is there */
+	bool verify; /* read every byte, though the seal fits */
 	bool offline; /* never ask it: what is not there is refused */
 	bool allow_scripts; /* install scripts: after the download, in a box
 			     * without a network */

@@ -2,7 +2,7 @@
 
 /* package_resolve() as a program, with the limits that no command shows.
  *
- *     package-host FOLDER [--refresh] [--offline] [--allow-scripts]
+ *     package-host FOLDER [--refresh] [--verify] [--offline] [--allow-scripts]
  *         [--bytes N] [--files N] [--ms N] -- CMD…
  *
  * Prints the package as JSON, then what is to be run, a word a line; with
@@ -28,6 +28,7 @@ flags_read(char **argv, struct package_options *options)
 	uint64_t files = 0, ms = 0;
 	const struct flag flags[] = {
 		{ "--refresh", .flag = &options->refresh },
+		{ "--verify", .flag = &options->verify },
 		{ "--offline", .flag = &options->offline },
 		{ "--allow-scripts", .flag = &options->allow_scripts },
 		{ "--bytes", .number = &options->bytes_max },

@@ -482,6 +482,22 @@ for (const act of [() => fs.writeFileSync(__filename, ''),
     assert.doesNotMatch(stdout, /done\n.*done/s);
   });
 
+  test('keeps packages as they are where the home may be written', async () => {
+    registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+      { 'cli.js': `const fs = require('fs');
+const home = process.argv[2];
+fs.writeFileSync(home + '/made', '');
+for (const act of [() => fs.writeFileSync(home + '/cordon/packages/x', ''),
+  () => fs.renameSync(home + '/cordon', home + '/other'),
+  () => fs.chmodSync(__filename, 0o777)]) {
+  try { act(); console.log('done'); } catch (error) { console.log(error.code); }
+}` });
+    const { stdout, stderr } =
+      await wrap(['npx', 'hello', place], ['--write', place]);
+    assert.equal(stdout, 'EROFS\nEBUSY\nEROFS\n', stderr);
+    assert.ok(existsSync(join(place, 'made')));
+  });
+
   test('refuses a tree that was changed, by name', async () => {
     registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
       { 'cli.js': hello });

@@ -74,6 +74,7 @@ package_find(const struct ctl_admin *admin, const char *const *argv,
     struct package *package, struct err *err)
 {
 	const struct package_options options = { .refresh = admin->refresh,
+		.verify = true,
 		.allow_scripts = admin->allow_scripts,
 		.quiet = admin->json };
 	char folder[PATH_MAX];
