@@ -27,23 +27,25 @@
 	    CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD)
 #define UID_INSIDE 1000u /* started by root */
 
+#define UNCONFINED                                                             \
+	"'--security-opt seccomp=unconfined' (Docker, Podman) or "             \
+	"seccompProfile: Unconfined (Kubernetes)"
+
 static int
 clone_fail(int code, struct err *err)
 {
 	if (code == -ENOSYS)
 		return err_set(err, code,
-		    "the kernel has no clone3 (Linux 5.3), or a filter around "
-		    "us hides it");
+		    "a user namespace cannot be made: clone3 is missing. "
+		    "Containers hide it: start yours with " UNCONFINED
+		    "; else the kernel is older than Linux 5.3");
 	if (code == -EPERM || code == -EACCES)
 		return err_set(err, code,
 		    "the kernel refuses a user namespace (%s): allow it with "
 		    "sysctl kernel.unprivileged_userns_clone=1 or "
 		    "kernel.apparmor_restrict_unprivileged_userns=0 where "
-		    "there "
-		    "is one of them; in a container, start that with "
-		    "'--security-opt seccomp=unconfined' (Docker, Podman) or "
-		    "seccompProfile: Unconfined (Kubernetes); 'cordon doctor' "
-		    "tells more",
+		    "there is one of them; in a container, start that "
+		    "with " UNCONFINED "; 'cordon doctor' tells more",
 		    strerror(-code));
 	if (code == -ENOSPC || code == -EUSERS)
 		return err_set(err, code,
