@@ -9,7 +9,7 @@
 
 enum ctl_exit {
 	CTL_EXIT_OK = 0,
-	CTL_EXIT_NOT_READY = 1, /* doctor: isolates cannot run here */
+	CTL_EXIT_NOT_READY = 1, /* doctor: cells or boxes cannot run here */
 	CTL_EXIT_REFUSED = 1, /* the host says no, and why */
 	CTL_EXIT_USAGE = 2,
 	CTL_EXIT_NO_HOST = 3, /* no host answers */

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/utf8.h"
+#include "box/launch.h"
 #include "ctl/text.h"
 #include "json/out.h"
 
@@ -428,6 +429,7 @@ ctl_notes_end(struct ctl_notes *notes, int exit_code)
 		    notes->n_lost);
 		ctl_notes_say(notes, "lost", text);
 	}
-	if (notes->hint != NULL && (has_refusals || exit_code != 0))
+	if (notes->hint != NULL && exit_code != BOX_EXIT_FAILED &&
+	    (has_refusals || exit_code != 0))
 		ctl_notes_say(notes, "hint", notes->hint);
 }

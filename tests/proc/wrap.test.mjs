@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { start as startBox, users, wrap } from '../lib/box.mjs';
-import { cordon } from '../lib/paths.mjs';
+import { build, cordon } from '../lib/paths.mjs';
 import { until, watchTree } from '../lib/processes.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'cordon-wrap-'));
@@ -231,6 +231,17 @@ for (const user of Object.keys(users)) {
       const { stdout } = run(sh('head -c 64M /dev/zero > /tmp/x 2> /dev/null || echo full', '--tmp-size', '1MiB'));
       assert.equal(stdout, 'full\n');
     });
+  });
+
+  test(`where no box can stand, nothing runs, and it is said why, as ${user}`, () => {
+    // A box refuses namespaces, as many a container does.
+    const inside = ['--read', build, '--', cordon];
+    const { code, stdout, stderr } = run([...inside, 'wrap', '--', 'echo', 'it ran']);
+    assert.deepEqual([code, stdout], [125, '']);
+    assert.match(stderr, /cordon wrap: a user namespace cannot be made: .*seccomp=unconfined/);
+    const report = JSON.parse(run([...inside, 'doctor', '--json']).stdout);
+    assert.equal(report.boxes_ready, false);
+    assert.match(report.findings.find(({ name }) => name === 'box walls').found, /user namespace/);
   });
 
   test(`explains, and starts nothing, as ${user}`, () => {

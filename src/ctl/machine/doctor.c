@@ -53,18 +53,23 @@ finding_add(struct json_out *out, const struct ctl_probe *probe,
 	json_out_text(out, "}");
 }
 
-/* The worst of all findings. */
-static enum ctl_probe_state
+/* The worst of all findings, for each of those who need them. */
+struct verdict {
+	enum ctl_probe_state worst[CTL_PROBE_KINDS];
+};
+
+static struct verdict
 examine(struct json_out *out)
 {
-	enum ctl_probe_state worst = CTL_PROBE_OK;
+	struct verdict verdict = { { CTL_PROBE_OK, CTL_PROBE_OK } };
 
 	for (size_t i = 0; i < ctl_n_probes; i++) {
+		enum ctl_probe_state *worst = &verdict.worst[ctl_probes[i].of];
 		struct ctl_finding finding = { 0 };
 
 		ctl_probes[i].run(&finding);
-		if (finding.state > worst)
-			worst = finding.state;
+		if (finding.state > *worst)
+			*worst = finding.state;
 		if (out == NULL) {
 			finding_print(&ctl_probes[i], &finding);
 			continue;
@@ -72,7 +77,13 @@ examine(struct json_out *out)
 		json_out_text(out, i > 0 ? "," : "");
 		finding_add(out, &ctl_probes[i], &finding);
 	}
-	return worst;
+	return verdict;
+}
+
+static bool
+is_ready(const struct verdict *verdict, enum ctl_probe_of of)
+{
+	return verdict->worst[of] != CTL_PROBE_MISSING;
 }
 
 #define HOST_TEXT_MAX 1024
@@ -114,20 +125,27 @@ host_ask(struct client *client, char found[HOST_TEXT_MAX])
 	return HOST_READY;
 }
 
-static const char verdict_ok[] = "Cells can run here, behind every wall.";
-static const char verdict_weaker[] =
-    "Cells can run here, behind every wall. What is \"weaker\" is a limit on "
-    "all of a\ntenant's cells together: each single cell is limited in any "
-    "case, by rlimits,\ntimers and V8 (memory, CPU and wall time, result, "
-    "logs).";
-static const char verdict_missing[] =
-    "Cells cannot run here, and nothing runs without its walls: see the "
-    "lines marked\nMISSING.";
+static const char *const cells[] = {
+	[CTL_PROBE_OK] = "Cells can run here, behind every wall.",
+	[CTL_PROBE_WEAKER] =
+	    "Cells can run here, behind every wall. What is \"weaker\" is a "
+	    "limit on all of a\ntenant's cells together: each single cell is "
+	    "limited in any case, by rlimits,\ntimers and V8 (memory, CPU and "
+	    "wall time, result, logs).",
+	[CTL_PROBE_MISSING] =
+	    "Cells cannot run here, and nothing runs without its walls: see "
+	    "the lines marked\nMISSING.",
+};
 
-static const char *const verdicts[] = {
-	[CTL_PROBE_OK] = verdict_ok,
-	[CTL_PROBE_WEAKER] = verdict_weaker,
-	[CTL_PROBE_MISSING] = verdict_missing,
+static const char *const boxes[] = {
+	[CTL_PROBE_OK] = "Boxes can stand here, behind every wall.",
+	[CTL_PROBE_WEAKER] =
+	    "Boxes can stand here, behind every wall. What is \"weaker\" is a "
+	    "limit on all\nprocesses of a box together: rlimits hold for each, "
+	    "and for their number.",
+	[CTL_PROBE_MISSING] =
+	    "Boxes cannot stand here, and nothing runs without its walls: see "
+	    "the lines marked\nMISSING.",
 };
 
 /* The host of this state folder, from outside: its word, not ours. */
@@ -162,7 +180,7 @@ host_look(char found[HOST_TEXT_MAX])
 	return state;
 }
 
-static enum ctl_probe_state
+static struct verdict
 report_json(void)
 {
 	char found[HOST_TEXT_MAX];
@@ -170,9 +188,13 @@ report_json(void)
 
 	json_out_init(&out, 1u << 20);
 	json_out_text(&out, "{\"findings\":[");
-	const enum ctl_probe_state worst = examine(&out);
+	const struct verdict verdict = examine(&out);
 	json_out_text(&out, "],\"ready\":");
-	json_out_text(&out, worst == CTL_PROBE_MISSING ? "false" : "true");
+	json_out_text(
+	    &out, is_ready(&verdict, CTL_PROBE_CELLS) ? "true" : "false");
+	json_out_text(&out, ",\"boxes_ready\":");
+	json_out_text(
+	    &out, is_ready(&verdict, CTL_PROBE_BOXES) ? "true" : "false");
 	text_add(&out, ",\"host\":{\"state\":", host_states[host_look(found)]);
 	text_add(&out, ",\"found\":", found);
 	json_out_text(&out, "}");
@@ -180,7 +202,7 @@ report_json(void)
 	json_out_text(&out, "}\n");
 	fwrite(out.bytes, 1, out.len, stdout);
 	json_out_fini(&out);
-	return worst;
+	return verdict;
 }
 
 struct command {
@@ -191,24 +213,29 @@ static int
 command_run(void *values, int n, char **operands)
 {
 	const struct command *command = values;
-	enum ctl_probe_state worst;
+	struct verdict verdict;
 	char found[HOST_TEXT_MAX];
 
 	(void)n;
 	(void)operands;
 	if (command->json) {
-		worst = report_json();
+		verdict = report_json();
 	} else {
 		printf("As %s:\n\n",
-		    geteuid() == 0 ? "root (cells get uids of their own)"
-				   : "a user (cells live in a user namespace)");
-		worst = examine(NULL);
+		    geteuid() == 0
+			? "root (cells and boxes get uids of their own)"
+			: "a user (cells and boxes live in user namespaces)");
+		verdict = examine(NULL);
 		const enum host_state host = host_look(found);
 		printf("%-7s  %-14s  ", host_states[host], "host");
 		ctl_line_print(stdout, found, strlen(found));
-		printf("\n\n%s\n", verdicts[worst]);
+		printf("\n\n%s\n%s\n", cells[verdict.worst[CTL_PROBE_CELLS]],
+		    boxes[verdict.worst[CTL_PROBE_BOXES]]);
 	}
-	return worst == CTL_PROBE_MISSING ? CTL_EXIT_NOT_READY : CTL_EXIT_OK;
+	return is_ready(&verdict, CTL_PROBE_CELLS) &&
+		is_ready(&verdict, CTL_PROBE_BOXES)
+	    ? CTL_EXIT_OK
+	    : CTL_EXIT_NOT_READY;
 }
 
 int
@@ -219,9 +246,9 @@ ctl_doctor(int argc, char **argv)
 		    "as JSON" },
 	};
 	static const struct ctl_command doctor = { "cordon doctor", "",
-		"Tries what cells need of this machine, and says what is in "
-		"force; looks at a\nrunning host, too. Exit code 0: cells can "
-		"run; 1: they cannot.",
+		"Tries what cells and boxes need of this machine, and says "
+		"what is in force; looks\nat a running host, too. Exit code 0: "
+		"both can run; 1: one of them cannot.",
 		options, ARRAY_LEN(options), NULL, 0, 0, command_run };
 	struct command command = { 0 };
 

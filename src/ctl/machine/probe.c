@@ -23,6 +23,9 @@
 #include "base/auto.h"
 #include "base/fd.h"
 #include "box/cgroup.h"
+#include "box/landlock.h"
+#include "box/launch.h"
+#include "box/limits.h"
 #include "ctl/libexec.h"
 
 #define NAMESPACES                                                             \
@@ -163,19 +166,6 @@ seccomp_probe(struct ctl_finding *finding)
 	}
 	found(finding, CTL_PROBE_MISSING, "filters: %s", strerror(errno));
 	advise(finding, "the kernel needs CONFIG_SECCOMP_FILTER (Linux 4.14)");
-}
-
-static void
-landlock_probe(struct ctl_finding *finding)
-{
-	/* LANDLOCK_CREATE_RULESET_VERSION asks for the ABI. */
-	const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
-
-	if (abi > 0)
-		found(finding, CTL_PROBE_OK, "ABI %ld", abi);
-	else
-		found(finding, CTL_PROBE_OK,
-		    "not there; the isolate tier does not use it");
 }
 
 static void
@@ -419,24 +409,92 @@ engine_probe(struct ctl_finding *finding)
 	    "V8 of Node.js %.32s, " MACHINE_NAME ", %.150s", version, path);
 }
 
+/* ---- boxes ---------------------------------------------------------------- */
+
+/* Starts the smallest box there is. */
+static void
+box_walls_probe(struct ctl_finding *finding)
+{
+	struct err err = { "" };
+
+	if (box_probe(&err) == 0) {
+		found(
+		    finding, CTL_PROBE_OK, "a program ran behind all of them");
+		return;
+	}
+	found(finding, CTL_PROBE_MISSING, "%s", err.text);
+	advise(finding, "nothing runs in a box until then");
+}
+
+static void
+box_landlock_probe(struct ctl_finding *finding)
+{
+	const int abi = box_landlock_abi();
+
+	if (abi == 0) {
+		found(finding, CTL_PROBE_MISSING, "no Landlock");
+		advise(finding,
+		    "the kernel needs CONFIG_SECURITY_LANDLOCK (Linux 5.13), "
+		    "and lsm=landlock,... in its command line");
+		return;
+	}
+	found(finding, CTL_PROBE_OK,
+	    abi >= 6 ? "ABI %d: files; signals and abstract sockets"
+		     : "ABI %d: files; signals and abstract sockets are left "
+		       "to the namespaces",
+	    abi);
+}
+
+static void
+box_user_probe(struct ctl_finding *finding)
+{
+	if (geteuid() == 0)
+		found(finding, CTL_PROBE_OK,
+		    "each is host uid %u + its launcher's pid, nobody else",
+		    BOX_PAYLOAD_UID_BASE);
+	else
+		found(finding, CTL_PROBE_OK, "each is this user, uid %u",
+		    geteuid());
+}
+
+static void
+box_limits_probe(struct ctl_finding *finding)
+{
+	static const struct box_limits limits = BOX_LIMITS_DEFAULT;
+	char text[BOX_LIMITS_TEXT_MAX];
+	struct cgroup *cgroup = NULL;
+
+	if (cgroup_new(&cgroup) != 0)
+		return;
+	box_limits_describe(&limits, cgroup, text);
+	const struct cgroup_can can = cgroup_can(cgroup);
+	cgroup_free(cgroup);
+	found(finding,
+	    can.memory && can.pids && can.cpu ? CTL_PROBE_OK : CTL_PROBE_WEAKER,
+	    "%s", text);
+}
+
 const struct ctl_probe ctl_probes[] = {
-	{ "kernel", kernel_probe },
-	{ "machine", machine_probe },
-	{ "namespaces", namespaces_probe },
-	{ "seccomp", seccomp_probe },
-	{ "clone3", clone3_probe },
-	{ "pidfd", pidfd_probe },
-	{ "memfd", memfd_probe },
-	{ "close_range", close_range_probe },
-	{ "openat2", openat2_probe },
-	{ "landlock", landlock_probe },
-	{ "cgroup memory", memory_probe },
-	{ "cgroup pids", pids_probe },
-	{ "cgroup cpu", cpu_probe },
-	{ "open files", files_probe },
-	{ "processes", processes_probe },
-	{ "program", files_of_ours_probe },
-	{ "engine", engine_probe },
+	{ CTL_PROBE_CELLS, "kernel", kernel_probe },
+	{ CTL_PROBE_CELLS, "machine", machine_probe },
+	{ CTL_PROBE_CELLS, "namespaces", namespaces_probe },
+	{ CTL_PROBE_CELLS, "seccomp", seccomp_probe },
+	{ CTL_PROBE_CELLS, "clone3", clone3_probe },
+	{ CTL_PROBE_CELLS, "pidfd", pidfd_probe },
+	{ CTL_PROBE_CELLS, "memfd", memfd_probe },
+	{ CTL_PROBE_CELLS, "close_range", close_range_probe },
+	{ CTL_PROBE_CELLS, "openat2", openat2_probe },
+	{ CTL_PROBE_CELLS, "cgroup memory", memory_probe },
+	{ CTL_PROBE_CELLS, "cgroup pids", pids_probe },
+	{ CTL_PROBE_CELLS, "cgroup cpu", cpu_probe },
+	{ CTL_PROBE_CELLS, "open files", files_probe },
+	{ CTL_PROBE_CELLS, "processes", processes_probe },
+	{ CTL_PROBE_CELLS, "program", files_of_ours_probe },
+	{ CTL_PROBE_CELLS, "engine", engine_probe },
+	{ CTL_PROBE_BOXES, "box walls", box_walls_probe },
+	{ CTL_PROBE_BOXES, "box landlock", box_landlock_probe },
+	{ CTL_PROBE_BOXES, "box user", box_user_probe },
+	{ CTL_PROBE_BOXES, "box limits", box_limits_probe },
 };
 
 const size_t ctl_n_probes = ARRAY_LEN(ctl_probes);

@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CTL_PROBE_TEXT 256
+#define CTL_PROBE_TEXT 1024
 
 enum ctl_probe_state {
 	CTL_PROBE_OK,
-	CTL_PROBE_WEAKER, /* cells run, with one wall or limit less */
-	CTL_PROBE_MISSING, /* cells cannot run */
+	CTL_PROBE_WEAKER, /* they run, with one limit less */
+	CTL_PROBE_MISSING, /* they cannot run */
 };
 
 struct ctl_finding {
@@ -23,7 +23,11 @@ struct ctl_finding {
 	char advice[CTL_PROBE_TEXT]; /* empty if there is nothing to do */
 };
 
+/* Whose it is. */
+enum ctl_probe_of { CTL_PROBE_CELLS, CTL_PROBE_BOXES, CTL_PROBE_KINDS };
+
 struct ctl_probe {
+	enum ctl_probe_of of;
 	const char *name;
 	void (*run)(struct ctl_finding *finding);
 };

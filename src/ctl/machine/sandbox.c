@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cordon sandbox show: the privilege table, as src/box/domain.c has it.
+ * cordon sandbox show: the privilege tables, as src/box has them.
  */
 #include <inttypes.h>
 #include <seccomp.h>
@@ -10,6 +10,7 @@
 #include "base/auto.h"
 #include "box/domain.h"
 #include "ctl/ctl.h"
+#include "ctl/machine/payload.h"
 #include "ctl/option.h"
 #include "json/out.h"
 
@@ -116,19 +117,36 @@ domain_add(struct json_out *out, const struct box_domain *domain)
 	json_out_text(out, "]}");
 }
 
+/* Between two of them. */
+static void
+part(struct show *show)
+{
+	if (show->n_shown++ == 0)
+		return;
+	if (show->json)
+		json_out_text(&show->out, ",");
+	else
+		putchar('\n');
+}
+
 static void
 domain_show(struct show *show, const struct box_domain *domain)
 {
-	if (!show->json) {
-		if (show->n_shown > 0)
-			putchar('\n');
-		domain_print(domain);
-	} else {
-		if (show->n_shown > 0)
-			json_out_text(&show->out, ",");
+	part(show);
+	if (show->json)
 		domain_add(&show->out, domain);
-	}
-	show->n_shown++;
+	else
+		domain_print(domain);
+}
+
+static void
+payload_show(struct show *show)
+{
+	part(show);
+	if (show->json)
+		ctl_payload_put(&show->out);
+	else
+		ctl_payload_print();
 }
 
 static void
@@ -141,6 +159,8 @@ domains_show(struct show *show)
 		if (show->all || strcmp(domain->name, show->name) == 0)
 			domain_show(show, domain);
 	}
+	if (show->all || strcmp(show->name, CTL_PAYLOAD) == 0)
+		payload_show(show);
 	if (show->json)
 		printf("[%.*s]\n", (int)show->out.len,
 		    show->out.bytes != NULL ? show->out.bytes : "");
@@ -155,10 +175,10 @@ names_fail(const char *wanted, struct err *err)
 	size_t at = 0;
 
 	for (size_t i = 0; (domain = box_domain_at(i)) != NULL; i++)
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s",
-		    i > 0 ? ", " : "", domain->name);
-	err_set(
-	    err, 0, "there is no process \"%s\"; there is: %s", wanted, names);
+		at += (size_t)snprintf(
+		    names + at, sizeof(names) - at, "%s, ", domain->name);
+	err_set(err, 0, "there is no process \"%s\"; there is: %s" CTL_PAYLOAD,
+	    wanted, names);
 }
 
 static int
@@ -172,7 +192,8 @@ show_run(void *values, int n, char **operands)
 		return ctl_usage_fail(&sandbox_show, &err);
 	}
 	show->name = show->all ? NULL : operands[0];
-	if (!show->all && box_domain_find(show->name) == NULL) {
+	if (!show->all && strcmp(show->name, CTL_PAYLOAD) != 0 &&
+	    box_domain_find(show->name) == NULL) {
 		names_fail(show->name, &err);
 		return ctl_usage_fail(&sandbox_show, &err);
 	}
