@@ -49,7 +49,7 @@ describe('the fixture alone, over the SDK\'s own HTTP', () => {
 describe('through the host', () => {
   let all;
   before(async () => {
-    all = await startEverything({ args: ['--no-auth'],
+    all = await startEverything({ args: ['--no-auth'], boxes: {},
       commands: { tasks: [node, here('tasks.mjs')] } });
   });
   after(async () => {

@@ -2,16 +2,24 @@
 
 // Stdio servers that a host keeps in boxes.
 
-import { dirname, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { valueOf, callTool } from './mcp.mjs';
 import { node, root } from './paths.mjs';
 import { treeOf } from './processes.mjs';
 
 export const stdioServer = resolve(root, 'tests/lib/stdio-server.cjs');
 
+// Where nobody needs a token, admins do.
+function headersOf(host) {
+  if (host.token !== undefined) return host.headers;
+  const token = readFileSync(join(host.folder, 'state', 'token'), 'utf8').trim();
+  return { authorization: `Bearer ${token}` };
+}
+
 export async function admin(host, method, path, body) {
   const response = await fetch(`${host.url}/admin${path}`, {
-    method, headers: { ...host.headers, 'content-type': 'application/json' },
+    method, headers: { ...headersOf(host), 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body) });
   const said = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${said}`);
@@ -45,7 +53,7 @@ export async function runtimeOf(host, name) {
 
 export async function logOf(host, name) {
   const response = await fetch(`${host.url}/admin/servers/${name}/logs`,
-    { headers: host.headers });
+    { headers: headersOf(host) });
   return (await response.text()).split('\n').filter(Boolean)
     .map((line) => JSON.parse(line).text);
 }

@@ -3,10 +3,11 @@
 // The conformance fixture as every kind of upstream that the host knows, ready
 // to be served.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { inetd } from '../conformance/inetd.mjs';
+import { addBox } from './boxes.mjs';
 import { Host } from './host.mjs';
 import { rpc } from './mcp.mjs';
 import { node, root } from './paths.mjs';
@@ -43,18 +44,26 @@ export async function startRelays(commands) {
   };
 }
 
+// What a program of the fixture's folder reads.
+const fixtureRead = () => [dirname(node), fixture('.'),
+  realpathSync(fixture('node_modules'))];
+
 // A host that serves the fixture four times, and whatever else. stop() ends
-// all, and says how.
+// all, and says how. `boxes`: the stdio servers are the host's own, in boxes;
+// else somebody else's, behind sockets.
 export async function startEverything({ files = {}, config = {}, args = [],
-  commands = {} } = {}) {
-  const started = await startRelays(
-    { ...ofEachEra([node, fixture('stdio.mjs')]), ...commands });
+  commands = {}, boxes } = {}) {
+  const all = { ...ofEachEra([node, fixture('stdio.mjs')]), ...commands };
+  const started = await startRelays(boxes === undefined ? all : {});
   try {
     const host = await Host.start({
       files: { 'isolate.js': readFileSync(fixture('everything.js'), 'utf8'), ...files },
       config: { ...config, servers: { ...started.servers, ...config.servers } },
       args,
     });
+    if (boxes !== undefined)
+      for (const [name, command] of Object.entries(all))
+        await addBox(host, name, { command, read: fixtureRead(), ...boxes });
     // A list of all leaves out who is slow to start; here, nobody is.
     await Promise.all(Object.keys(upstreams)
       .map((server) => rpc(host, server, 'tools/list', {})));
