@@ -125,27 +125,35 @@ host_ask(struct client *client, char found[HOST_TEXT_MAX])
 	return HOST_READY;
 }
 
+static const char cells_ok[] = "Cells can run here, behind every wall.";
+static const char cells_weaker[] =
+    "Cells can run here, behind every wall. What is \"weaker\" is a "
+    "limit on all of a\ntenant's cells together: each single cell is "
+    "limited in any case, by rlimits,\ntimers and V8 (memory, CPU and "
+    "wall time, result, logs).";
+static const char cells_missing[] =
+    "Cells cannot run here, and nothing runs without its walls: see "
+    "the lines marked\nMISSING.";
+
 static const char *const cells[] = {
-	[CTL_PROBE_OK] = "Cells can run here, behind every wall.",
-	[CTL_PROBE_WEAKER] =
-	    "Cells can run here, behind every wall. What is \"weaker\" is a "
-	    "limit on all of a\ntenant's cells together: each single cell is "
-	    "limited in any case, by rlimits,\ntimers and V8 (memory, CPU and "
-	    "wall time, result, logs).",
-	[CTL_PROBE_MISSING] =
-	    "Cells cannot run here, and nothing runs without its walls: see "
-	    "the lines marked\nMISSING.",
+	[CTL_PROBE_OK] = cells_ok,
+	[CTL_PROBE_WEAKER] = cells_weaker,
+	[CTL_PROBE_MISSING] = cells_missing,
 };
 
+static const char boxes_ok[] = "Boxes can stand here, behind every wall.";
+static const char boxes_weaker[] =
+    "Boxes can stand here, behind every wall. What is \"weaker\" is a "
+    "limit on all\nprocesses of a box together: rlimits hold for each, "
+    "and for their number.";
+static const char boxes_missing[] =
+    "Boxes cannot stand here, and nothing runs without its walls: see "
+    "the lines marked\nMISSING.";
+
 static const char *const boxes[] = {
-	[CTL_PROBE_OK] = "Boxes can stand here, behind every wall.",
-	[CTL_PROBE_WEAKER] =
-	    "Boxes can stand here, behind every wall. What is \"weaker\" is a "
-	    "limit on all\nprocesses of a box together: rlimits hold for each, "
-	    "and for their number.",
-	[CTL_PROBE_MISSING] =
-	    "Boxes cannot stand here, and nothing runs without its walls: see "
-	    "the lines marked\nMISSING.",
+	[CTL_PROBE_OK] = boxes_ok,
+	[CTL_PROBE_WEAKER] = boxes_weaker,
+	[CTL_PROBE_MISSING] = boxes_missing,
 };
 
 /* The host of this state folder, from outside: its word, not ours. */
