@@ -259,6 +259,7 @@ box_probe(struct err *err)
 		return err_set(err, -errno, "socketpair: %s", strerror(errno));
 	auto_close int ours_fd = pair[0];
 	auto_close int theirs_fd = pair[1];
+	(void)ours_fd; /* the leash: closed, the box ends */
 	const struct box_launch launch = {
 		.spec = &spec, .stdio = { 0, 1, 2 }, .notes_fd = theirs_fd
 	};

@@ -75,7 +75,7 @@ static int
 refuse(const struct deed *deed, enum box_verb verb, const char *path)
 {
 	if (deed->init->spec->notes >= BOX_NOTES_CALLS)
-		box_note_once(deed->init, BOX_NOTE_FILE, verb,
+		box_note_once(deed->init, BOX_NOTE_FILE, (int)verb,
 		    (uint32_t)deed->caller.tid, path);
 	return -EACCES;
 }

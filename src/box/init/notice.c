@@ -333,9 +333,10 @@ file_notice(struct box_init *init, const struct seccomp_notif *notif,
 		return;
 	const enum box_verb verb = verb_of(notif, call);
 	if (!is_granted(init->spec, path, verb))
-		box_note_once(init, BOX_NOTE_FILE, verb, notif->pid, path);
+		box_note_once(init, BOX_NOTE_FILE, (int)verb, notif->pid, path);
 	else if (tells_all)
-		box_note_once(init, BOX_NOTE_TOUCHED, verb, notif->pid, path);
+		box_note_once(
+		    init, BOX_NOTE_TOUCHED, (int)verb, notif->pid, path);
 }
 
 /* ---- addresses ------------------------------------------------------------ */
