@@ -584,12 +584,28 @@ is_missing(const struct root *root, const struct box_grant *grant)
 	return fd < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+/* What lies in another grant is as that one is: hidden, or writable. */
+static bool
+is_below_other(const struct box_spec *spec, const struct box_grant *grant)
+{
+	for (uint32_t i = 0; i < spec->n_grants; i++) {
+		const struct box_grant *other = &spec->grants[i];
+
+		if (other != grant &&
+		    box_path_below(
+			box_grant_place(grant), box_grant_place(other)))
+			return true;
+	}
+	return false;
+}
+
 static int
 grant_make(const struct root *root, const struct box_grant *grant, int tree_fd,
     struct err *err)
 {
 	if (grant->access == BOX_ACCESS_READ && tree_fd >= 0 &&
-	    grant->at[0] == '\0' && box_base_has(grant->path))
+	    grant->at[0] == '\0' && box_base_has(grant->path) &&
+	    !is_below_other(root->spec, grant))
 		return 0; /* it is there anyhow */
 	if (grant->access != BOX_ACCESS_HIDE && tree_fd < 0)
 		return 0; /* optional, and not there */

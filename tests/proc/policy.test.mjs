@@ -74,6 +74,27 @@ test('a denied folder is empty, and what is granted in it is there', () => {
   assert.ok(!existsSync(join(work, 'keys/x')));
 });
 
+test('what every box holds can be denied, but for a part', () => {
+  const denyRead = ['/usr/share'];
+  const list = (filesystem) =>
+    run({ filesystem }, 'ls /usr/share; ls /usr/share/zoneinfo/UTC').stdout;
+
+  assert.ok(list({}).split('\n').length > 3);
+  assert.equal(list({ denyRead }), '');
+  assert.equal(list({ denyRead, allowRead: ['/usr/share/zoneinfo'] }),
+    'zoneinfo\n/usr/share/zoneinfo/UTC\n');
+});
+
+test('what every box holds may be writable, but for a part', () => {
+  const mounts = run({ filesystem: { allowWrite: ['/usr/local'],
+    denyWrite: ['/usr/local/lib'] } }, 'cat /proc/self/mountinfo').stdout;
+  const options = (path) => mounts.split('\n').map((line) => line.split(' '))
+    .findLast((words) => words[4] === path)?.[5].split(',')[0];
+
+  assert.equal(options('/usr/local'), 'rw');
+  assert.equal(options('/usr/local/lib'), 'ro');
+});
+
 test('a pattern denies what is there', () => {
   const env = join(work, 'src/.env');
 
