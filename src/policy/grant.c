@@ -190,6 +190,13 @@ above(const struct policy_resolution *all, const char *at)
 	return NULL;
 }
 
+/* Whether something is there without a grant. */
+static bool
+is_in_every_box(const char *at)
+{
+	return box_base_has(at) || policy_path_within(at, "/proc");
+}
+
 /* What a place is to be; false: nothing of its own. */
 static bool
 spot_decide(const struct policy_resolution *all, const struct spot *spot,
@@ -197,7 +204,7 @@ spot_decide(const struct policy_resolution *all, const struct spot *spot,
 {
 	const struct policy_grant *parent = above(all, spot->at);
 	const bool is_shown = parent != NULL ? parent->access != BOX_ACCESS_HIDE
-					     : box_base_has(spot->at);
+					     : is_in_every_box(spot->at);
 	const bool is_in_write =
 	    parent != NULL && parent->access == BOX_ACCESS_WRITE;
 	const uint32_t lists = spot->lists, allows = lists & ALLOWS;

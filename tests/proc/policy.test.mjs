@@ -85,6 +85,13 @@ test('what every box holds can be denied, but for a part', () => {
     'zoneinfo\n/usr/share/zoneinfo/UTC\n');
 });
 
+test('what is of the box itself can be denied', () => {
+  const path = '/proc/cpuinfo';
+
+  assert.notEqual(reads({}, path), '');
+  assert.equal(reads({ denyRead: [path] }, path), '');
+});
+
 test('what every box holds may be writable, but for a part', () => {
   const mounts = run({ filesystem: { allowWrite: ['/usr/local'],
     denyWrite: ['/usr/local/lib'] } }, 'cat /proc/self/mountinfo').stdout;
