@@ -256,6 +256,18 @@ limit_note(struct supervisor *supervisor, const struct box *box)
 	    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Which limits hold here, we know; init says when it runs. */
+static void
+start_note(struct supervisor *supervisor, const struct box *box)
+{
+	struct box_note note = { .kind = BOX_NOTE_STARTED };
+
+	box_limits_describe(&box->limits, supervisor->cgroup, note.text);
+	note.text_len = (uint32_t)strlen(note.text);
+	send(box->notes_fd, &note, BOX_NOTE_HEAD + note.text_len,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* ---- the table ------------------------------------------------------------- */
 
 static int
@@ -360,6 +372,7 @@ box_make(struct supervisor *supervisor, const struct deployment *deployment,
 	if (code != 0)
 		return code;
 	box.notes_fd = fd_steal(&start->ends.inside[3]);
+	start_note(supervisor, &box);
 	supervisor->boxes[supervisor->n_boxes++] = box;
 	return 0;
 }

@@ -234,15 +234,16 @@ on_stderr(evutil_socket_t fd, short what, void *arg)
 static void
 failed_take(struct box *box, const struct box_note *note)
 {
-	over_set(box, UPSTREAM_OVER_FAILED, "the server could not start: %.200s",
-	    note->text);
+	over_set(box, UPSTREAM_OVER_FAILED,
+	    "the server could not start: %.200s", note->text);
 	box_log(box, LOG_ERROR, "could not start: %s", note->text);
 }
 
 static void
 started_take(struct box *box, const struct box_note *note)
 {
-	box_log(box, LOG_INFO, "started; limits in force: %s", note->text);
+	if (note->text_len > 0) /* the supervisor's; that of init has none */
+		box_log(box, LOG_INFO, "limits in force: %s", note->text);
 }
 
 static void

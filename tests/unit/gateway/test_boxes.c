@@ -155,11 +155,12 @@ tells_what_was_refused(void **state)
 	(void)state;
 	start_legacy();
 	fake_note(0, BOX_NOTE_STARTED, 0, 0, "memory 512 MiB");
+	fake_note(0, BOX_NOTE_STARTED, 0, 0, "");
 	fake_note(0, BOX_NOTE_FILE, BOX_VERB_READ, 3, "/home/x/.ssh/id_rsa");
 	fake_note(0, BOX_NOTE_CALL, 101, 1, "ptrace");
 	fake_note(0, BOX_NOTE_NET, 0, 1, "connect tcp 10.0.0.1:80");
 	fake_note(0, BOX_NOTE_LOST, 0, 7, "");
-	assert_logged("1 started; limits in force: memory 512 MiB\n");
+	assert_logged("1 limits in force: memory 512 MiB\n");
 	assert_logged("2 refused: read /home/x/.ssh/id_rsa (3 times)\n");
 	assert_logged("2 refused: system call ptrace\n");
 	assert_logged("2 refused: connect tcp 10.0.0.1:80\n");
