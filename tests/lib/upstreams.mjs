@@ -12,7 +12,7 @@ import { Host } from './host.mjs';
 import { rpc } from './mcp.mjs';
 import { node, root } from './paths.mjs';
 
-const fixture = (name) => resolve(root, 'tests/conformance', name);
+export const fixture = (name) => resolve(root, 'tests/conformance', name);
 
 // By the server's name: what it is.
 export const upstreams = {
@@ -45,7 +45,7 @@ export async function startRelays(commands) {
 }
 
 // What a program of the fixture's folder reads.
-const fixtureRead = () => [dirname(node), fixture('.'),
+export const fixtureRead = () => [dirname(node), fixture('.'),
   realpathSync(fixture('node_modules'))];
 
 // A host that serves the fixture four times, and whatever else. stop() ends

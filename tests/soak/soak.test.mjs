@@ -12,14 +12,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { after, before, test } from 'node:test';
-import { cordon, patience } from '../lib/paths.mjs';
+import { addBox } from '../lib/boxes.mjs';
+import { cordon, node, patience } from '../lib/paths.mjs';
 import { openDescriptors, until } from '../lib/processes.mjs';
 import { Session } from '../lib/session.mjs';
-import { startEverything, upstreams } from '../lib/upstreams.mjs';
+import { fixture, fixtureRead, startEverything, upstreams } from '../lib/upstreams.mjs';
 import { Tally, legacyClient, modernClient, pick, streamClient } from './clients.mjs';
 
 const seconds = Number(process.env.CORDON_SOAK_SECONDS ?? 20);
-const servers = Object.keys(upstreams);
+const servers = [...Object.keys(upstreams), 'boxed'];
 const RSS_GROWTH = 24 << 20; // a gateway's, after the run against before
 
 let all;
@@ -27,6 +28,8 @@ let host;
 before(async () => {
   all = await startEverything();
   host = all.host;
+  await addBox(host, 'boxed', { command: [node, fixture('stdio.mjs'), 'both'],
+    read: fixtureRead(), box: { starts_per_minute: 6000 } });
 });
 after(async () => {
   const { exit, left } = await all.stop();
@@ -69,9 +72,10 @@ function holdings() {
   };
 }
 
-// Whom chance kills: those below the host by name, and servers behind sockets.
+// Whom chance kills: those below the host by name (of a box its launcher), and
+// servers behind sockets.
 const victims = ['cordon-template', 'cordon-template', 'cordon-cell', 'cordon-cell',
-  'upstream', 'upstream', 'cordon-gateway', 'cordon-store', 'cordon-zygote'];
+  'upstream', 'upstream', 'cordon-box', 'cordon-box', 'cordon-gateway', 'cordon-store', 'cordon-zygote'];
 
 function killOne(kind, killed) {
   const pids = kind === 'upstream' ?

@@ -22,6 +22,7 @@ static const struct ctl_column server_columns[] = {
 	{ "FAILED", "failures", NULL },
 	{ "CPU", "cpu_us", ctl_cell_us },
 	{ "LINKS", "links", NULL },
+	{ "BOXES", "boxes", NULL },
 	{ "CELLS", "cells", NULL },
 	{ "BUSY", "cells_busy", NULL },
 };

@@ -360,7 +360,7 @@ limit_weigh(struct box *box)
 static void
 notes_end(struct box *box)
 {
-	over_set(box, UPSTREAM_OVER_LEFT, "the server ended");
+	over_set(box, UPSTREAM_OVER_LEFT, "the server and its box were killed");
 	descriptor_drop(&box->notes_fd, &box->notes_readable);
 	if (box->link != NULL)
 		link_box_over(box->link);
