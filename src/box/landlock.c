@@ -91,16 +91,11 @@ rules_add(int ruleset_fd, const struct box_spec *spec, uint64_t all)
 		    all);
 	for (size_t i = 0; i < ARRAY_LEN(writable) && code == 0; i++)
 		code = rule_add(ruleset_fd, writable[i], WRITE, all);
-	for (uint32_t i = 0; i < spec->n_grants && code == 0; i++) {
-		const struct box_grant *grant = &spec->grants[i];
-		/* bind() makes a name that no guard sees. */
-		const uint64_t guarded = grant->flags & BOX_GRANT_GUARD
-		    ? LANDLOCK_ACCESS_FS_MAKE_SOCK
-		    : 0;
-		if (grant->access == BOX_ACCESS_WRITE)
-			code = rule_add(ruleset_fd, box_grant_place(grant),
-			    (WRITE & ~guarded) | FS_IOCTL_DEV, all);
-	}
+	for (uint32_t i = 0; i < spec->n_grants && code == 0; i++)
+		if (spec->grants[i].access == BOX_ACCESS_WRITE)
+			code = rule_add(ruleset_fd,
+			    box_grant_place(&spec->grants[i]),
+			    WRITE | FS_IOCTL_DEV, all);
 	return code;
 }
 

@@ -55,6 +55,7 @@ payload_call_errno(int nr)
 	{ #call, "init alone, " BITS(argument, mask, value), why },
 #define READS_BITS(call, argument, mask, value, why)                           \
 	{ #call, BITS(argument, mask, value), why },
+#define GUARDED(call, why) { #call, "allowed", why },
 #define UNGUARDED(call, code, why)                                             \
 	{ #call, "allowed, but in a guarded box", why },
 #define NOTE(call, notes, why) { #call, "allowed", why },

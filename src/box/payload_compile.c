@@ -30,6 +30,7 @@ enum verb {
 	ALLOWED,
 	NOTED,
 	WRITING,
+	GUARDED,
 	UNGUARDED,
 	OF_UNIX,
 	OF_INIT,
@@ -57,6 +58,7 @@ struct row {
 	{ #call, why, OF_INIT, 1, argument, mask, value, 0 },
 #define READS_BITS(call, argument, mask, value, why)                           \
 	{ #call, why, NOTED, 1, argument, mask, value, BOX_NOTES_FILES },
+#define GUARDED(call, why) { #call, why, GUARDED, 0, 0, 0, 0, 0 },
 #define UNGUARDED(call, code, why) { #call, why, UNGUARDED, 0, 0, 0, 0, code },
 #define NOTE(call, notes, why)                                                 \
 	{ #call, why, NOTED, 0, 0, 0, 0, BOX_NOTES_##notes },
@@ -131,6 +133,9 @@ verdict(const struct row *row, const struct variant *variant)
 		return variant->guard || variant->notes >= row->code
 		    ? SECCOMP_RET_USER_NOTIF
 		    : SECCOMP_RET_ALLOW;
+	case GUARDED:
+		return variant->guard ? SECCOMP_RET_USER_NOTIF
+				      : SECCOMP_RET_ALLOW;
 	case UNGUARDED:
 		return variant->guard ? SECCOMP_RET_ERRNO | (unsigned)row->code
 				      : SECCOMP_RET_ALLOW;

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,13 +23,23 @@
 #define TMPFILE (O_TMPFILE & ~O_DIRECTORY)
 #define WAITS (-EINPROGRESS) /* no answer yet */
 
-enum doing { OPEN, MKDIR, MKNOD, REMOVE, RENAME, LINK, SYMLINK, TRUNCATE };
+enum doing {
+	OPEN,
+	MKDIR,
+	MKNOD,
+	REMOVE,
+	RENAME,
+	LINK,
+	SYMLINK,
+	TRUNCATE,
+	BIND
+};
 
 /* Which argument is what; -1: none. */
 static const struct guarded_call {
 	int nr;
 	enum doing doing;
-	int dir, path; /* what it is done to */
+	int dir, path; /* what it is done to; of bind: socket, address */
 	int dir_new, path_new; /* what comes of that */
 	int flags;
 	int mode;
@@ -55,13 +67,14 @@ static const struct guarded_call {
 	{ SYS_linkat, LINK, 0, 1, 2, 3, 4, -1, 0 },
 	{ SYS_symlinkat, SYMLINK, -1, 0, 1, 2, -1, -1, 0 },
 	{ SYS_truncate, TRUNCATE, -1, 0, -1, -1, 1, -1, 0 },
+	{ SYS_bind, BIND, 0, 1, -1, -1, 2, -1, 0 },
 };
 
 struct deed {
 	struct box_init *init;
 	const struct seccomp_notif *notif;
 	struct guard_caller caller;
-	uint64_t flags; /* of mknod: the device; of truncate: the length */
+	uint64_t flags; /* of mknod: the device; of truncate, bind: a length */
 	mode_t mode;
 	int dir, dir_new; /* numbers of the payload's */
 	char text[BOX_PATH_MAX + 1], text_new[BOX_PATH_MAX + 1];
@@ -466,6 +479,72 @@ do_truncate(struct deed *deed)
 	return answer_of(truncate(link, (off_t)deed->flags));
 }
 
+/* The address of a Unix socket is a name that is made. */
+static int
+name_decide(struct deed *deed)
+{
+	int code =
+	    guard_place_find(&deed->caller, AT_FDCWD, deed->text, &deed->place);
+
+	if (code == 0)
+		code = guard_caller_read(&deed->caller);
+	return code == 0 ? decide_new(deed, &deed->place) : code;
+}
+
+/* Over a link the kernel would find another place for us: by its descriptor. */
+static int
+address_bind(struct deed *deed, int fd, union box_address *address, size_t len)
+{
+	umask(deed->caller.umask);
+	if (deed->place.fd < 0)
+		return answer_of(bind(fd, &address->any, (socklen_t)len));
+	if (fchdir(deed->place.fd) < 0)
+		return -errno;
+	memset(address->un.sun_path, 0, sizeof(address->un.sun_path));
+	if (strlen(deed->place.name) >= sizeof(address->un.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(
+	    address->un.sun_path, deed->place.name, strlen(deed->place.name));
+	const int code =
+	    answer_of(bind(fd, &address->any, sizeof(address->un)));
+	return chdir("/") < 0 ? -errno : code;
+}
+
+/* The socket is the payload's; whatever its family, the address is our copy. */
+static int
+do_bind(struct deed *deed)
+{
+	union box_address address = { 0 };
+	const size_t len = (uint32_t)deed->flags;
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	int code = 0;
+
+	if (len > sizeof(address) || len < sizeof(sa_family_t))
+		return -EINVAL;
+	if (box_memory_read(deed->caller.tid, deed->notif->data.args[1],
+		&address, len) != (ssize_t)len)
+		return -EACCES;
+	if (address.any.sa_family == AF_UNIX && len > head &&
+	    address.un.sun_path[0] != '\0') {
+		snprintf(deed->text, sizeof(deed->text), "%.*s",
+		    (int)(len - head), address.un.sun_path);
+		code = name_decide(deed);
+	}
+	if (code == 0)
+		code = guard_caller_read(&deed->caller);
+	if (code != 0)
+		return code;
+	auto_close int pid_fd =
+	    (int)syscall(SYS_pidfd_open, deed->caller.tgid, 0);
+	auto_close int fd = pid_fd < 0
+	    ? -1
+	    : (int)syscall(SYS_pidfd_getfd, pid_fd, deed->dir, 0);
+	if (fd < 0)
+		return errno == EBADF ? -EBADF : -EACCES;
+	code = still_waits(deed);
+	return code != 0 ? code : address_bind(deed, fd, &address, len);
+}
+
 /* ---- calls ---------------------------------------------------------------- */
 
 static int (*const doings[])(struct deed *deed) = {
@@ -477,6 +556,7 @@ static int (*const doings[])(struct deed *deed) = {
 	[LINK] = do_link,
 	[SYMLINK] = do_symlink,
 	[TRUNCATE] = do_truncate,
+	[BIND] = do_bind,
 };
 
 /* The flags lie in a register: nobody changes them after us. */
@@ -523,8 +603,9 @@ deed_do(struct deed *deed, const struct guarded_call *call)
 	const __u64 *args = deed->notif->data.args;
 	const pid_t tid = deed->caller.tid;
 
-	int code = box_string_read(
-	    tid, args[call->path], deed->text, sizeof(deed->text));
+	int code = call->doing == BIND ? 0
+				       : box_string_read(tid, args[call->path],
+					     deed->text, sizeof(deed->text));
 	if (code == 0 && call->path_new >= 0)
 		code = box_string_read(tid, args[call->path_new],
 		    deed->text_new, sizeof(deed->text_new));

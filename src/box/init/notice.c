@@ -112,9 +112,8 @@ box_note_once(struct box_init *init, enum box_note_kind kind, int code,
 
 /* ---- the payload's memory ------------------------------------------------- */
 
-/* So many bytes of it, or as many as there are. */
-static ssize_t
-memory_read(pid_t tid, uint64_t address, void *to, size_t size)
+ssize_t
+box_memory_read(pid_t tid, uint64_t address, void *to, size_t size)
 {
 	const struct iovec here = { to, size };
 	const struct iovec there = { (void *)(uintptr_t)address, size };
@@ -131,7 +130,7 @@ box_string_read(pid_t tid, uint64_t address, char *text, size_t size)
 		size_t n = 4096 - at % 4096;
 		if (n > size - done)
 			n = size - done;
-		const ssize_t r = memory_read(tid, at, text + done, n);
+		const ssize_t r = box_memory_read(tid, at, text + done, n);
 		if (r <= 0)
 			return r < 0 && errno != EFAULT ? -EACCES : -EFAULT;
 		if (memchr(text + done, '\0', (size_t)r) != NULL)
@@ -341,15 +340,8 @@ file_notice(struct box_init *init, const struct seccomp_notif *notif,
 
 /* ---- addresses ------------------------------------------------------------ */
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_un un;
-};
-
 static bool
-address_put(const union address *address, char *text, size_t size)
+address_put(const union box_address *address, char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 
@@ -377,7 +369,7 @@ address_put(const union address *address, char *text, size_t size)
 static void
 connect_notice(struct box_init *init, const struct seccomp_notif *notif)
 {
-	union address address = { 0 };
+	union box_address address = { 0 };
 	char text[128];
 	uint64_t len = notif->data.args[2];
 
@@ -385,7 +377,7 @@ connect_notice(struct box_init *init, const struct seccomp_notif *notif)
 		return;
 	if (len > sizeof(address))
 		len = sizeof(address);
-	if (memory_read((pid_t)notif->pid, notif->data.args[1], &address,
+	if (box_memory_read((pid_t)notif->pid, notif->data.args[1], &address,
 		len) != (ssize_t)len)
 		return;
 	if (address_put(&address, text, sizeof(text)))
@@ -468,6 +460,10 @@ box_notice_take(struct box_init *init)
 	const struct file_call *call = file_call_find(&notif);
 	response = (struct seccomp_notif_resp){ .id = notif.id,
 		.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	if (init->is_guarded && notif.data.nr == SYS_bind) {
+		(void)box_guard_take(init, &notif);
+		return;
+	}
 	if (call != NULL && !has_suid_bits(&notif)) {
 		if (init->spec->notes >= BOX_NOTES_FILES)
 			file_notice(init, &notif, call);
