@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,10 +18,21 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "box/base.h"
 #include "box/init/guard.h"
 #include "box/init/notice.h"
 
 #define TMPFILE (O_TMPFILE & ~O_DIRECTORY)
+/* What open() knows of flags; the rest it ignores, openat2() does not. */
+#define OPEN_FLAGS                                                             \
+	((uint64_t)(O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND |        \
+	    O_DSYNC | O_SYNC | O_ASYNC | O_DIRECT | O_DIRECTORY | O_NOFOLLOW | \
+	    O_NOATIME | TMPFILE))
+#if defined(__x86_64__)
+#define LARGEFILE 0100000 /* open() adds it; the C library says 0 */
+#else
+#define LARGEFILE 0400000
+#endif
 #define WAITS (-EINPROGRESS) /* no answer yet */
 
 enum doing {
@@ -112,23 +124,36 @@ is_there(const struct guard_place *place)
 	    fstatat(place->fd, place->name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* 0, or -EACCES. What would fail anyhow, for it is there or is not, fails with
- * what programs expect of that: mkdir -p, rm -f. */
+/* The real path of a place, if the rule keeps it. 0: it does not, -EACCES: it
+ * does; -ENOENT: it is init's own, which nobody else sees. */
+static int
+kept_path(const struct deed *deed, const struct guard_place *place, char *path)
+{
+	if (is_dots(place))
+		return 0;
+	if (guard_place_path(place, path) != 0) {
+		/* Longer than a path may be: nobody can tell where it is. */
+		memcpy(path, place->name, strlen(place->name) + 1);
+		return -EACCES;
+	}
+	if (box_path_below(path, "/proc/1"))
+		return -ENOENT;
+	return box_guard_keeps(deed->init->spec, path) ? -EACCES : 0;
+}
+
+/* What would fail anyhow, for it is there or is not, fails with what programs
+ * expect of that: mkdir -p, rm -f. */
 static int
 decide(const struct deed *deed, const struct guard_place *place,
     enum box_verb verb)
 {
 	char path[GUARD_PATH_MAX];
 
-	if (is_dots(place))
-		return 0;
-	const int code = guard_place_path(place, path);
-	if (code != 0)
-		return -EACCES;
-	if (!box_guard_keeps(deed->init->spec, path))
-		return 0;
-	if (verb == BOX_VERB_REMOVE || verb == BOX_VERB_WRITE)
-		return is_there(place) ? refuse(deed, verb, path) : -ENOENT;
+	const int code = kept_path(deed, place, path);
+	if (code != -EACCES)
+		return code;
+	if (verb != BOX_VERB_MAKE && !is_there(place))
+		return -ENOENT;
 	return refuse(deed, verb, path);
 }
 
@@ -138,12 +163,9 @@ decide_new(const struct deed *deed, const struct guard_place *place)
 {
 	char path[GUARD_PATH_MAX];
 
-	if (is_dots(place))
-		return 0;
-	if (guard_place_path(place, path) != 0)
-		return -EACCES;
-	if (!box_guard_keeps(deed->init->spec, path))
-		return 0;
+	const int code = kept_path(deed, place, path);
+	if (code != -EACCES)
+		return code;
 	return is_there(place) ? -EEXIST : refuse(deed, BOX_VERB_MAKE, path);
 }
 
@@ -222,14 +244,20 @@ open_here(const struct deed *deed)
 {
 	const struct guard_place *place = &deed->place;
 	char path[GUARD_PATH_MAX];
-	const int flags = (int)deed->flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 	if (guard_place_path(place, path) != 0)
 		return -EACCES;
 	if (place->name[0] == '\0' || strcmp(path, "/dev/tty") == 0)
 		return open_again(deed, path);
-	const int fd =
-	    openat(place->fd, place->name, flags | O_CLOEXEC, deed->mode);
+	/* Without O_NOFOLLOW, which would be seen on the descriptor. */
+	const struct open_how how = {
+		.flags = (deed->flags & OPEN_FLAGS) | O_NONBLOCK | O_NOCTTY |
+		    O_CLOEXEC | LARGEFILE,
+		.mode = deed->flags & (O_CREAT | TMPFILE) ? deed->mode : 0,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	const int fd = (int)syscall(
+	    SYS_openat2, place->fd, place->name, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
 }
 
@@ -298,16 +326,24 @@ place_new_find(struct deed *deed)
 	return code != 0 ? code : still_waits(deed);
 }
 
+static bool
+opens_folder(const struct deed *deed, char last)
+{
+	return last == '/'
+	    ? !(deed->flags & O_CREAT)
+	    : deed->flags & O_DIRECTORY && !(deed->flags & O_NOFOLLOW);
+}
+
 static int
 do_open(struct deed *deed)
 {
+	const size_t len = strlen(deed->text);
+
 	/* To the end of the way: a folder is opened in itself. */
-	if (deed->flags & O_DIRECTORY && !(deed->flags & O_NOFOLLOW)) {
-		const size_t len = strlen(deed->text);
+	if (len > 0 && opens_folder(deed, deed->text[len - 1])) {
 		if (len > BOX_PATH_MAX - 3)
 			return -ENAMETOOLONG;
-		if (len > 0)
-			memcpy(deed->text + len, "/.", 3);
+		memcpy(deed->text + len, "/.", 3);
 	}
 	int code = place_find(deed);
 	if (code == 0)
@@ -616,23 +652,32 @@ deed_do(struct deed *deed, const struct guarded_call *call)
 	return code == 0 ? doings[call->doing](deed) : code;
 }
 
-static void
-answer(const struct deed *deed, int code)
+/* Ours is closed before the payload goes on: it would find a writer of its
+ * program, or no end of a FIFO. So not SECCOMP_ADDFD_FLAG_SEND. */
+static int
+fd_hand_over(struct deed *deed)
 {
-	const int listener_fd = deed->init->listener_fd;
-	struct seccomp_notif_resp response = { .id = deed->notif->id,
-		.error = code };
+	struct seccomp_notif_addfd addfd = { .id = deed->notif->id,
+		.srcfd = (uint32_t)deed->fd,
+		.newfd_flags = deed->flags & O_CLOEXEC };
+	const int fd =
+	    ioctl(deed->init->listener_fd, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd);
+	const int code = fd < 0 ? -errno : fd; /* it has too many, or is gone */
 
-	if (code == 0 && deed->fd >= 0) {
-		struct seccomp_notif_addfd addfd = { .id = deed->notif->id,
-			.flags = SECCOMP_ADDFD_FLAG_SEND,
-			.srcfd = (uint32_t)deed->fd,
-			.newfd_flags = deed->flags & O_CLOEXEC };
-		if (ioctl(listener_fd, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) >= 0)
-			return;
-		response.error = -errno; /* it has too many, or is gone */
-	}
-	(void)ioctl(listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	close(fd_steal(&deed->fd));
+	return code;
+}
+
+static void
+answer(struct deed *deed, int code)
+{
+	if (code == 0 && deed->fd >= 0)
+		code = fd_hand_over(deed);
+	struct seccomp_notif_resp response = { .id = deed->notif->id,
+		.val = code > 0 ? code : 0,
+		.error = code < 0 ? code : 0 };
+	(void)ioctl(
+	    deed->init->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
 static void
@@ -662,10 +707,10 @@ call_do(struct box_init *init, const struct seccomp_notif *notif,
 	deed.caller = (struct guard_caller){ 0 };
 	deed_prepare(&deed, call);
 	const int code = deed_do(&deed, call);
-	if (code != WAITS)
-		answer(&deed, code);
 	place_fini(&deed.place);
 	place_fini(&deed.place_new);
+	if (code != WAITS)
+		answer(&deed, code);
 	if (deed.fd >= 0)
 		close(deed.fd);
 	return code != WAITS;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "box/base.h"
 #include "box/init/guard.h"
 #include "box/mount.h"
 
@@ -147,14 +148,14 @@ proc_self(struct guard_caller *caller, const char *name, char *text)
 	    text, BOX_PATH_MAX, "%d/task/%d", caller->tgid, caller->tid);
 }
 
-/* Init itself is in /proc as well, and may look there where others may not. */
+/* Init itself is in /proc as well, where it alone sees itself. */
 static bool
 is_of_init(int parent_fd)
 {
 	char path[BOX_PATH_MAX];
 
 	return real_path(parent_fd, path, sizeof(path)) != 0 ||
-	    strcmp(path, "/proc/1") == 0 || strncmp(path, "/proc/1/", 8) == 0;
+	    box_path_below(path, "/proc/1");
 }
 
 struct link {
@@ -181,7 +182,7 @@ link_read(struct guard_caller *caller, int parent_fd, const char *name,
 		}
 		if (parent.st_ino != PROC_ROOT_INO) {
 			if (is_of_init(parent_fd))
-				return -EACCES;
+				return -ENOENT;
 			link->fd = openat(parent_fd, name, O_PATH | O_CLOEXEC);
 			return link->fd < 0 ? -errno : 0;
 		}

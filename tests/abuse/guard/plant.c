@@ -64,22 +64,30 @@ folders_make(const char *const *paths)
 
 /* ---- every call ----------------------------------------------------------- */
 
-static int open_creates(void) { return put(".a1"); }
-static int open_exclusive(void)
+static int
+open_creates(void)
+{
+	return put(".a1");
+}
+static int
+open_exclusive(void)
 {
 	return written(
 	    open(".a2", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
 }
-static int open_reading_creates(void)
+static int
+open_reading_creates(void)
 {
 	return open(".a3", O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
 }
-static int openat_creates(void)
+static int
+openat_creates(void)
 {
-	return written(openat(
-	    here_fd, ".a4", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	return written(
+	    openat(here_fd, ".a4", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 }
-static int openat2_creates(void)
+static int
+openat2_creates(void)
 {
 	const struct open_how how = { .flags = O_WRONLY | O_CREAT | O_CLOEXEC,
 		.mode = 0644 };
@@ -89,65 +97,110 @@ static int openat2_creates(void)
 		return 0;
 	return errno == ENOSYS ? put(".a5") : -1;
 }
-static int creat_creates(void)
+static int
+creat_creates(void)
 {
-	return written((int)syscall(SYS_openat, AT_FDCWD, ".a6",
-	    O_CREAT | O_WRONLY | O_TRUNC, 0644));
+	return written((int)syscall(
+	    SYS_openat, AT_FDCWD, ".a6", O_CREAT | O_WRONLY | O_TRUNC, 0644));
 }
-static int mkdir_makes(void) { return mkdir(".b1", 0755); }
-static int mkdir_with_slash(void) { return mkdir(".b2//", 0755); }
-static int mkdirat_makes(void) { return mkdirat(here_fd, ".b3", 0755); }
-static int mkdir_deep(void)
+static int
+mkdir_makes(void)
+{
+	return mkdir(".b1", 0755);
+}
+static int
+mkdir_with_slash(void)
+{
+	return mkdir(".b2//", 0755);
+}
+static int
+mkdirat_makes(void)
+{
+	return mkdirat(here_fd, ".b3", 0755);
+}
+static int
+mkdir_deep(void)
 {
 	FOLDERS("b4");
 	return mkdir("b4/.git", 0755);
 }
-static int mkdir_case(void)
+static int
+mkdir_case(void)
 {
 	FOLDERS("b5");
 	return mkdir("b5/.GIT", 0755);
 }
-static int mkdir_editor(void)
+static int
+mkdir_editor(void)
 {
 	FOLDERS("b6", "b6/c");
 	return mkdir("b6/c/.vscode", 0755);
 }
-static int mknod_fifo(void) { return mknod(".c1", S_IFIFO | 0644, 0); }
-static int mknodat_file(void)
+static int
+mknod_fifo(void)
+{
+	return mknod(".c1", S_IFIFO | 0644, 0);
+}
+static int
+mknodat_file(void)
 {
 	return mknodat(here_fd, ".c2", S_IFREG | 0644, 0);
 }
-static int symlink_makes(void) { return symlink("plain", ".d1"); }
-static int symlinkat_makes(void) { return symlinkat("plain", here_fd, ".d2"); }
-static int link_makes(void) { return link("plain", ".e1"); }
-static int linkat_makes(void)
+static int
+symlink_makes(void)
+{
+	return symlink("plain", ".d1");
+}
+static int
+symlinkat_makes(void)
+{
+	return symlinkat("plain", here_fd, ".d2");
+}
+static int
+link_makes(void)
+{
+	return link("plain", ".e1");
+}
+static int
+linkat_makes(void)
 {
 	return linkat(here_fd, "plain", here_fd, ".e2", 0);
 }
-static int rename_to(void) { return put("f1") ?: rename("f1", ".f1"); }
-static int renameat_to(void)
+static int
+rename_to(void)
 {
-	return put("f2") ?: renameat(here_fd, "f2", here_fd, ".f2");
+	return put("f1") != 0 ? -1 : rename("f1", ".f1");
 }
-static int renameat2_to(void)
+static int
+renameat_to(void)
 {
-	return put("f3") ?: renameat2(
-			AT_FDCWD, "f3", here_fd, ".f3", RENAME_NOREPLACE);
+	return put("f2") != 0 ? -1 : renameat(here_fd, "f2", here_fd, ".f2");
 }
-static int rename_folder_to(void)
+static int
+renameat2_to(void)
 {
-	return FOLDERS("f4", "f4/hooks", "f5") ?: rename("f4", "f5/.git");
+	return put("f3") != 0
+	    ? -1
+	    : renameat2(AT_FDCWD, "f3", here_fd, ".f3", RENAME_NOREPLACE);
 }
-static int bind_makes(void)
+static int
+rename_folder_to(void)
+{
+	return FOLDERS("f4", "f4/hooks", "f5") != 0 ? -1
+						    : rename("f4", "f5/.git");
+}
+static int
+bind_makes(void)
 {
 	const struct sockaddr_un address = { AF_UNIX, ".g1" };
 	int pair[2];
 
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ?: bind(
-			pair[0], (const struct sockaddr *)&address,
-			sizeof(address));
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0
+	    ? -1
+	    : bind(pair[0], (const struct sockaddr *)&address, sizeof(address));
 }
-static int tmpfile_linked(void)
+static int
+tmpfile_linked(void)
 {
 	char path[64];
 	const int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
@@ -157,7 +210,8 @@ static int tmpfile_linked(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, path, here_fd, ".h1", AT_SYMLINK_FOLLOW);
 }
-static int tmpfile_linked_itself(void)
+static int
+tmpfile_linked_itself(void)
 {
 	const int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
 
@@ -166,39 +220,59 @@ static int tmpfile_linked_itself(void)
 
 /* ---- by other ways -------------------------------------------------------- */
 
-static int by_dots(void) { return FOLDERS("i1") ?: put("i1/../.i1"); }
-static int by_dangling_link(void)
+static int
+by_dots(void)
 {
-	return symlink(".i2-target", "i2") ?: put("i2");
+	return FOLDERS("i1") != 0 ? -1 : put("i1/../.i1");
 }
-static int by_chain_of_links(void)
+static int
+by_dangling_link(void)
 {
-	return FOLDERS("i3")			? -1
-	    : symlink("i3/b", "i3-a")		? -1
-	    : symlink("../.i3-target", "i3/b")	? -1
-						: put("i3-a");
+	return symlink(".i2-target", "i2") != 0 ? -1 : put("i2");
 }
-static int by_folder_link(void)
+static int
+by_chain_of_links(void)
 {
-	return FOLDERS("i4") ?: symlink("..", "i4/up") ?: put("i4/up/.i4");
+	return FOLDERS("i3")                   ? -1
+	    : symlink("i3/b", "i3-a")          ? -1
+	    : symlink("../.i3-target", "i3/b") ? -1
+					       : put("i3-a");
 }
-static int by_cwd(void) { return put("/proc/self/cwd/.j1"); }
-static int by_thread_cwd(void) { return put("/proc/thread-self/cwd/.j2"); }
-static int by_fd(void)
+static int
+by_folder_link(void)
+{
+	return FOLDERS("i4") != 0         ? -1
+	    : symlink("..", "i4/up") != 0 ? -1
+					  : put("i4/up/.i4");
+}
+static int
+by_cwd(void)
+{
+	return put("/proc/self/cwd/.j1");
+}
+static int
+by_thread_cwd(void)
+{
+	return put("/proc/thread-self/cwd/.j2");
+}
+static int
+by_fd(void)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", here_fd);
 	return put_at(path, ".j3");
 }
-static int by_dev_fd(void)
+static int
+by_dev_fd(void)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/dev/fd/%d", here_fd);
 	return put_at(path, ".j4");
 }
-static int by_root(void)
+static int
+by_root(void)
 {
 	char here[256], path[400];
 
@@ -207,11 +281,13 @@ static int by_root(void)
 	snprintf(path, sizeof(path), "/proc/%d/root%s", getpid(), here);
 	return put_at(path, ".j5");
 }
-static int by_link_to_cwd(void)
+static int
+by_link_to_cwd(void)
 {
-	return symlink("/proc/self/cwd", "j6") ?: put("j6/.j6");
+	return symlink("/proc/self/cwd", "j6") != 0 ? -1 : put("j6/.j6");
 }
-static int by_fd_below(void)
+static int
+by_fd_below(void)
 {
 	FOLDERS("j7");
 	const int fd = open("j7", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -224,7 +300,8 @@ in_thread(void *result)
 	*(int *)result = put(".j8") == 0 ? 0 : errno;
 	return NULL;
 }
-static int by_thread(void)
+static int
+by_thread(void)
 {
 	pthread_t thread;
 	int code = EAGAIN;
@@ -235,7 +312,8 @@ static int by_thread(void)
 	errno = code;
 	return code == 0 ? 0 : -1;
 }
-static int by_vfork(void)
+static int
+by_vfork(void)
 {
 	int status = 1;
 
@@ -248,7 +326,8 @@ static int by_vfork(void)
 	return status == 0 ? 0 : -1;
 }
 /* Whose memory is closed to init is not believed. */
-static int by_closed_memory(void)
+static int
+by_closed_memory(void)
 {
 	int status = 1;
 
@@ -262,7 +341,8 @@ static int by_closed_memory(void)
 	return status == 0 ? 0 : -1;
 }
 /* Deeper than a path is long: no real path can be told. */
-static int by_depth(void)
+static int
+by_depth(void)
 {
 	char name[251];
 	int code = -1;
@@ -282,17 +362,28 @@ static int by_depth(void)
 
 /* ---- what is there -------------------------------------------------------- */
 
-static int env_written(void)
+static int
+env_written(void)
 {
 	return written(open(".env", O_WRONLY | O_CLOEXEC));
 }
-static int env_emptied(void)
+static int
+env_emptied(void)
 {
 	return open(".env", O_RDONLY | O_TRUNC | O_CLOEXEC);
 }
-static int env_truncated(void) { return truncate(".env", 0); }
-static int env_linked(void) { return link(".env", "l1") ?: put("l1"); }
-static int env_linked_by_fd(void)
+static int
+env_truncated(void)
+{
+	return truncate(".env", 0);
+}
+static int
+env_linked(void)
+{
+	return link(".env", "l1") != 0 ? -1 : put("l1");
+}
+static int
+env_linked_by_fd(void)
 {
 	char path[64];
 	const int fd = open(".env", O_RDONLY | O_CLOEXEC);
@@ -300,7 +391,8 @@ static int env_linked_by_fd(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, path, here_fd, "l2", AT_SYMLINK_FOLLOW);
 }
-static int env_reopened(void)
+static int
+env_reopened(void)
 {
 	char path[64];
 	const int fd = open(".env", O_RDONLY | O_CLOEXEC);
@@ -308,7 +400,8 @@ static int env_reopened(void)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return written(open(path, O_WRONLY | O_CLOEXEC));
 }
-static int env_reopened_from_path(void)
+static int
+env_reopened_from_path(void)
 {
 	char path[64];
 	const int fd = open(".env", O_PATH | O_CLOEXEC);
@@ -316,54 +409,95 @@ static int env_reopened_from_path(void)
 	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
 	return truncate(path, 1);
 }
-static int env_by_link(void)
+static int
+env_by_link(void)
 {
-	return symlink(".env", "l3") ?: truncate("l3", 2);
+	return symlink(".env", "l3") != 0 ? -1 : truncate("l3", 2);
 }
-static int env_exchanged(void)
+static int
+env_exchanged(void)
 {
-	return put("l4") ?: renameat2(
-			AT_FDCWD, "l4", AT_FDCWD, ".env", RENAME_EXCHANGE);
+	return put("l4") != 0
+	    ? -1
+	    : renameat2(AT_FDCWD, "l4", AT_FDCWD, ".env", RENAME_EXCHANGE);
 }
-static int env_moved(void) { return rename(".env", "l5"); }
-static int env_removed(void)
+static int
+env_moved(void)
+{
+	return rename(".env", "l5");
+}
+static int
+env_removed(void)
 {
 	/* The one before may have taken it. */
 	const int fd = open(".env2", O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? -1 : unlink(".env2");
 }
-static int hook_written(void) { return put("sub/.git/hooks/pre-commit"); }
-static int hook_made(void) { return put("sub/.git/hooks/post-checkout"); }
-static int config_written(void)
+static int
+hook_written(void)
 {
-	return put("m1") ?: rename("m1", "sub/.git/config");
+	return put("sub/.git/hooks/pre-commit");
 }
-static int hooks_moved(void)
+static int
+hook_made(void)
+{
+	return put("sub/.git/hooks/post-checkout");
+}
+static int
+config_written(void)
+{
+	return put("m1") != 0 ? -1 : rename("m1", "sub/.git/config");
+}
+static int
+hooks_moved(void)
 {
 	return rename("sub/.git/hooks", "sub/.git/hooks2");
 }
-static int repository_moved(void) { return rename("sub/.git", "m2"); }
-static int common_folder_there(void) { return put("sub/.git/commondir"); }
-static int hooks_of_a_module(void)
+static int
+repository_moved(void)
 {
-	return FOLDERS("sub/.git/n", "sub/.git/n/x", "sub/.git/n/x/hooks") ?: put(
-			"sub/.git/n/x/hooks/h") ?: rename(
-			"sub/.git/n", "sub/.git/modules");
+	return rename("sub/.git", "m2");
 }
-static int bare_repository(void) { return FOLDERS("n1") ?: put("n1/HEAD"); }
-static int bare_out_of_a_repository(void)
+static int
+common_folder_there(void)
 {
-	return FOLDERS("sub/.git/n2") ?: put("sub/.git/n2/HEAD") ?: rename(
-			"sub/.git/n2", "n2");
+	return put("sub/.git/commondir");
 }
-static int settings_out_of_a_package(void)
+static int
+hooks_of_a_module(void)
+{
+	return FOLDERS("sub/.git/n", "sub/.git/n/x", "sub/.git/n/x/hooks") != 0
+	    ? -1
+	    : put("sub/.git/n/x/hooks/h") != 0
+	    ? -1
+	    : rename("sub/.git/n", "sub/.git/modules");
+}
+static int
+bare_repository(void)
+{
+	return FOLDERS("n1") != 0 ? -1 : put("n1/HEAD");
+}
+static int
+bare_out_of_a_repository(void)
+{
+	return FOLDERS("sub/.git/n2") != 0 ? -1
+	    : put("sub/.git/n2/HEAD") != 0 ? -1
+					   : rename("sub/.git/n2", "n2");
+}
+static int
+settings_out_of_a_package(void)
 {
 	return FOLDERS("node_modules", "node_modules/p",
-		   "node_modules/p/.vscode") ?: rename("node_modules/p", "p");
+		   "node_modules/p/.vscode") != 0
+	    ? -1
+	    : rename("node_modules/p", "p");
 }
 
-#define WAY(name) { #name, name }
+#define WAY(name)                                                              \
+	{                                                                      \
+#name, name                                                    \
+	}
 
 /* In this order: the last ones take away what the first ones need. */
 static const struct {
