@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Servers in boxes as people bring them: `cordon upstream add NAME -- COMMAND`,
+// the settings, a client's configuration; and what is known of them afterwards.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { addBox, admin, boxesOf, callBox, stdioServer } from '../lib/boxes.mjs';
+import { Host } from '../lib/host.mjs';
+import { rpc } from '../lib/mcp.mjs';
+import { cordon, node } from '../lib/paths.mjs';
+
+const folderOf = (t) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cordon-add-')));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(stdioServer, join(folder, 'server.cjs'));
+  return folder;
+};
+
+async function run(host, cwd, ...words) {
+  const child = spawn(cordon, words, { cwd,
+    env: { ...process.env, CORDON_STATE: join(host.folder, 'state') } });
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'])
+    child[name].setEncoding('utf8').on('data', (text) => { said[name] += text; });
+  said.code = await new Promise((done) => child.on('close', done));
+  assert.equal(said.code, 0, said.stderr);
+  return said.stdout;
+}
+
+test('what is added from a folder runs as it was meant there', async (t) => {
+  const host = await Host.start({});
+  t.after(() => host.stop());
+  const cwd = folderOf(t);
+  mkdirSync(join(cwd, 'home'));
+  const shown = await run(host, cwd, 'upstream', 'add', 'mine', '--read', '.',
+    '--', node, 'server.cjs');
+  assert.match(shown, new RegExp(`^ {2}reads {4}.*${cwd}`, 'm'));
+  assert.match(shown, /cordon upstream approve mine/);
+  assert.deepEqual(boxesOf(host), [], 'adding starts nothing');
+  await run(host, cwd, 'upstream', 'approve', 'mine');
+  assert.match(await run(host, cwd, 'upstream', 'list'), /^mine +approved +box .* server\.cjs$/m);
+  assert.match(await callBox(host, 'mine', 'read', { path: join(cwd, 'server.cjs') }), /stdio server/);
+  assert.equal(await callBox(host, 'mine', 'read', { path: '/etc/shadow' }), 'ENOENT');
+
+  // Another word of its command, and it is out of sight.
+  await run(host, cwd, 'upstream', 'add', 'mine', '--read', '.', '--', node, 'server.cjs', 'x');
+  assert.match(await run(host, cwd, 'upstream', 'show', 'mine'), /state +changed/);
+  await assert.rejects(callBox(host, 'mine', 'who'));
+});
+
+test('a list starts nothing once the surface is known, not after a restart either', async (t) => {
+  let host = await Host.start({});
+  const state = mkdtempSync(join(tmpdir(), 'cordon-kept-'));
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  await addBox(host, 'kept');
+  const names = async () => 
+    (await rpc(host, 'kept', 'tools/list', {})).result.tools.map(({ name }) => name);
+  const first = await names();
+  assert.ok(first.includes('who'));
+  // The control: that list started it.
+  assert.equal(boxesOf(host).length, 1);
+  const kept = join(state, 'all');
+  host.tree.stop();
+  process.kill(host.child.pid, 'SIGTERM');
+  await host.ended;
+  renameSync(host.folder, kept);
+  host = await Host.start({ folder: kept });
+  t.after(() => host.stop());
+  assert.deepEqual(await names(), first);
+  assert.deepEqual(boxesOf(host), [], 'a list started a box');
+  assert.equal((await callBox(host, 'kept', 'who')).calls, 1);
+  assert.equal(boxesOf(host).length, 1);
+});
+
+test('programs of the settings come with them', async (t) => {
+  const cwd = folderOf(t);
+  const config = join(cwd, 'cordon.json');
+  const write = (servers) => writeFileSync(config, JSON.stringify({ servers }));
+  writeFileSync(join(cwd, 'p.json'), JSON.stringify({ filesystem: { allowRead: ['.'] } }));
+  write({ prog: { command: [node, 'server.cjs'], policy: 'p.json', share: 'all',
+    box: { idle: '60s', spares: 0 } } });
+  const host = await Host.start({ args: ['--config', config] });
+  t.after(() => host.stop());
+  assert.equal((await callBox(host, 'prog', 'who')).calls, 1);
+  const shown = await admin(host, 'GET', '/servers/prog');
+  assert.deepEqual([shown.origin, shown.share, shown.box.idle_s], ['folder', 'all', 60]);
+  assert.deepEqual(shown.policy.filesystem.allowRead.includes(cwd), true);
+});
+
+test('what a client had is imported, and answers', async (t) => {
+  const host = await Host.start({});
+  t.after(() => host.stop());
+  const cwd = folderOf(t);
+  writeFileSync(join(cwd, '.mcp.json'), JSON.stringify({ mcpServers: {
+    'My Server': { command: node, args: [join(cwd, 'server.cjs')], env: { A_TOKEN: 'hush' } } } }));
+  const said = await run(host, cwd, 'import', '.mcp.json', '--add', '--read', '.',
+    '--read', dirname(node));
+  assert.match(said, /my-server is quarantined/);
+  assert.doesNotMatch(said, /hush/);
+  await run(host, cwd, 'upstream', 'approve', 'my-server');
+  assert.equal((await callBox(host, 'my-server', 'who')).calls, 1);
+});
