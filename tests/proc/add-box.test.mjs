@@ -134,6 +134,7 @@ test('import shows, and sends nothing', async (t) => {
   assert.match(dry.stdout, new RegExp(
     `files\n {2}runs {5}node ${cwd}/x\\.js --api-key=\\(hidden\\) --token \\(hidden\\)\n`));
   assert.match(dry.stdout, /env {6}SECRET_KEY=\(hidden\), URL=\(hidden\), MODE=dev, N=5/);
+  assert.match(dry.stdout, /takes {4}MODE of your environment/);
   assert.match(dry.stdout, /linear\n {2}cannot be brought: it is a server elsewhere/);
   assert.match(dry.stdout, /'files' has the same name/);
   assert.match(dry.stdout, /policy {3}the profile node/);

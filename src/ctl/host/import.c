@@ -153,6 +153,11 @@ server_print(
 	    profile != NULL ? profile : "");
 	lists_print(admin);
 	env_print(server);
+	if (server->taken[0] != '\0') {
+		fputs("  takes    ", stdout);
+		line(server->taken);
+		puts(" of your environment");
+	}
 	puts("  network  none");
 }
 
@@ -205,7 +210,10 @@ server_put(const struct ctl_admin *admin,
 		else
 			string_put(out, ":", variable->value);
 	}
-	json_out_text(out, "}}");
+	json_out_text(out, "}");
+	if (server->taken[0] != '\0')
+		string_put(out, ",\"takes\":", server->taken);
+	json_out_text(out, "}");
 }
 
 /* ---- added ----------------------------------------------------------------

@@ -139,51 +139,91 @@ variable_get(const struct ctl_import_place *place, const char *name, size_t len)
 	return NULL;
 }
 
-/* What the word between the braces stands for; NULL: it was refused.
- * `own`: the variable that it is the value of, or "". */
-static const char *
-word_expand(const struct ctl_import_place *place,
-    struct ctl_import_server *server, const char *word, size_t len,
-    const char *own, size_t *value_len)
+/* A file that names what only its reader has is to be seen doing so. */
+static void
+taken_add(struct ctl_import_server *server, const char *name, size_t len)
 {
-	const char *value = NULL;
+	const size_t used = strlen(server->taken);
 
-	if (len == 15 && memcmp(word, "workspaceFolder", 15) == 0) {
-		value = place->workspace;
-	} else if (len == 8 && memcmp(word, "userHome", 8) == 0) {
-		value = place->home;
-	} else if (len == 13 && memcmp(word, "pathSeparator", 13) == 0) {
-		value = "/";
-	} else if (len > 6 && memcmp(word, "input:", 6) == 0) {
-		value = own[0] != '\0' ? variable_get(place, own, strlen(own))
-				       : NULL;
-		if (value == NULL)
-			refuse(server,
-			    own[0] != '\0'
-				? "it asks its user for '%.*s': set the "
-				  "variable %.64s and import it again"
-				: "it asks its user for '%.*s', in a word of "
-				  "its command%.0s",
-			    (int)(len - 6), word + 6, own);
-	} else {
-		const char *fallback = memmem(word, len, ":-", 2);
-		const bool is_env = len > 4 && memcmp(word, "env:", 4) == 0;
-		const char *name = is_env ? word + 4 : word;
-		const size_t name_len = fallback != NULL
-		    ? (size_t)(fallback - name)
-		    : len - (size_t)(name - word);
-		value = variable_get(place, name, name_len);
-		if (value == NULL && fallback != NULL) {
-			*value_len = len - (size_t)(fallback + 2 - word);
-			return fallback + 2;
-		}
-		if (value == NULL)
-			refuse(server,
-			    "it needs the variable %.*s, which is not set here",
-			    (int)name_len, name);
+	if (memmem(server->taken, used, name, len) == NULL)
+		snprintf(server->taken + used, sizeof(server->taken) - used,
+		    "%s%.*s", used > 0 ? ", " : "", (int)len, name);
+}
+
+/* What VS Code asks its user for; `own` is the variable it is the value of. */
+static struct json_span
+input_expand(const struct ctl_import_place *place,
+    struct ctl_import_server *server, struct json_span word, const char *own)
+{
+	const char *value =
+	    own[0] != '\0' ? variable_get(place, own, strlen(own)) : NULL;
+
+	if (value != NULL) {
+		taken_add(server, own, strlen(own));
+		return (struct json_span){ value, strlen(value) };
 	}
-	*value_len = value != NULL ? strlen(value) : 0;
-	return value;
+	if (own[0] != '\0')
+		refuse(server,
+		    "it asks its user for '%.*s': set the variable %.64s and "
+		    "import it again",
+		    (int)(word.len - 6), word.at + 6, own);
+	else
+		refuse(server,
+		    "it asks its user for '%.*s', in a word of its command",
+		    (int)(word.len - 6), word.at + 6);
+	return (struct json_span){ 0 };
+}
+
+/* NAME, env:NAME, NAME:-what is there without it. */
+static struct json_span
+variable_expand(const struct ctl_import_place *place,
+    struct ctl_import_server *server, struct json_span word)
+{
+	const char *end = word.at + word.len;
+	const char *fallback = memmem(word.at, word.len, ":-", 2);
+	const char *name = word.len > 4 && memcmp(word.at, "env:", 4) == 0
+	    ? word.at + 4
+	    : word.at;
+	const size_t len =
+	    (size_t)((fallback != NULL && fallback >= name ? fallback : end) -
+		name);
+	const char *value = variable_get(place, name, len);
+
+	if (value != NULL) {
+		taken_add(server, name, len);
+		return (struct json_span){ value, strlen(value) };
+	}
+	if (fallback != NULL)
+		return (struct json_span){ fallback + 2,
+			(size_t)(end - fallback) - 2 };
+	refuse(server, "it needs the variable %.*s, which is not set here",
+	    (int)len, name);
+	return (struct json_span){ 0 };
+}
+
+/* What the word between the braces stands for; empty: it was refused. */
+static struct json_span
+word_expand(const struct ctl_import_place *place,
+    struct ctl_import_server *server, struct json_span word, const char *own)
+{
+	const struct {
+		const char *word;
+		const char *value;
+	} known[] = {
+		{ "workspaceFolder", place->workspace },
+		{ "userHome", place->home },
+		{ "pathSeparator", "/" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strlen(known[i].word) == word.len &&
+		    memcmp(known[i].word, word.at, word.len) == 0 &&
+		    known[i].value != NULL)
+			return (struct json_span){ known[i].value,
+				strlen(known[i].value) };
+	return word.len > 6 && memcmp(word.at, "input:", 6) == 0
+	    ? input_expand(place, server, word, own)
+	    : variable_expand(place, server, word);
 }
 
 /* A copy with all ${…} in it replaced, for free(). NULL: no memory, or refused.
@@ -201,12 +241,13 @@ text_expand(const struct ctl_import_place *place,
 		const char *close = strchr(open, '}');
 		if (close == NULL)
 			break;
-		size_t value_len = 0;
-		const char *value = word_expand(place, server, open + 2,
-		    (size_t)(close - open) - 2, own, &value_len);
+		const struct json_span word = { open + 2,
+			(size_t)(close - open) - 2 };
+		const struct json_span value =
+		    word_expand(place, server, word, own);
 		json_out_raw(&out, text, (size_t)(open - text));
-		if (value != NULL)
-			json_out_raw(&out, value, value_len);
+		if (value.at != NULL)
+			json_out_raw(&out, value.at, value.len);
 		text = close + 1;
 	}
 	json_out_raw(&out, text, strlen(text) + 1);

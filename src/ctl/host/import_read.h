@@ -32,6 +32,7 @@ struct ctl_import_server {
 	struct ctl_import_variable *env; /* owned */
 	size_t n_env;
 	char why[512]; /* it cannot be brought; "": it can */
+	char taken[256]; /* variables of whoever imports that it names */
 };
 
 struct ctl_import {
