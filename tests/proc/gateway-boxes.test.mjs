@@ -163,6 +163,33 @@ test('one that ignores its stdin and TERM is killed', async () => {
   await remove('deaf');
 });
 
+// As a box would be whose init a broken kernel has given to the program.
+test('one whose init does nothing any more is killed from outside', async () => {
+  await addBox(host, 'stuck');
+  await callBox(host, 'stuck', 'who');
+  const pids = below().map(({ pid }) => pid);
+  assert.ok(pids.length >= 3);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  await admin(host, 'POST', '/servers/stuck/restart');
+  await until('all of it to be gone',
+    () => pids.every((pid) => !existsSync(`/proc/${pid}`)), 30_000 * patience);
+  await gone('stuck');
+  await remove('stuck');
+});
+
+test('who kills its launcher, kills all of it, and the next call starts another', async () => {
+  await addBox(host, 'orphan');
+  const { born } = await callBox(host, 'orphan', 'who');
+  await callBox(host, 'orphan', 'litter', { count: 3 });
+  const pids = below().map(({ pid }) => pid);
+  process.kill(boxesOf(host)[0].pid, 'SIGKILL');
+  await until('all of it to be gone',
+    () => pids.every((pid) => !existsSync(`/proc/${pid}`)), WAIT);
+  await gone('orphan');
+  assert.notEqual((await callBox(host, 'orphan', 'who')).born, born);
+  await remove('orphan');
+});
+
 test('a memory limit ends it alone, and is named', async () => {
   await addBox(host, 'hog', { memory: '128MiB' });
   await addBox(host, 'beside');

@@ -22,7 +22,7 @@
 #define SECOND_LINES 200 /* kept of stderr, and as many notes */
 #define NOTES_AT_ONCE 64
 #define EOF_MS 2000 /* for a server to end with its stdin */
-#define GONE_MS 30000 /* after its grace; then the supervisor sees to it */
+#define GONE_MS 6000 /* its grace, and a little; then the supervisor does it */
 #define STRANGE_MAX 16 /* notes that are none */
 
 struct box {

@@ -429,12 +429,19 @@ upstream_surface_recall(struct gateway *gateway, struct server *server,
 	if (upstream == NULL || upstream->surface != NULL ||
 	    upstream->capture != NULL)
 		return;
-	if (mcp_surface_recall(raw_json, len, &upstream->surface, &err) != 0)
+	if (mcp_surface_recall(raw_json, len, &upstream->surface, &err) != 0) {
 		log_line(LOG_WARN, 0,
 		    "what server %s advertised cannot be used, it is asked "
 		    "again: %s",
 		    server->name,
 		    err.text[0] == '\0' ? "out of memory" : err.text);
+		return;
+	}
+	/* It is the program that it was: it is not probed anew. */
+	if (server->record.launch.kind == WIRE_KIND_BOX)
+		upstream->verdict = upstream->surface->era == MCP_MODERN
+		    ? VERDICT_MODERN
+		    : VERDICT_LEGACY;
 }
 
 void
