@@ -10,14 +10,12 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +27,7 @@
 #include "box/caps.h"
 #include "box/landlock.h"
 #include "box/limits.h"
+#include "box/network.h"
 #include "box/payload.h"
 
 /* ---- who it is ------------------------------------------------------------ */
@@ -83,23 +82,6 @@ ids_take(const struct box_inside *inside, struct err *err)
 }
 
 /* ---- its world ------------------------------------------------------------ */
-
-/* A new network namespace has lo alone, and that is down. */
-static int
-loopback_up(struct err *err)
-{
-	struct ifreq request = { .ifr_name = "lo" };
-
-	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return err_set(
-		    err, -errno, "the box's loopback: %s", strerror(errno));
-	request.ifr_flags |= IFF_UP;
-	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return err_set(
-		    err, -errno, "the box's loopback: %s", strerror(errno));
-	return 0;
-}
 
 static int
 root_enter(const struct box_inside *inside, struct err *err)
@@ -161,6 +143,8 @@ static int
 walls_build(const struct box_inside *inside, struct err *err)
 {
 	const struct box_spec *spec = inside->launch->spec;
+	const bool has_network = !(spec->flags & BOX_HOST_NETWORK);
+	struct box_network network;
 	char go;
 
 	if (recv(inside->control_fd, &go, 1, 0) != 1)
@@ -170,10 +154,12 @@ walls_build(const struct box_inside *inside, struct err *err)
 		code = ids_take(inside, err);
 	if (code == 0 && sethostname("box", 3) < 0)
 		code = err_set(err, -errno, "sethostname: %s", strerror(errno));
-	if (code == 0 && !(spec->flags & BOX_HOST_NETWORK))
-		code = loopback_up(err);
+	if (code == 0 && has_network)
+		code = box_network_begin(&network, inside->control_fd, err);
 	if (code == 0)
 		code = root_enter(inside, err);
+	if (code == 0 && has_network)
+		code = box_network_enter(&network, err);
 	if (code == 0)
 		code = limits_apply(inside->launch, err);
 	if (code == 0)

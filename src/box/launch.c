@@ -133,8 +133,6 @@ child_clone(const struct box_launch *launch, const struct box_inside *inside,
 		.exit_signal = SIGCHLD,
 	};
 
-	if (!(launch->spec->flags & BOX_HOST_NETWORK))
-		args.flags |= (uint64_t)CLONE_NEWNET;
 	if (launch->door != NULL && launch->door->into_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint32_t)launch->door->into_fd;

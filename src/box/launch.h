@@ -5,8 +5,9 @@
  * The walls around a program that a stranger wrote. The order of the layers,
  * each of which stands without the others:
  *
- *   1 clone3 into new user, mount, pid, net, ipc, uts and cgroup namespaces,
- *     in a control group with its limits; host uid 0 is never mapped
+ *   1 clone3 into new user, mount, pid, ipc, uts and cgroup namespaces, in a
+ *     control group with its limits; host uid 0 is never mapped; a new network
+ *     namespace is made beside 2 (network.c)
  *   2 its own root (root.c): base read-only, private /tmp, home, /dev, masked
  *     read-only /proc, the grants; pivot_root, and nothing else is left
  *   3 descriptors: 0, 1, 2, nothing else; environment: the spec's

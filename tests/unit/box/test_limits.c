@@ -69,7 +69,8 @@ core_limit(void)
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_CORE, &limit);
-	return limit.rlim_cur == 0 && limit.rlim_max == 0 ? 0 : 1;
+	/* 1: no bytes, and a handler of the host is not started either. */
+	return limit.rlim_cur == 1 && limit.rlim_max == 1 ? 0 : 1;
 }
 
 static int
