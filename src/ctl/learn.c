@@ -26,11 +26,13 @@
 #include "ctl/learn.h"
 #include "ctl/notes.h"
 #include "ctl/option.h"
+#include "ctl/packaged.h"
 #include "ctl/text.h"
 #include "ctl/watcher.h"
 
 struct learn {
 	struct ctl_grants grants;
+	struct ctl_packaged packaged;
 	bool grant, json;
 	const char *output;
 	struct policy *policy; /* owned: what it runs under */
@@ -175,6 +177,23 @@ spec_of(const struct learn *learn, const struct policy *policy, char **words,
 	    policy, &place, (const char *const *)words, spec, memoryp, err);
 }
 
+/* What needs no proposing: what was granted, and the package's own tree, which
+ * cordon wrap will grant as well. */
+static int
+before_make(struct learn *learn, char **words, struct err *err)
+{
+	struct policy *policy = NULL;
+
+	int code = policy_make(learn, words[0], &policy, err);
+	if (code == 0)
+		code = ctl_packaged_grant(&learn->packaged, policy, err);
+	if (code == 0)
+		code = spec_of(learn, policy, words, &learn->before,
+		    &learn->before_memory, err);
+	policy_free(policy);
+	return code;
+}
+
 static int
 specs_make(struct learn *learn, char **words, struct err *err)
 {
@@ -196,11 +215,11 @@ specs_make(struct learn *learn, char **words, struct err *err)
 		return code;
 	policy_notes(learn->policy, BOX_NOTES_ALL);
 
-	code = spec_of(
-	    learn, learn->policy, words, &learn->spec, &learn->memory, err);
-	return code != 0 ? code
-			 : spec_of(learn, learn->proposal, words,
-			       &learn->before, &learn->before_memory, err);
+	code = ctl_packaged_grant(&learn->packaged, learn->policy, err);
+	if (code == 0)
+		code = spec_of(learn, learn->policy, words, &learn->spec,
+		    &learn->memory, err);
+	return code != 0 ? code : before_make(learn, words, err);
 }
 
 /* By the options, the profile, or as the program itself. In order: whatever is
@@ -288,7 +307,7 @@ lesson_print(FILE *out, const struct ctl_lesson *lesson)
 }
 
 static void
-people_print(const struct learn *learn, const char *policy)
+people_print(const struct learn *learn, const struct json_out *policy)
 {
 	fprintf(stderr,
 	    "cordon learn: it touched %zu places outside of what every box "
@@ -297,7 +316,8 @@ people_print(const struct learn *learn, const char *policy)
 	for (size_t i = 0; i < learn->lessons.n; i++)
 		lesson_print(stderr, &learn->lessons.at[i]);
 	if (learn->output == NULL)
-		fprintf(stderr, "The policy:\n%s\n", policy);
+		fprintf(stderr, "The policy:\n%.*s\n", (int)policy->len,
+		    policy->bytes);
 	else
 		fprintf(stderr,
 		    "The policy is in %s: cordon wrap --policy %s -- ...\n",
@@ -364,7 +384,7 @@ result_tell(struct learn *learn, struct err *err)
 	if (code == 0 && learn->json)
 		json_print(learn, &policy);
 	else if (code == 0)
-		people_print(learn, policy.bytes);
+		people_print(learn, &policy);
 	json_out_fini(&policy);
 	return code;
 }
@@ -376,6 +396,10 @@ learn_run(void *values, int n, char **words)
 	struct err err = { "" };
 
 	words[n] = NULL;
+	if (ctl_packaged_find(&learn->packaged, &words, &err) != 0) {
+		fprintf(stderr, "cordon learn: %s\n", err.text);
+		return BOX_EXIT_FAILED;
+	}
 	if (specs_make(learn, words, &err) != 0)
 		return ctl_usage_fail(&learn_command, &err);
 
@@ -413,5 +437,6 @@ ctl_learn(int argc, char **argv)
 	policy_spec_free(learn.memory);
 	policy_free(learn.proposal);
 	policy_free(learn.policy);
+	package_fini(&learn.packaged.package);
 	return code;
 }

@@ -16,14 +16,13 @@
 #include "ctl/grants.h"
 #include "ctl/notes.h"
 #include "ctl/option.h"
+#include "ctl/packaged.h"
 #include "ctl/watcher.h"
-#include "json/out.h"
-#include "package/package.h"
 
 struct wrap {
 	struct ctl_grants grants;
-	bool live, json, explain, refresh, allow_scripts;
-	struct package package; /* path NULL: the command is none */
+	struct ctl_packaged packaged;
+	bool live, json, explain;
 	struct policy *policy; /* owned */
 	struct policy_memory *memory; /* owned: of spec */
 	struct box_spec spec;
@@ -41,10 +40,11 @@ static const struct ctl_option wrap_options[] = {
 	    "tell it as JSON, an object a line" },
 	{ "explain", 0, CTL_FLAG, offsetof(struct wrap, explain), NULL,
 	    "print what the box would be; start nothing" },
-	{ "refresh", 0, CTL_FLAG, offsetof(struct wrap, refresh), NULL,
+	{ "refresh", 0, CTL_FLAG, offsetof(struct wrap, packaged.refresh), NULL,
 	    "npx, uvx: resolve the package again" },
-	{ "allow-scripts", 0, CTL_FLAG, offsetof(struct wrap, allow_scripts),
-	    NULL, "npx: run its install scripts, in a box" },
+	{ "allow-scripts", 0, CTL_FLAG,
+	    offsetof(struct wrap, packaged.allow_scripts), NULL,
+	    "npx: run its install scripts, in a box" },
 };
 
 static const char wrap_notes[] =
@@ -73,48 +73,6 @@ variable(const char *name, const char *otherwise)
 	return value != NULL && value[0] != '\0' ? value : otherwise;
 }
 
-/* npx, uvx and their kin: the words become those of what they would start. */
-static int
-package_find(struct wrap *wrap, char ***words, struct err *err)
-{
-	const struct package_options options = {
-		.refresh = wrap->refresh,
-		.allow_scripts = wrap->allow_scripts,
-		.quiet = wrap->json,
-	};
-	auto_free char *folder = NULL;
-
-	if (!package_is_command((const char *const *)*words))
-		return 0;
-	int r = package_folder_user(&folder, err);
-	if (r == 0)
-		r = package_resolve((const char *const *)*words, folder,
-		    &options, &wrap->package, err);
-	if (r == 0)
-		*words = wrap->package.run;
-	return r;
-}
-
-/* Whoever may write to the home may not write to what others are to run. */
-static int
-packages_protect(struct policy *policy, struct err *err)
-{
-	auto_free char *folder = NULL;
-	struct json_out out;
-
-	if (package_folder_user(&folder, NULL) < 0 || access(folder, F_OK) < 0)
-		return 0;
-	json_out_init(&out, 4 * PATH_MAX);
-	json_out_text(&out, "{\"filesystem\":{\"denyWrite\":[");
-	json_out_string(&out, folder, strlen(folder));
-	json_out_text(&out, "]}}");
-	const int r = json_out_status(&out) != 0
-	    ? err_set(err, -ENOMEM, "no memory")
-	    : policy_json(policy, out.bytes, out.len, false, folder, err);
-	json_out_fini(&out);
-	return r;
-}
-
 static int
 spec_make(struct wrap *wrap, char **words, struct err *err)
 {
@@ -126,9 +84,7 @@ spec_make(struct wrap *wrap, char **words, struct err *err)
 		strcpy(wrap->cwd, "/"); /* it was removed, or lies outside */
 	r = ctl_grants_apply(&wrap->grants, words[0], wrap->policy, err);
 	if (r == 0)
-		r = packages_protect(wrap->policy, err);
-	if (r == 0 && wrap->package.path != NULL)
-		r = policy_read(wrap->policy, wrap->package.path, err);
+		r = ctl_packaged_grant(&wrap->packaged, wrap->policy, err);
 	if (r != 0)
 		return r;
 
@@ -214,7 +170,8 @@ wrap_run(void *values, int n, char **words)
 	struct err err;
 
 	words[n] = NULL;
-	if (package_find(wrap, &words, &err) != 0) {
+	wrap->packaged.quiet = wrap->json;
+	if (ctl_packaged_find(&wrap->packaged, &words, &err) != 0) {
 		fprintf(stderr, "cordon wrap: %s\n", err.text);
 		return BOX_EXIT_FAILED;
 	}
@@ -231,6 +188,6 @@ ctl_wrap(int argc, char **argv)
 	const int code = ctl_command_run(&wrap_command, &wrap, argc, argv);
 	policy_spec_free(wrap.memory);
 	policy_free(wrap.policy);
-	package_fini(&wrap.package);
+	package_fini(&wrap.packaged.package);
 	return code;
 }

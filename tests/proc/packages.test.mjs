@@ -498,6 +498,19 @@ for (const act of [() => fs.writeFileSync(home + '/cordon/packages/x', ''),
     assert.ok(existsSync(join(place, 'made')));
   });
 
+  test('is taught about a package, without its tree', async () => {
+    registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+      { 'cli.js': "console.log(require('fs').readFileSync('note', 'utf8'))" });
+    writeFileSync(join(place, 'note'), 'a note');
+    const { stdout, stderr } = await run(cordon,
+      ['learn', '--output', join(place, 'home/policy'), '--', 'npx', 'hello'],
+      { env: surroundings({ XDG_DATA_HOME: join(place, 'home') }) });
+    assert.equal(stdout, 'a note\n', stderr);
+    const policy = readFileSync(join(place, 'home/policy'), 'utf8');
+    assert.ok(policy.includes(place), policy);
+    assert.doesNotMatch(policy, /cordon\/packages/);
+  });
+
   test('refuses a tree that was changed, by name', async () => {
     registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
       { 'cli.js': hello });
