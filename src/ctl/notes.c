@@ -2,11 +2,15 @@
 #include "ctl/notes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/auto.h"
 #include "base/utf8.h"
@@ -92,21 +96,50 @@ is_change_of_folder(int32_t verb)
 	return verb == BOX_VERB_MAKE || verb == BOX_VERB_REMOVE;
 }
 
-/* Whether the person who started the box has that file. */
+/* One step of a path. A symbolic link is not followed. */
+static int
+step(int folder_fd, const char *name, size_t len)
+{
+	char part[NAME_MAX + 1];
+
+	if (len > NAME_MAX)
+		return -1;
+	memcpy(part, name, len);
+	part[len] = '\0';
+	return openat(folder_fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/*
+ * Whether the person who started the box has that file; for a new one, its
+ * folder. Step by step: a path through an automounter would have our host look
+ * up a name that a stranger chose. What lies behind a link is taken for there.
+ */
 static bool
 is_there(const char *path, int32_t verb)
 {
-	char folder[BOX_NOTE_TEXT_MAX];
-	struct stat st;
+	auto_close int fd = open("/", O_PATH | O_CLOEXEC);
 
-	if (path[0] != '/' || lstat(path, &st) == 0)
-		return true;
-	if (verb != BOX_VERB_MAKE)
-		return false;
-	const size_t len = folder_len(path);
-	memcpy(folder, path, len);
-	folder[len] = '\0';
-	return lstat(folder, &st) == 0;
+	for (const char *at = path; fd >= 0;) {
+		struct statfs fs;
+		struct stat st;
+
+		at += strspn(at, "/");
+		const size_t len = strcspn(at, "/");
+		if (len == 0)
+			return true;
+		const int next = step(fd, at, len);
+		if (next < 0)
+			return verb == BOX_VERB_MAKE && at[len] == '\0';
+		close(fd);
+		fd = next;
+		if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0 ||
+		    fs.f_type == AUTOFS_SUPER_MAGIC)
+			return false;
+		if (S_ISLNK(st.st_mode))
+			return true;
+		at += len;
+	}
+	return false;
 }
 
 /* What is granted for it: an option, and how much of the text it takes. */
@@ -301,7 +334,7 @@ refusal_take(struct ctl_notes *notes, const struct box_note *note)
 
 	if (refusal != NULL)
 		refusal->count += note->count == 0 ? 1 : note->count;
-	else if (note->kind != BOX_NOTE_FILE ||
+	else if (note->kind != BOX_NOTE_FILE || note->text[0] != '/' ||
 	    is_there(note->text, note->code))
 		refusal_new(notes, note);
 }

@@ -90,10 +90,26 @@ is_silent_on_files_that_nobody_has(void **state)
 	take(&heard, BOX_NOTE_FILE, BOX_VERB_READ, "/nowhere/at/all");
 	take(&heard, BOX_NOTE_FILE, BOX_VERB_MAKE, "/nowhere/at/all");
 	take(&heard, BOX_NOTE_FILE, BOX_VERB_RUN, "/usr/bin/no-such-program");
+	take(&heard, BOX_NOTE_FILE, BOX_VERB_READ, "/etc/hostname/no-folder");
 	ctl_notes_end(&heard.notes, 0);
 	assert_int_equal(heard.len, 0);
 	ctl_notes_end(&heard.notes, 1);
 	assert_string_equal(heard_text(&heard), "test: a hint\n");
+	heard_fini(&heard);
+}
+
+static void
+takes_what_lies_behind_a_link_for_there(void **state)
+{
+	struct heard heard;
+
+	(void)state;
+	heard_init(&heard, false, false);
+	take(&heard, BOX_NOTE_FILE, BOX_VERB_READ, "/proc/self/nowhere");
+	take(&heard, BOX_NOTE_FILE, BOX_VERB_READ, "/usr//bin/env");
+	ctl_notes_end(&heard.notes, 0);
+	assert_non_null(strstr(heard_text(&heard), "/proc/self/nowhere"));
+	assert_non_null(strstr(heard_text(&heard), "/usr//bin/env"));
 	heard_fini(&heard);
 }
 
@@ -197,6 +213,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_each_thing_once_and_what_grants_it),
 		cmocka_unit_test(is_silent_on_files_that_nobody_has),
+		cmocka_unit_test(takes_what_lies_behind_a_link_for_there),
 		cmocka_unit_test(says_json_one_object_a_line),
 		cmocka_unit_test(lets_no_text_move_the_cursor_or_end_a_word),
 		cmocka_unit_test(counts_what_is_too_much_to_tell),
