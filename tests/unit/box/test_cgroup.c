@@ -330,6 +330,45 @@ two_of_the_same_pid_do_not_meet(void **state)
 	assert_int_equal(places_left(), 0);
 }
 
+/* Each sweeps while the others make and remove: nobody loses what is his. */
+static int
+rounds_run(void)
+{
+	const struct cgroup_limits limits = { .memory_bytes = 64u * MIB,
+		.pids = 64 };
+
+	for (int i = 0; i < 40; i++) {
+		struct cgroup *cgroup;
+		struct cgroup_door door;
+		if (cgroup_new(&cgroup) != 0 ||
+		    cgroup_set(cgroup, "t-x/b-1", &limits, NULL) != 0)
+			return 1;
+		cgroup_sweep(cgroup);
+		if (!cgroup_has(cgroup, "t-x/b-1") ||
+		    cgroup_door_open(cgroup, "t-x/b-1", &door, NULL) != 0)
+			return 2;
+		cgroup_door_close(&door);
+		cgroup_free(cgroup);
+	}
+	return 0;
+}
+
+static void
+many_at_once_do_not_take_each_others(void **state)
+{
+	struct cgroup *cgroup = cgroup_or_skip(1, 1);
+	pid_t pids[6];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+		if ((pids[i] = fork()) == 0)
+			_exit(rounds_run());
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++)
+		assert_int_equal(status_of(pids[i]), 0);
+	cgroup_free(cgroup);
+	assert_int_equal(places_left(), 0);
+}
+
 static void
 refuses_names_that_lead_elsewhere(void **state)
 {
@@ -366,6 +405,7 @@ main(void)
 		cmocka_unit_test(puts_a_process_by_its_pid),
 		cmocka_unit_test(sweeps_what_the_dead_left_and_nothing_else),
 		cmocka_unit_test(two_of_the_same_pid_do_not_meet),
+		cmocka_unit_test(many_at_once_do_not_take_each_others),
 		cmocka_unit_test(refuses_names_that_lead_elsewhere),
 	};
 
