@@ -18,6 +18,7 @@
 #include "mcp/names.h"
 
 #define NEED_MS 2000 /* a server slower than that comes later */
+#define EARLY_MS 20 /* a timer counts from when its loop last woke */
 #define INNER_MAX (1u << 20)
 
 static const enum mcp_list lists[] = {
@@ -145,7 +146,7 @@ is_wanted(const struct endpoint *endpoint, const struct server *server)
 	if (upstream->surface != NULL)
 		return false;
 	return endpoint->server != NULL || upstream->capture == NULL ||
-	    behind_now_ms() - upstream->capture_ms < NEED_MS;
+	    behind_now_ms() - upstream->capture_ms < NEED_MS - EARLY_MS;
 }
 
 static int

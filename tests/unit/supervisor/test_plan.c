@@ -205,6 +205,19 @@ refuses_the_standard_streams_as_anything_else(void **state)
 }
 
 static void
+takes_a_box_only_with_a_spec(void **state)
+{
+	struct written written = good_plan();
+	struct wire_deployment *record = &written.deployments[1];
+	(void)state;
+
+	record->kind = WIRE_KIND_BOX;
+	assert_int_equal(read_bytes(&written, sizeof(written), NULL), 0);
+	record->bundle_fd = -1;
+	assert_refused(&written, sizeof(written), "is broken");
+}
+
+static void
 takes_a_socket_only_with_a_path(void **state)
 {
 	struct written written = good_plan();
@@ -220,7 +233,7 @@ takes_a_socket_only_with_a_path(void **state)
 	memset(record->socket, '/', sizeof(record->socket));
 	assert_refused(&written, sizeof(written), "is broken");
 	record->socket[1] = '\0';
-	record->kind = WIRE_KIND_SOCKET + 1;
+	record->kind = WIRE_KIND_BOX + 1;
 	assert_refused(&written, sizeof(written), "is broken");
 	record->kind = WIRE_KIND_SOCKET;
 	record->share = WIRE_SHARE_ALL + 1;
@@ -251,6 +264,7 @@ main(void)
 		cmocka_unit_test(refuses_names_that_are_none),
 		cmocka_unit_test(refuses_strings_without_an_end),
 		cmocka_unit_test(refuses_limits_out_of_range),
+		cmocka_unit_test(takes_a_box_only_with_a_spec),
 		cmocka_unit_test(takes_a_socket_only_with_a_path),
 		cmocka_unit_test(takes_servers_from_one_place),
 		cmocka_unit_test(refuses_the_standard_streams_as_anything_else),
