@@ -4,6 +4,7 @@
 // document, who may name what, what the supervisor and the gateway are told.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -176,6 +177,29 @@ test('what it offered is told with the snapshot, as long as it is the same', asy
   await ok(next.ask('POST', '/servers/files/deny'));
   await next.relink();
   assert.deepEqual(known(next), []);
+});
+
+test('what is no launch document any more does not run, and the log says so', async (t) => {
+  const folder = folderOf(t);
+  const store = await Store.start(t, folder);
+  for (const name of ['good', 'bad']) {
+    await ok(store.ask('POST', '/servers', program(name, { command: ['node', name] })), 201);
+    await ok(store.ask('POST', `/servers/${name}/approve`));
+  }
+  await store.stop();
+  for (const bytes of ['{', '{}', '{"command":["x"],"policy":{"profiles":["node"]}}', '[]']) {
+    execFileSync('sqlite3', [join(folder, 'cordon.db'), `UPDATE bundles SET bytes =
+      CAST('${bytes}' AS BLOB) WHERE digest = (SELECT bundle FROM servers WHERE name = 'bad')`]);
+    const next = await Store.start(t, folder);
+    await next.told('the end of what it deploys', (m) => m.type === 'UNDEPLOY' && m.id === 0);
+    assert.deepEqual(next.deployed(), ['good'], bytes);
+    assert.match(next.log, /the server 'bad' does not run: /);
+    // Nor is the API troubled by it.
+    assert.equal((await ok(next.ask('GET', '/servers'))).servers.length, 2);
+    await ok(next.ask('POST', '/servers/bad/approve'));
+    assert.equal(next.servers()['local/bad'], 'changed');
+    await next.stop();
+  }
 });
 
 test('the operator gives programs with the settings', async (t) => {
