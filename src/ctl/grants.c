@@ -14,7 +14,7 @@ static int
 file_add(struct policy *policy, const char *path, bool is_srt, struct err *err)
 {
 	auto_free uint8_t *bytes = NULL;
-	size_t len;
+	size_t len = 0;
 
 	if (path == NULL)
 		return 0;

@@ -30,6 +30,7 @@ struct ctl_grants {
 	}
 
 /* clang-format off */
+/* A type takes no parentheses. NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define CTL_GRANTS_ROW(type, member, name, kind, field, argument, help)        \
 	{ name, 0, kind, offsetof(type, member.field), argument, help }
 
