@@ -30,9 +30,10 @@ struct ctl_grants {
 	}
 
 /* clang-format off */
-/* A type takes no parentheses. NOLINTNEXTLINE(bugprone-macro-parentheses) */
+/* A type takes no parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define CTL_GRANTS_ROW(type, member, name, kind, field, argument, help)        \
 	{ name, 0, kind, offsetof(type, member.field), argument, help }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* The rows, for `struct ctl_grants member` of a `type`. */
 #define CTL_GRANTS_OPTIONS(type, member)                                       \
