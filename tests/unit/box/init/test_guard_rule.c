@@ -72,8 +72,7 @@ names_are_compared_as_folding_disks_do(void **state)
 		"/work/a/.git/HOOKS/x", "/work/a/.git/Config",
 		"/work/a/.vSCode", "/work/a/GIT~1", "/work/a/git~1/hooks",
 		"/work/a/.git/hoo\xe2\x84\xaas", /* the sign of kelvin */
-		"/work/a/.v\xc5\xbf"
-		"code", /* the long s */
+		"/work/a/.v\xc5\xbf\143ode", /* the long s, and a c */
 		"/work/a/.g\xe2\x80\x8cit", /* a joiner that is ignored */
 		"/work/a/.git.", "/work/a/.git .. " };
 
