@@ -32,7 +32,7 @@ const policyOf = (read, limits) => ({ filesystem: { allowRead: read }, limits })
 // Adds it, and approves what was added.
 export async function addBox(host, name,
   { command = [node, stdioServer], read = [dirname(stdioServer), dirname(node)],
-    memory = '512MiB', pids = 64, env, ...more } = {}) {
+    memory = '2GiB', pids = 64, env, ...more } = {}) {
   const added = await admin(host, 'POST', '/servers', { name, kind: 'box', command,
     policy: { ...policyOf(read, { memory, pids }), ...env && { env } }, ...more });
   if (added.state !== 'approved')

@@ -191,11 +191,11 @@ test('who kills its launcher, kills all of it, and the next call starts another'
 });
 
 test('a memory limit ends it alone, and is named', async () => {
-  await addBox(host, 'hog', { memory: '128MiB' });
+  await addBox(host, 'hog', { memory: '1GiB' });
   await addBox(host, 'beside');
   const { pid, born } = await callBox(host, 'beside', 'who');
   await fails(callTool(host, 'hog', 'hog', {}), /ended by .*memory|exit code|signal/);
-  if (groups().length > 0) await logged('hog', /limit: memory limit of 128 MiB/);
+  if (groups().length > 0) await logged('hog', /limit: memory limit of 1 GiB/);
   assert.ok((await callBox(host, 'hog', 'who')).calls === 1);
   const still = await callBox(host, 'beside', 'who');
   assert.deepEqual([still.pid, still.born], [pid, born]);
