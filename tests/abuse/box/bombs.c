@@ -79,6 +79,7 @@ bomb_memory(const char *argument)
 		void *memory = malloc(1 << 20);
 		if (memory != NULL)
 			memset(memory, 1, 1 << 20);
+		__asm__ volatile("" : : "r"(memory) : "memory");
 	}
 	return 0;
 }
@@ -316,11 +317,14 @@ static int
 bomb_refusals_wide(const char *argument)
 {
 	char seconds[16];
+	pthread_attr_t attr;
 	pthread_t thread[8];
 
 	snprintf(seconds, sizeof(seconds), "%s", argument);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
 	for (int i = 0; i < 8; i++)
-		if (pthread_create(&thread[i], NULL, refusals_run, seconds) !=
+		if (pthread_create(&thread[i], &attr, refusals_run, seconds) !=
 		    0)
 			return 1;
 	for (int i = 0; i < 8; i++)
@@ -329,30 +333,29 @@ bomb_refusals_wide(const char *argument)
 	return 0;
 }
 
-/* Names that would speak to a terminal, forge lines of a log or of JSON. */
+/* Names that would speak to a terminal, forge lines of a log or of JSON; the
+ * host has files that are called so. */
 static int
 bomb_escapes(const char *argument)
 {
-	static const char *const paths[] = {
-		"/no/\033[2J\033[31mred\033]0;title\007",
-		"/no/line\n{\"kind\":\"forged\"}",
-		"/no/line\ncordon: forged: /etc/passwd",
-		"/no/return\r\"quote\\back",
-		"/no/\302\233"
+	static const char *const names[] = {
+		"\033[2J\033[31mred\033]0;title\007",
+		"line\n{\"kind\":\"forged\"}",
+		"line\ncordon: forged: passwd",
+		"return\r\"quote\\back",
+		"\302\233"
 		"31mc1",
-		"/no/\xe2\x80\xae"
+		"\xe2\x80\xae"
 		"bidi",
-		"/no/\xff\xfe\x80 no UTF-8",
+		"\xff\xfe\x80 no UTF-8",
 	};
-	char path[4096] = "/no/long/";
+	char path[4096];
 
-	(void)argument;
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (open(paths[i], O_RDONLY | O_CLOEXEC) >= 0)
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", argument, names[i]);
+		if (open(path, O_RDONLY | O_CLOEXEC) >= 0)
 			return 1;
-	memset(path + strlen(path), 'x', sizeof(path) - strlen(path) - 1);
-	if (open(path, O_RDONLY | O_CLOEXEC) >= 0)
-		return 1;
+	}
 	say("done\n");
 	return 0;
 }

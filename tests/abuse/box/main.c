@@ -155,9 +155,7 @@ run(const char *group, const struct attack *attack,
 	}
 	close(pair[1]);
 	struct pollfd wait = { .fd = pair[0], .events = POLLIN };
-	if (poll(&wait, 1, PATIENCE_MS) == 0)
-		kill(pid, SIGKILL);
-	const bool told =
+	const bool told = poll(&wait, 1, PATIENCE_MS) > 0 &&
 	    read(pair[0], &result, sizeof(result)) == sizeof(result);
 	close(pair[0]);
 	if (attack->control != CONTROL_TERMINAL)
