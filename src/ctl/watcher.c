@@ -105,12 +105,16 @@ signals_read(struct watch *watch)
 }
 
 /* The program has stopped: so do we, for a shell to take the terminal back. Not
- * where that would be for good, in a group that nobody watches. */
+ * where that would be for good: in a group that nobody watches, or in that of
+ * whoever started us, which then is no shell with jobs; the program could keep
+ * it waiting past the time limit. */
 static void
 stop(int number)
 {
 	sigset_t set;
 
+	if (getpgid(getppid()) == getpgrp())
+		return;
 	if (number != SIGTSTP && number != SIGTTIN && number != SIGTTOU)
 		number = SIGTSTP;
 	sigemptyset(&set);

@@ -362,7 +362,8 @@ core_dump(const struct attack_place *place)
 	struct rlimit limit;
 
 	(void)place;
-	getrlimit(RLIMIT_CORE, &limit);
+	if (getrlimit(RLIMIT_CORE, &limit) < 0)
+		return -(long)errno;
 	return limit.rlim_max > 1 ? 0 : -EPERM;
 }
 
