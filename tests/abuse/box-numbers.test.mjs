@@ -44,7 +44,7 @@ const unfiltered = new Set([335, 336]);
 // The table's names, and whether their arguments matter.
 function tableOf(text) {
   const table = new Map();
-  for (const [, rule, name] of text.matchAll(/^(ALLOW|NOTE|WRITES)(?:_BITS)?\((\w+),/gm))
+  for (const [, rule, name] of text.matchAll(/^(ALLOW|NOTE|READS|WRITES|GUARDED|UNGUARDED)(?:_BITS)?\((\w+),/gm))
     table.set(numbers.get(name), { name, rule });
   for (const [, name] of text.matchAll(/^\w+_BITS\((\w+),/gm))
     if (table.has(numbers.get(name))) table.get(numbers.get(name)).rule = 'bits';
