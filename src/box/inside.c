@@ -371,13 +371,25 @@ payload_fork(const struct box_launch *launch, struct box_init *init)
 
 /* ---- all of it ------------------------------------------------------------ */
 
+/* What a shell or nohup(1) had its children ignore, they ignore. */
+static bool
+is_of_the_job(int number)
+{
+	return number == SIGHUP || number == SIGINT || number == SIGQUIT ||
+	    number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
 static void
 signals_reset(void)
 {
+	struct sigaction action;
 	sigset_t all;
 
-	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		signal(signal_number, SIG_DFL);
+	for (int number = 1; number < NSIG; number++)
+		if (!is_of_the_job(number) ||
+		    sigaction(number, NULL, &action) < 0 ||
+		    action.sa_handler != SIG_IGN)
+			signal(number, SIG_DFL);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }

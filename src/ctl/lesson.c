@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/auto.h"
 #include "box/base.h"
 #include "ctl/learn.h"
+#include "ctl/notes.h"
 
 #define CHANGES                                                                \
 	(1u << BOX_VERB_WRITE | 1u << BOX_VERB_MAKE | 1u << BOX_VERB_REMOVE)
@@ -96,7 +96,6 @@ void
 ctl_lessons_add(struct ctl_lessons *lessons, const struct box_note *note)
 {
 	char path[BOX_NOTE_TEXT_MAX];
-	struct stat stat;
 	const uint32_t verb = (uint32_t)note->code;
 
 	if (note->text[0] != '/' || verb > BOX_VERB_LOOK ||
@@ -106,7 +105,7 @@ ctl_lessons_add(struct ctl_lessons *lessons, const struct box_note *note)
 	path[note->text_len] = '\0';
 	if (verb == BOX_VERB_MAKE || verb == BOX_VERB_REMOVE)
 		folder_cut(path);
-	if (is_of_every_box(path) || lstat(path, &stat) < 0)
+	if (is_of_every_box(path) || !ctl_note_is_there(path, BOX_VERB_READ))
 		return;
 	if (!lesson_append(lessons, path, verb))
 		lessons->is_short = true;

@@ -109,13 +109,8 @@ step(int folder_fd, const char *name, size_t len)
 	return openat(folder_fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/*
- * Whether the person who started the box has that file; for a new one, its
- * folder. Step by step: a path through an automounter would have our host look
- * up a name that a stranger chose. What lies behind a link is taken for there.
- */
-static bool
-is_there(const char *path, int32_t verb)
+bool
+ctl_note_is_there(const char *path, int32_t verb)
 {
 	auto_close int fd = open("/", O_PATH | O_CLOEXEC);
 
@@ -335,7 +330,7 @@ refusal_take(struct ctl_notes *notes, const struct box_note *note)
 	if (refusal != NULL)
 		refusal->count += note->count == 0 ? 1 : note->count;
 	else if (note->kind != BOX_NOTE_FILE || note->text[0] != '/' ||
-	    is_there(note->text, note->code))
+	    ctl_note_is_there(note->text, note->code))
 		refusal_new(notes, note);
 }
 

@@ -34,6 +34,14 @@ void ctl_notes_fini(struct ctl_notes *notes);
  */
 int ctl_note_read(int fd, struct box_note *note);
 
+/*
+ * Whether the person who started the box has that file; for one to be made
+ * (enum box_verb), its folder. Step by step: a path through an automounter would
+ * have our host look up a name that a stranger chose. What lies behind a link is
+ * taken for there.
+ */
+bool ctl_note_is_there(const char *path, int32_t verb);
+
 /* Notes a refusal; says at once what ended the box or its start. */
 void ctl_notes_take(struct ctl_notes *notes, const struct box_note *note);
 

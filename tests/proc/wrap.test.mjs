@@ -41,6 +41,16 @@ const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
 for (const user of Object.keys(users)) {
   const run = (words, more) => wrap(user, words, more);
 
+  test(`what nohup had us ignore is ignored inside, as ${user}`, () => {
+    const mask = (words) => spawnSync('sh', ['-c', `trap '' ${words[0]};
+      exec "$0" wrap -- grep SigIgn /proc/self/status`, cordon], {
+      ...users[user], encoding: 'utf8', cwd: '/',
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent' },
+    }).stdout.trim();
+    assert.match(mask(['HUP']), /0{15}1$/);
+    assert.match(mask(['USR1']), /0{16}$/, 'others are as at birth');
+  });
+
   describe(`the exit code, as ${user}`, () => {
     for (const [name, words, code] of [
       ['of a program', sh('exit 7'), 7],
