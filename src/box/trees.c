@@ -4,6 +4,7 @@
  * that is what is mounted.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "base/auto.h"
@@ -159,6 +161,15 @@ attributes_set(int tree_fd, const struct box_grant *grant,
 	    grant->path, strerror(-code));
 }
 
+/* The host's, by whatever path: it would be a way to its processes. */
+static bool
+is_of_proc(int fd)
+{
+	struct statfs about;
+
+	return fstatfs(fd, &about) == 0 && about.f_type == PROC_SUPER_MAGIC;
+}
+
 static int
 tree_make(const struct box_spec *spec, const struct box_grant *grant,
     const struct box_owner *owner, struct mapping *mapping, int *treep,
@@ -177,6 +188,11 @@ tree_make(const struct box_spec *spec, const struct box_grant *grant,
 		return 0;
 	if (fd < 0 || fstat(fd, &stat) < 0)
 		return open_fail(grant, -errno, err);
+	if (is_of_proc(fd))
+		return err_set(err, -EPERM,
+		    "%s: shows the processes of the host, and cannot be "
+		    "granted; a box has a /proc of its own",
+		    grant->path);
 	if (!S_ISDIR(stat.st_mode) && !S_ISREG(stat.st_mode) &&
 	    !S_ISCHR(stat.st_mode) && !S_ISSOCK(stat.st_mode) &&
 	    !S_ISFIFO(stat.st_mode))

@@ -10,7 +10,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import {
   Place, USER, attack, attacks, control, controls, errnoOf, isRoot, killed, lacks,
-  outcomes, refused, runners, wrap, wrapOnTerminal,
+  outcomes, refused, run, runners, wrap, wrapOnTerminal,
 } from './box.mjs';
 
 // Without root, what needs it as its control cannot be shown to work here.
@@ -81,6 +81,13 @@ for (const { name: who, uid } of runners) {
 
     for (const [name, outcome] of onTerminal)
       test(`${name} is refused on a terminal`, () => refused(outcome));
+
+    for (const path of ['/proc', '/proc/self', '/proc/sys/kernel'])
+      test(`${path} of the host cannot be granted`, async () => {
+        const { code, stderr } = await run(wrap(uid, ['--write', path], ['/bin/true']));
+        assert.equal(code, 125, stderr);
+        assert.match(stderr, /processes of the host/);
+      });
 
     test('nobody came to a listener of the host', () => {
       for (const [name, n] of Object.entries(came)) assert.equal(n, 0, name);
