@@ -60,10 +60,9 @@ static const struct ctl_option learn_options[] = {
 
 static const char learn_notes[] =
     "Without --grant it sees the folder it is started in, and is told no as "
-    "under cordon\nwrap: repeat until it has what it needs. With --grant one "
-    "run tells more, of "
-    "a program that you trust\nto read your files. Nothing is ever written but "
-    "where --write says so.\n\n"
+    "under\ncordon wrap: repeat until it has what it needs. With --grant one "
+    "run tells more,\nof a program that you trust to read your files. Nothing "
+    "is ever written but where\n--write says so.\n\n"
     "  cordon learn -o server.json -- node server.js\n"
     "  cordon wrap --policy server.json -- node server.js";
 
@@ -310,9 +309,9 @@ static void
 people_print(const struct learn *learn, const struct json_out *policy)
 {
 	fprintf(stderr,
-	    "cordon learn: it touched %zu places outside of what every box "
+	    "cordon learn: it touched %zu place%s outside of what every box "
 	    "has.\n",
-	    learn->lessons.n);
+	    learn->lessons.n, learn->lessons.n == 1 ? "" : "s");
 	for (size_t i = 0; i < learn->lessons.n; i++)
 		lesson_print(stderr, &learn->lessons.at[i]);
 	if (learn->output == NULL)

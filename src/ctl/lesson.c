@@ -60,6 +60,16 @@ is_of_every_box(const char *path)
 	return box_base_has(path) || box_base_is_habit(path);
 }
 
+/* A box has a home of its own, and a way there. To list the caller's is no
+ * reason to grant all of a person's files. */
+static bool
+holds_home(const char *path)
+{
+	const char *home = getenv("HOME");
+
+	return home != NULL && home[0] == '/' && box_path_below(home, path);
+}
+
 /* What is made or removed is a change of the folder. */
 static void
 folder_cut(char *path)
@@ -105,7 +115,8 @@ ctl_lessons_add(struct ctl_lessons *lessons, const struct box_note *note)
 	path[note->text_len] = '\0';
 	if (verb == BOX_VERB_MAKE || verb == BOX_VERB_REMOVE)
 		folder_cut(path);
-	if (is_of_every_box(path) || !ctl_note_is_there(path, BOX_VERB_READ))
+	if (is_of_every_box(path) || holds_home(path) ||
+	    !ctl_note_is_there(path, BOX_VERB_READ))
 		return;
 	if (!lesson_append(lessons, path, verb))
 		lessons->is_short = true;
@@ -198,12 +209,11 @@ ways_drop(struct ctl_lessons *lessons)
 static bool
 may_stand_for(const char *folder)
 {
-	const char *home = getenv("HOME");
 	unsigned n_parts = 0;
 
 	for (const char *c = folder; *c != '\0'; c++)
 		n_parts += *c == '/';
-	return n_parts >= 3 && (home == NULL || !box_path_below(home, folder));
+	return n_parts >= 3 && !holds_home(folder);
 }
 
 static size_t

@@ -206,8 +206,9 @@ option_print(FILE *out, const struct ctl_option *option)
 void
 ctl_help_print(FILE *out, const struct ctl_command *command)
 {
-	fprintf(out, "Usage: %s [options] %s\n\n%s\n\nOptions:\n",
-	    command->name, command->operands, command->summary);
+	fprintf(out, "Usage: %s [options]%s%s\n\n%s\n\nOptions:\n",
+	    command->name, command->operands[0] == '\0' ? "" : " ",
+	    command->operands, command->summary);
 	for (size_t i = 0; i < command->n_options; i++)
 		option_print(out, &command->options[i]);
 	option_print(out,
@@ -273,8 +274,11 @@ group_print(FILE *out, const struct ctl_group *group)
 	for (size_t i = 0; i < group->n_commands; i++) {
 		const struct ctl_command *command = &group->commands[i];
 
-		fprintf(out, "  %-8s %s\n", last_word(command->name),
-		    command->operands);
+		if (command->operands[0] == '\0')
+			fprintf(out, "  %s\n", last_word(command->name));
+		else
+			fprintf(out, "  %-8s %s\n", last_word(command->name),
+			    command->operands);
 	}
 	fprintf(out, "\n%s COMMAND --help tells more.\n", group->name);
 }

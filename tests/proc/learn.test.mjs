@@ -31,11 +31,11 @@ const script = `cat lib/*.txt ${folder}/data/one.txt;
   cat ${folder}/data/.ssh/id_rsa; cat ${folder}/missing;
   echo made > ${folder}/out/file; mount -t tmpfs x /tmp; true`;
 
-function learn(user, words) {
+function learn(user, words, home = '/nonexistent') {
   const { status, stdout, stderr } = spawnSync(cordon, ['learn', ...words], {
     ...users[user], encoding: 'utf8', timeout: 60_000,
     cwd: join(folder, 'app'),
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent' },
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home },
   });
   return { code: status, stdout, stderr };
 }
@@ -90,6 +90,17 @@ for (const user of Object.keys(users)) {
     });
   });
 }
+
+test('a home that is listed is not proposed as a whole', () => {
+  const home = join(folder, 'data');
+  for (const user of Object.keys(users)) {
+    const { code, stdout, stderr } = learn(user, ['--json', '--grant', '--', 'sh', '-c',
+      'ls ~ ~/.. >/dev/null; cat ~/one.txt'], home);
+    assert.deepEqual([code, stdout], [0, 'one'], stderr);
+    const { policy } = JSON.parse(stderr.split('\n').find((line) => line.startsWith('{"policy"')));
+    assert.deepEqual(policy.filesystem, { allowRead: [join(home, 'one.txt')] });
+  }
+});
 
 test('a program that cannot be found, and wrong options, are said', () => {
   const user = Object.keys(users)[0];
