@@ -351,13 +351,17 @@ put_box_ends(
 		[UPSTREAM_OVER_STOPPED] = "stopped",
 	};
 	const struct server *server;
+	bool has_head = false;
 
-	put_head(out, name, "counter", "boxes of a server that ended");
 	for (size_t i = 0; (server = registry_server_at(gateway, i)) != NULL;
 	     i++) {
 		if ((tenant != NULL && server->tenant != tenant) ||
 		    server->n_box_starts == 0)
 			continue;
+		if (!has_head)
+			put_head(out, name, "counter",
+			    "boxes of a server that ended");
+		has_head = true;
 		for (size_t r = 0; r < ARRAY_LEN(reasons); r++) {
 			const struct label labels[] = {
 				{ "tenant", server->tenant->record.name },

@@ -252,7 +252,6 @@ upstream_call_start(struct gateway *gateway, struct server *server,
 
 	if (upstream == NULL)
 		return -ENOMEM;
-	server->n_calls++;
 	return behind_call_start(
 	    upstream, kind_of(upstream), client, request, ops, arg, callp);
 }
