@@ -45,6 +45,16 @@ is_node(const char *name)
 	return strcmp(name, "node") == 0 || strcmp(name, "nodejs") == 0;
 }
 
+/* What runs a package's file is granted to its box. A name is found in the
+ * host's PATH; a path is a stranger's word on what of the host that may be. */
+static bool
+is_of_the_system(const char *word)
+{
+	return strchr(word, '/') == NULL ||
+	    ((starts_with(word, "/usr/") || starts_with(word, "/bin/")) &&
+		strstr(word, "/..") == NULL);
+}
+
 /* "#!/usr/bin/env [-S] NAME flags…", "#!/path/NAME flag". */
 static int
 hashbang_read(
@@ -64,6 +74,11 @@ hashbang_read(
 		    "INTERPRETER "
 		    "FILE",
 		    path);
+	if (!is_node(base_name(word)) && !is_of_the_system(word))
+		return err_set(err, -EPERM,
+		    "%s: its interpreter %s is not the system's: a package "
+		    "does not say what of this machine its box may have",
+		    path, word);
 	words_add(words, "%s", is_node(base_name(word)) ? "node" : word);
 	while ((word = strtok_r(NULL, " \t\r", &save)) != NULL)
 		words_add(words, "%s", word);

@@ -189,6 +189,22 @@ describe('a package', () => {
     await refuses(['npx', 'none'], /none brings no program named none/);
   });
 
+  test('names no program of the host but the system\'s', async () => {
+    const mine = join(place, 'mine');
+    writeFileSync(mine, '#!/bin/sh\nkey=hush\n', { mode: 0o755 });
+    const lines = [mine, `/usr/bin/env ${mine}`, './mine', 'up/mine',
+      `/usr/bin/../..${mine}`, '/usr/bin/env ../mine', `/usr/bin/env -S ${mine}`];
+    for (const [i, line] of lines.entries()) {
+      registry.publish({ name: `digs${i}`, version: '1.0.0', bin: 'a' },
+        { a: `#!${line}\n` });
+      await refuses(['npx', `digs${i}`], /interpreter .* is not the system's/);
+    }
+    registry.publish({ name: 'shell', version: '1.0.0', bin: 'a' },
+      { a: '#!/bin/sh\n' });
+    const found = await resolvePackage(['npx', 'shell']);
+    assert.equal(found.command[0], '/bin/sh');
+  });
+
   test('that is not there is refused with npm\'s reason', async () => {
     await refuses(['npx', '-y', 'missing'], /missing: npm failed.*E404/);
     await refuses(['npx', 'missing'], /was never resolved here/,
