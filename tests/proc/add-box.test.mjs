@@ -176,6 +176,24 @@ test('import --add adds them as they were shown, and changes none', async (t) =>
   assert.deepEqual(posted(host).map(({ name }) => name), ['files', 'files', 'e-2jvil']);
 });
 
+test('import shows all that a file takes of an environment', (t) => {
+  const cwd = folderOf(t);
+  const file = join(cwd, 'c.json');
+  const names = Array.from({ length: 20 }, (_, i) => `SOMETHING_LONG_ENOUGH_${i}`);
+  const import_ = (words, more) => {
+    writeFileSync(file, JSON.stringify({ mcpServers: { a: { command: 'x',
+      args: words.map((name) => `\${${name}}`) } } }));
+    return spawnSync(cordon, ['import', file], { encoding: 'utf8', env: { ...process.env,
+      ...more, ...Object.fromEntries(names.map((name) => [name, '1'])) } }).stdout;
+  };
+  // One name in another.
+  assert.match(import_(['MY_API_KEY_ID', 'API_KEY'], { MY_API_KEY_ID: 'a', API_KEY: 'b' }),
+    /takes {4}MY_API_KEY_ID, API_KEY of your/);
+  // More than there is room for.
+  assert.match(import_([...names, 'API_KEY'], { API_KEY: 'b' }),
+    /API_KEY of your|cannot be brought: .*environment/);
+});
+
 test('import: files that are none', (t) => {
   const cwd = folderOf(t);
   const file = join(cwd, 'c.json');

@@ -139,15 +139,36 @@ variable_get(const struct ctl_import_place *place, const char *name, size_t len)
 	return NULL;
 }
 
-/* A file that names what only its reader has is to be seen doing so. */
+static bool
+is_taken(const char *taken, const char *name, size_t len)
+{
+	while (*taken != '\0') {
+		const size_t n = strcspn(taken, ",");
+
+		if (n == len && memcmp(taken, name, len) == 0)
+			return true;
+		taken += n;
+		taken += strspn(taken, ", ");
+	}
+	return false;
+}
+
+/* A file that names what only its reader has is to be seen doing so: each name,
+ * or none of it. */
 static void
 taken_add(struct ctl_import_server *server, const char *name, size_t len)
 {
 	const size_t used = strlen(server->taken);
 
-	if (memmem(server->taken, used, name, len) == NULL)
-		snprintf(server->taken + used, sizeof(server->taken) - used,
-		    "%s%.*s", used > 0 ? ", " : "", (int)len, name);
+	if (is_taken(server->taken, name, len))
+		return;
+	if (used + len + 3 > sizeof(server->taken)) {
+		refuse(server,
+		    "it takes more of your environment than can be shown");
+		return;
+	}
+	snprintf(server->taken + used, sizeof(server->taken) - used, "%s%.*s",
+	    used > 0 ? ", " : "", (int)len, name);
 }
 
 /* What VS Code asks its user for; `own` is the variable it is the value of. */
