@@ -343,6 +343,43 @@ keep_check(const struct keep *keep, const char *digest, bool is_thorough,
 	return r;
 }
 
+static int
+damaged_set_aside(const struct keep *keep, const char *digest, struct err *err)
+{
+	const struct beside name = beside(digest, ".damaged");
+
+	tree_remove(keep->fd, name.name);
+	return renameat(keep->fd, digest, keep->fd, name.name) == 0
+	    ? 0
+	    : err_set(err, -errno, "%s/%.12s cannot be set aside: %s",
+		  keep->path, digest, strerror(errno));
+}
+
+/* Whatever keeps it from being looked at keeps it from being run. */
+int
+keep_check_all(
+    const struct keep *keep, void (*say)(const char *sentence), struct err *err)
+{
+	const int dir_fd =
+	    openat(keep->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+	struct err why;
+	int r = 0;
+
+	if (dir == NULL)
+		return err_set(
+		    err, -errno, "%s: %s", keep->path, strerror(errno));
+	for (struct dirent *item; r == 0 && (item = readdir(dir)) != NULL;) {
+		if (!digest_is_good(item->d_name) ||
+		    keep_check(keep, item->d_name, false, &why) == 0)
+			continue;
+		r = damaged_set_aside(keep, item->d_name, err);
+		say(why.text);
+	}
+	closedir(dir);
+	return r;
+}
+
 /* -- take ----------------------------------------------------------------- */
 
 /* Scans, freezes, and scans again: freezing sets the time of the last change. */

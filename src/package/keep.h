@@ -63,6 +63,10 @@ int keep_take(struct staging *staging, const struct tree_limits *limits,
 int keep_check(const struct keep *keep, const char *digest, bool is_thorough,
     struct err *err);
 
+/* keep_check() of all trees; those that fail are set aside. */
+int keep_check_all(const struct keep *keep, void (*say)(const char *sentence),
+    struct err *err);
+
 /* A request: what a key (of tree_digest()) was resolved to. */
 int keep_request_put(const struct keep *keep, const struct staging *staging,
     const char *key, const struct package *package, struct err *err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/units.h"
@@ -252,6 +253,21 @@ package_verify(const char *folder, const char *digest, struct err *err)
 	int r = keep_open(&keep, folder, err);
 	if (r == 0)
 		r = keep_check(&keep, digest, true, err);
+	keep_fini(&keep);
+	return r;
+}
+
+int
+package_check_all(
+    const char *folder, void (*say)(const char *sentence), struct err *err)
+{
+	struct keep keep = KEEP_NONE;
+
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	int r = keep_open(&keep, folder, err);
+	if (r == 0)
+		r = keep_check_all(&keep, say, err);
 	keep_fini(&keep);
 	return r;
 }

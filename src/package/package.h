@@ -89,6 +89,16 @@ void package_fini(struct package *package);
  * and by `cordon doctor`. The sentence names what is not as it was. */
 int package_verify(const char *folder, const char *digest, struct err *err);
 
+/*
+ * Looks at all trees of a folder as a start of one does, by their seals. One
+ * that is not as it was is set aside, as "<digest>.damaged": nothing runs it
+ * any more, and `say` is told why. For who starts trees later and does not look
+ * (a host, whose folder is its own), before it starts. Where there is no folder
+ * there is nothing to do.
+ */
+int package_check_all(
+    const char *folder, void (*say)(const char *sentence), struct err *err);
+
 /* The folder of a user: $XDG_DATA_HOME/cordon/packages, else below
  * ~/.local/share. Nothing is made. The caller frees. */
 int package_folder_user(char **path, struct err *err);

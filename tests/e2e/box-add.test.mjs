@@ -5,7 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync,
+  rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -13,6 +14,7 @@ import { addBox, admin, boxesOf, callBox, stdioServer } from '../lib/boxes.mjs';
 import { Host } from '../lib/host.mjs';
 import { rpc } from '../lib/mcp.mjs';
 import { cordon, node } from '../lib/paths.mjs';
+import { FakeRegistry } from '../proc/fake-registry.mjs';
 
 const folderOf = (t) => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cordon-add-')));
@@ -104,4 +106,55 @@ test('what a client had is imported, and answers', async (t) => {
   assert.doesNotMatch(said, /hush/);
   await run(host, cwd, 'upstream', 'approve', 'my-server');
   assert.equal((await callBox(host, 'my-server', 'who')).calls, 1);
+});
+
+// A host with a server from a package, from a registry that is ours.
+async function packaged(t) {
+  const registry = await new FakeRegistry().start();
+  t.after(() => registry.stop());
+  const server = readFileSync(stdioServer, 'utf8');
+  registry.publish({ name: 'hello', version: '1.0.0', bin: 'cli.js' },
+    { 'cli.js': server.startsWith('#!') ? server : `#!/usr/bin/env node\n${server}` });
+  const host = await Host.start({});
+  const cwd = folderOf(t);
+  const npm = { npm_config_registry: registry.url, npm_config_userconfig: join(cwd, 'npmrc') };
+  const add = async (name) => {
+    Object.assign(process.env, npm);
+    await run(host, cwd, 'upstream', 'add', name, '--', 'npx', '-y', 'hello');
+    await run(host, cwd, 'upstream', 'approve', name);
+    for (const key of Object.keys(npm))
+      delete process.env[key];
+    return (await admin(host, 'GET', `/servers/${name}`)).package.digest;
+  };
+  return { host, cwd, add };
+}
+
+test('a package that changed while the host was down is not run', async (t) => {
+  let { host, add } = await packaged(t);
+  const state = mkdtempSync(join(tmpdir(), 'cordon-kept-'));
+  const kept = join(state, 'all');
+  t.after(() => rmSync(state, { recursive: true, force: true }));
+  const digest = await add('pack');
+  assert.equal((await callBox(host, 'pack', 'who')).calls, 1);
+  const again = async () => {
+    host.tree.stop();
+    process.kill(host.child.pid, 'SIGTERM');
+    await host.ended;
+    if (host.folder !== kept)
+      renameSync(host.folder, kept);
+  };
+  await again();
+  // The control: what is as it was, runs, wherever its inodes are now.
+  host = await Host.start({ folder: kept });
+  assert.equal((await callBox(host, 'pack', 'who')).calls, 1);
+  await again();
+  const packages = join(kept, 'state/packages');
+  const file = join(packages, digest, 'node_modules/hello/cli.js');
+  chmodSync(file, 0o644);
+  writeFileSync(file, `${readFileSync(file, 'utf8')}\n// another one's word\n`);
+  host = await Host.start({ folder: kept });
+  t.after(() => host.stop());
+  assert.match(host.log.join('\n'), new RegExp(`package ${digest.slice(0, 12)}: node_modules/hello/cli.js has changed`));
+  await assert.rejects(callBox(host, 'pack', 'who'), /package|packages/);
+  assert.ok(!existsSync(join(packages, digest)));
 });

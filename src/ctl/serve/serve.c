@@ -31,6 +31,7 @@
 #include "ctl/text.h"
 #include "ctl/serve/tls.h"
 #include "ctl/host/token.h"
+#include "package/package.h"
 #include "wire/wire.h"
 
 #define READY_MS 10000
@@ -397,6 +398,27 @@ shadow(struct host *host)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static void
+package_say(const char *sentence)
+{
+	fputs("cordon serve: ", stderr);
+	ctl_line_print(stderr, sentence, strlen(sentence));
+	fputs("; no server of it starts until then\n", stderr);
+}
+
+/* Those that start packages later do not look at them: the launcher has the
+ * rights for it, and should read nothing of a stranger's; the store sees no
+ * file. */
+static int
+packages_check(struct err *err)
+{
+	char folder[PATH_MAX];
+
+	return ctl_packages_path(folder, NULL) == 0
+	    ? package_check_all(folder, package_say, err)
+	    : 0;
+}
+
 static int
 prepare(struct host *host, struct reading *reading, struct err *err)
 {
@@ -410,6 +432,8 @@ prepare(struct host *host, struct reading *reading, struct err *err)
 		r = ctl_token_get(&host->token, command->token_path, err);
 	if (r == 0)
 		r = ctl_state_open(&host->state, err);
+	if (r == 0)
+		r = packages_check(err);
 	host->has_tls = reading->has_tls;
 	if (r == 0)
 		snprintf(
