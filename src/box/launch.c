@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,6 +183,19 @@ launch_with(const struct box_launch *launch, const struct box_owner *owner,
 	return 0;
 }
 
+/* A pipe of root's would be closed to the program's /dev/stdout: it gets pipes
+ * that have no name, and so nobody else, for its own. */
+static void
+pipes_give(const struct box_launch *launch, const struct box_owner *owner)
+{
+	struct statfs fs;
+
+	for (int i = 0; i < 3; i++)
+		if (fstatfs(launch->stdio[i], &fs) == 0 &&
+		    fs.f_type == PIPEFS_MAGIC)
+			(void)!fchown(launch->stdio[i], owner->uid, owner->gid);
+}
+
 /* Root reaches, and maps, what a mapped child could not. */
 static int
 launch_as_root(
@@ -193,6 +208,7 @@ launch_as_root(
 	auto_free int *trees = calloc(n + 1u, sizeof(*trees));
 	if (trees == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
+	pipes_give(launch, &owner);
 	int code = box_trees_open(launch->spec, &owner, trees, err);
 	if (code == 0)
 		code = launch_with(launch, &owner, trees, child, err);

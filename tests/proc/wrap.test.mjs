@@ -41,6 +41,15 @@ const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
 for (const user of Object.keys(users)) {
   const run = (words, more) => wrap(user, words, more);
 
+  test(`/dev/stdout and /dev/stderr open again, as ${user}`, () => {
+    // Through pipes of a shell: Node.js's own are sockets, which never do.
+    const { stdout } = spawnSync('sh', ['-c', `{ "$0" wrap -- sh -c \
+      'echo out > /dev/stdout; echo err > /dev/stderr'; } 2>&1 | cat`, cordon],
+    { ...users[user], encoding: 'utf8', cwd: '/',
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent' } });
+    assert.match(stdout, /^out\nerr\n/);
+  });
+
   test(`what nohup had us ignore is ignored inside, as ${user}`, () => {
     const mask = (words) => spawnSync('sh', ['-c', `trap '' ${words[0]};
       exec "$0" wrap -- grep SigIgn /proc/self/status`, cordon], {

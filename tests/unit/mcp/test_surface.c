@@ -195,12 +195,15 @@ reads_back_what_it_wrote(void **state)
 static void
 recalls_nothing_of_what_is_broken(void **state)
 {
+	static const char of_no_version[] =
+	    "{\"protocolVersion\":\"1999-01-01\",\"capabilities\":{},"
+	    "\"tools\":[],\"prompts\":[],\"resources\":[],"
+	    "\"resourceTemplates\":[]}";
+	static const char without_templates[] =
+	    "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
+	    "\"tools\":[],\"prompts\":[],\"resources\":[]}";
 	static const char *const texts[] = { "", "{}", "[]", "{\"tools\":1",
-		"{\"protocolVersion\":\"1999-01-01\",\"capabilities\":{},"
-		"\"tools\":[],\"prompts\":[],\"resources\":[],"
-		"\"resourceTemplates\":[]}",
-		"{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},"
-		"\"tools\":[],\"prompts\":[],\"resources\":[]}" };
+		of_no_version, without_templates };
 	struct mcp_surface *surface = NULL;
 
 	(void)state;
