@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What ./run shows: starts the host with the examples, drives a real MCP
-// client through each of them, then serves until Ctrl-C.
+// client through each of them, puts programs into boxes, then serves until
+// Ctrl-C.
 //
 //     node scripts/demo.mjs --mode serve|demo --port N --servers DIR
 
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,12 +41,15 @@ const say = (text = '') => console.log(text);
 const cordon = resolve(root, process.env.CORDON_BUILD ?? 'build', 'cordon');
 
 // A demonstration leaves nothing behind, and disturbs no host that runs.
-const ownState = options.mode === 'demo' ?
-  mkdtempSync(join(tmpdir(), 'cordon-demo-')) : undefined;
-if (ownState) {
-  process.env.CORDON_STATE = ownState;
-  process.on('exit', () => rmSync(ownState, { recursive: true, force: true }));
-}
+const own = mkdtempSync(join(tmpdir(), 'cordon-demo-'));
+process.on('exit', () => rmSync(own, { recursive: true, force: true }));
+if (options.mode === 'demo') process.env.CORDON_STATE = join(own, 'state');
+
+// A person's folder: what a server of notes may see of it, and what not.
+const diary = join(own, 'diary.txt');
+const notes = join(own, 'notes');
+writeFileSync(diary, 'dear diary');
+mkdirSync(notes);
 
 function startHost() {
   const child = spawn(cordon,
@@ -151,22 +155,71 @@ async function showAll(url, token) {
   }
 }
 
+// Runs cordon as a person would; what it says, and its exit code.
+function run(...words) {
+  const shown = words.map((word) => word.replace(`${root}/`, '').replaceAll(own, '~'))
+    .map((word) => /["{}]/.test(word) ? `'${word}'` : word).join(' ');
+  say(`$ cordon ${shown}`);
+  const { status, stdout, stderr } = spawnSync(cordon, words,
+    { encoding: 'utf8', cwd: root });
+  const text = (stdout + stderr).trimEnd();
+  for (const line of text.split('\n')) say(`  ${line.replaceAll(own, '~')}`);
+  return { status, text };
+}
+
+function expect({ status, text }, words, code = 0) {
+  if (words.test(text) && status === code) return;
+  throw new Error(`not what was to come (exit ${status}): ${text}`);
+}
+
+// Any program, in a box: it sees what it is granted.
+function showWrap() {
+  say('\na program in a box:');
+  expect(run('wrap', '--', 'cat', diary), /granted by --read/, 1);
+  expect(run('wrap', '--read', diary, '--', 'cat', diary), /^dear diary$/);
+}
+
 // What a stranger sends is neither seen nor called before it is approved.
 function showQuarantine() {
-  const run = (...words) => {
-    const text = execFileSync(cordon, words, { encoding: 'utf8' }).trimEnd();
-    say(`$ cordon ${words.join(' ').replace(`${root}/`, '')}`);
-    for (const line of text.split('\n')) say(`  ${line}`);
-    return text;
-  };
   say('\na server that somebody sends:');
-  run('upstream', 'add', 'stranger', resolve(root, 'examples/hello.js'));
-  if (/stranger__/.test(run('tools'))) throw new Error('it is seen already');
-  run('upstream', 'approve', 'stranger');
-  if (!/Hello/.test(run('call', 'stranger__hello', '{"name":"Ada"}'))) {
-    throw new Error('it does not answer');
+  expect(run('upstream', 'add', 'stranger', resolve(root, 'examples/hello.js')),
+    /is quarantined/);
+  if (/stranger__/.test(run('tools').text)) throw new Error('it is seen already');
+  expect(run('upstream', 'approve', 'stranger'), /is approved/);
+  expect(run('call', 'stranger__hello', '{"name":"Ada"}'), /Hello, Ada!/);
+  expect(run('upstream', 'remove', 'stranger'), /removed/);
+}
+
+// A server that is a program of its own, and takes a name for a path: the hole
+// is there, and nothing behind it.
+async function showBox(url, token) {
+  const program = resolve(root, 'examples/notes.py');
+  say('\na program that is a server, in a box of its own:');
+  expect(run('upstream', 'add', 'notes', '--read', program, '--write', notes,
+    '--', 'python3', program, notes), /writes .*\n(?:.*\n)* *network +none/);
+  expect(run('upstream', 'approve', 'notes'), /is approved/);
+  const { value: client, ms } = await timed(() => connect(`${url}/s/notes/mcp`, token));
+  say(`  connected to it, which started it, in ${ms.toFixed(1)} ms`);
+  const call = async (name, args) => {
+    const { value, ms: took } = await timed(() =>
+      client.callTool({ name, arguments: args }));
+    say(`  tools/call   ${name}(${JSON.stringify(args)})`);
+    say(`               -> ${textOf(value).replaceAll(own, '~')}   (${took.toFixed(2)} ms)`);
+    return value;
+  };
+  await call('add_note', { name: 'shopping', text: 'milk' });
+  if (textOf(await call('read_note', { name: 'shopping' })) !== 'milk') {
+    throw new Error('the note is not there');
   }
-  run('upstream', 'remove', 'stranger');
+  if (readFileSync(join(notes, 'shopping.txt'), 'utf8') !== 'milk') {
+    throw new Error('the note is not where it was granted');
+  }
+  if (!(await call('read_note', { name: '../diary' })).isError) {
+    throw new Error('it read what it must not');
+  }
+  await client.close();
+  expect(run('upstream', 'logs', 'notes'), /refused: read .*diary\.txt/);
+  expect(run('upstream', 'remove', 'notes'), /removed/);
   run('audit', 'tail', '-n', '4');
 }
 
@@ -195,6 +248,13 @@ For a client that only speaks stdio:
 
   "cordon": { "command": "${cordon}", "args": ["connect"] }
 
+A server that is a program, in a box of its own:
+
+  mkdir -p ~/notes
+  ${cordon} upstream add notes --write ~/notes \\
+    --read ${root}/examples/notes.py -- python3 ${root}/examples/notes.py ~/notes
+  ${cordon} upstream approve notes
+
 By hand:
 
   curl -s ${url}/s/pricing/mcp -H 'Authorization: Bearer ${token}' \\
@@ -218,7 +278,11 @@ async function main() {
       await showServer(host.url, host.token, server);
     }
     await showAll(host.url, host.token);
-    if (options.mode === 'demo') showQuarantine();
+    showWrap();
+    if (options.mode === 'demo') {
+      showQuarantine();
+      await showBox(host.url, host.token);
+    }
     sayHow(host);
     if (options.mode !== 'demo') say('Ctrl-C ends it. What follows is its log.\n');
     log.show();
