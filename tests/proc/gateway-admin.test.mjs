@@ -122,12 +122,16 @@ test('what runs is told, to others than "local" only their own', async () => {
   store.server(13, 'acmes', { tenant: 2 });
   const theirs = { authorization: 'Bearer theirs' };
   await gateway.until(async () => (await gateway.answer('/metrics', { headers: theirs })).status === 200);
-  const callsOf = async () => (await gateway.answer('/admin/runtime')).json.servers
-    .find(({ name }) => name === 'tools').calls;
-  const before = await callsOf();
+  const counted = async () => {
+    const { servers } = (await gateway.answer('/admin/runtime')).json;
+    const { calls, failures } = servers.find(({ name }) => name === 'tools');
+    return { calls, failures };
+  };
+  const before = await counted();
   await gateway.call('echo');
   await gateway.call('throw');
-  assert.equal(await callsOf() - before, 2, 'each call is counted once');
+  assert.deepEqual(await counted(),
+    { calls: before.calls + 2, failures: before.failures + 1 }, 'each is counted once');
   const all = (await gateway.answer('/admin/runtime')).json;
   assert.ok(all.requests > 0 && all.cells >= 0 && all.store_here === 1);
   assert.deepEqual(all.tenants.map(({ name }) => name), ['local', 'acme']);

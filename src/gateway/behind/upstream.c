@@ -88,26 +88,10 @@ call_free(struct upstream_call *call)
 	upstream_settle(upstream);
 }
 
-static bool
-is_failure(const struct upstream_answer *answer)
-{
-	struct json_want want = { .name = "isError" };
-
-	return answer->end == UPSTREAM_ERROR ||
-	    (json_members_find(answer->value, &want, 1) == 0 &&
-		json_value_is_true(want.value));
-}
-
 void
 behind_call_end(
     struct upstream_call *call, const struct upstream_answer *answer)
 {
-	struct server *server = call->upstream->server;
-
-	if (!call->is_capture) {
-		server->n_failures += is_failure(answer);
-		server->cpu_us += answer->usage.cpu_us;
-	}
 	call->ops->done(call->arg, answer);
 	call_free(call);
 }
