@@ -37,6 +37,14 @@ const tools = {
         { detached: true, stdio: 'ignore' }).unref();
     return count;
   },
+  // Asks, and is deaf to all answers.
+  ask: ({ count }) => {
+    process.stdin.pause();
+    setInterval(() => {}, 1 << 30);
+    for (let i = 0; i < count; i++)
+      send({ jsonrpc: '2.0', id: `a${i}`, method: 'ping' });
+    return new Promise(() => {});
+  },
   sleep: ({ ms }) => new Promise((done) => setTimeout(done, ms, 'slept')),
 };
 

@@ -278,3 +278,12 @@ test('counts what started and how it ended', async () => {
   assert.match(counted, /server_box_starts_total\{tenant="local",server="counted"\} 1/);
   await remove('counted');
 });
+
+test('one that asks and never reads the answers is ended', async () => {
+  await addBox(host, 'asker', { command: command() });
+  const before = Date.now();
+  await fails(callBox(host, 'asker', 'ask', { count: 20_000 }),
+    /messages that answer nothing or are none/);
+  assert.ok(Date.now() - before < WAIT);
+  await remove('asker');
+});

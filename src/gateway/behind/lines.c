@@ -447,6 +447,17 @@ call_only(const struct link *link)
 	return only;
 }
 
+/* Answers to what it asks are as many as it likes: it has to read them. */
+static void
+reply_send(struct link *link, struct json_out *out)
+{
+	if (link->queued <= LINK_REPLIES_MAX &&
+	    lines_message_send(link, out, NULL, false))
+		return;
+	json_out_fini(out);
+	stray_count(link, "it asks, and does not read the answers");
+}
+
 static void
 reply_error(struct link *link, struct json_span id, int code, const char *text)
 {
@@ -462,7 +473,7 @@ reply_error(struct link *link, struct json_span id, int code, const char *text)
 	json_out_text(&out, ",\"message\":");
 	json_out_string(&out, text, strlen(text));
 	json_out_text(&out, "}");
-	lines_message_send(link, &out, NULL, false);
+	reply_send(link, &out);
 }
 
 static void
@@ -516,7 +527,7 @@ request_take(struct link *link, const struct mcp_message *message)
 	json_out_text(&out, ",\"id\":");
 	json_out_span(&out, message->id);
 	json_out_text(&out, ",\"result\":{}");
-	lines_message_send(link, &out, NULL, false);
+	reply_send(link, &out);
 }
 
 static void

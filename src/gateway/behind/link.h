@@ -14,6 +14,7 @@
 
 #define LINK_LINE_MAX (16u << 20) /* a message; result_bytes if that is less */
 #define LINK_QUEUE_MAX (16u << 20) /* bytes that a server has not read */
+#define LINK_REPLIES_MAX (64u << 10) /* unread, and it gets no more answers */
 #define LINKS_MAX 64 /* of one server */
 #define LINKS_PRINCIPAL_MAX 16 /* of those, for one principal */
 #define LINK_URIS_MAX 256 /* subscribed to, by one link */
