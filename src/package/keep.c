@@ -380,6 +380,27 @@ keep_check_all(
 	return r;
 }
 
+/* First its names, so that nobody finds half of it; the next sweep takes what a
+ * crash left. */
+int
+keep_remove(const struct keep *keep, const char *digest, struct err *err)
+{
+	char gone[64];
+
+	if (!digest_is_good(digest))
+		return err_set(
+		    err, -EINVAL, "%.80s is no digest of a package", digest);
+	keep_requests_remove(keep, digest);
+	snprintf(gone, sizeof(gone), STAGING_PREFIX "%.32s", digest);
+	if (renameat(keep->fd, digest, keep->fd, gone) < 0 && errno != ENOENT)
+		return err_set(err, -errno, "%s/%.12s: %s", keep->path, digest,
+		    strerror(errno));
+	unlinkat(keep->fd, beside(digest, ".seal").name, 0);
+	unlinkat(keep->fd, beside(digest, ".manifest").name, 0);
+	tree_remove(keep->fd, gone);
+	return 0;
+}
+
 /* -- take ----------------------------------------------------------------- */
 
 /* Scans, freezes, and scans again: freezing sets the time of the last change. */

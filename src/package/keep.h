@@ -67,6 +67,9 @@ int keep_check(const struct keep *keep, const char *digest, bool is_thorough,
 int keep_check_all(const struct keep *keep, void (*say)(const char *sentence),
     struct err *err);
 
+/* A tree with all that names it. */
+int keep_remove(const struct keep *keep, const char *digest, struct err *err);
+
 /* A request: what a key (of tree_digest()) was resolved to. */
 int keep_request_put(const struct keep *keep, const struct staging *staging,
     const char *key, const struct package *package, struct err *err);
@@ -75,3 +78,6 @@ int keep_request_put(const struct keep *keep, const struct staging *staging,
  * Fills all but path, run; argv without arguments. */
 int keep_request_get(
     const struct keep *keep, const char *key, struct package *package);
+
+/* Forgets all that was resolved to a tree. */
+void keep_requests_remove(const struct keep *keep, const char *digest);

@@ -273,6 +273,20 @@ package_check_all(
 }
 
 int
+package_remove(const char *folder, const char *digest, struct err *err)
+{
+	struct keep keep = KEEP_NONE;
+
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	int r = keep_open(&keep, folder, err);
+	if (r == 0)
+		r = keep_remove(&keep, digest, err);
+	keep_fini(&keep);
+	return r;
+}
+
+int
 package_folder_user(char **path, struct err *err)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");

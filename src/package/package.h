@@ -99,6 +99,10 @@ int package_verify(const char *folder, const char *digest, struct err *err);
 int package_check_all(
     const char *folder, void (*say)(const char *sentence), struct err *err);
 
+/* Removes a tree, and what was resolved to it: the next who asks resolves anew.
+ * Who runs it must have ended. Nothing happens where it is not there. */
+int package_remove(const char *folder, const char *digest, struct err *err);
+
 /* The folder of a user: $XDG_DATA_HOME/cordon/packages, else below
  * ~/.local/share. Nothing is made. The caller frees. */
 int package_folder_user(char **path, struct err *err);

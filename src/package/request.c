@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,4 +159,38 @@ keep_request_get(
 	}
 	*package = found;
 	return 0;
+}
+
+static bool
+is_request_for(const struct keep *keep, const char *name, const char *digest)
+{
+	static const char end[] = ".request";
+	char key[PACKAGE_DIGEST_HEX];
+	const size_t len = strlen(name);
+	struct package package;
+
+	if (len != sizeof(key) - 1 + strlen(end) ||
+	    strcmp(name + sizeof(key) - 1, end) != 0)
+		return false;
+	snprintf(key, sizeof(key), "%.64s", name);
+	if (keep_request_get(keep, key, &package) != 0)
+		return false;
+	const bool is_it = strcmp(package.digest, digest) == 0;
+	package_fini(&package);
+	return is_it;
+}
+
+void
+keep_requests_remove(const struct keep *keep, const char *digest)
+{
+	const int dir_fd =
+	    openat(keep->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+
+	if (dir == NULL)
+		return;
+	for (struct dirent *item; (item = readdir(dir)) != NULL;)
+		if (is_request_for(keep, item->d_name, digest))
+			unlinkat(keep->fd, item->d_name, 0);
+	closedir(dir);
 }

@@ -45,7 +45,7 @@ test('what is added from a folder runs as it was meant there', async (t) => {
   assert.match(shown, /cordon upstream approve mine/);
   assert.deepEqual(boxesOf(host), [], 'adding starts nothing');
   await run(host, cwd, 'upstream', 'approve', 'mine');
-  assert.match(await run(host, cwd, 'upstream', 'list'), /^mine +approved +box .* server\.cjs$/m);
+  assert.match(await run(host, cwd, 'upstream', 'list'), /^mine +approved +box .*node serv/m);
   assert.match(await callBox(host, 'mine', 'read', { path: join(cwd, 'server.cjs') }), /stdio server/);
   assert.equal(await callBox(host, 'mine', 'read', { path: '/etc/shadow' }), 'ENOENT');
 
@@ -157,4 +157,24 @@ test('a package that changed while the host was down is not run', async (t) => {
   assert.match(host.log.join('\n'), new RegExp(`package ${digest.slice(0, 12)}: node_modules/hello/cli.js has changed`));
   await assert.rejects(callBox(host, 'pack', 'who'), /package|packages/);
   assert.ok(!existsSync(join(packages, digest)));
+});
+
+test('a package goes with the last server of it', async (t) => {
+  const { host, cwd, add } = await packaged(t);
+  t.after(() => host.stop());
+  const packages = join(host.folder, 'state/packages');
+  const digest = await add('one');
+  assert.equal(await add('two'), digest);
+  // Longer than what a list shows.
+  const long = 'x'.repeat(4096);
+  const two = await admin(host, 'GET', '/servers/two');
+  await admin(host, 'POST', '/servers', { name: 'two', kind: 'box', package: two.package,
+    command: [...two.command, long], policy: two.policy });
+  await run(host, cwd, 'upstream', 'remove', 'one');
+  assert.ok(existsSync(join(packages, digest)), 'another server runs from it');
+  await run(host, cwd, 'upstream', 'remove', 'two');
+  assert.deepEqual(readdirSync(packages), []);
+  // Who wants it again, gets it again.
+  assert.equal(await add('one'), digest);
+  assert.equal((await callBox(host, 'one', 'who')).calls, 1);
 });

@@ -12,10 +12,9 @@
 #include "ctl/ctl.h"
 #include "ctl/host/add.h"
 #include "ctl/host/admin.h"
-#include "ctl/host/state.h"
+#include "ctl/host/package.h"
 #include "ctl/host/table.h"
 #include "ctl/text.h"
-#include "package/package.h"
 
 static const struct ctl_column columns[] = {
 	{ "NAME", "name", NULL },
@@ -77,41 +76,11 @@ server_change(const struct ctl_admin *admin, const char *method,
 	return exit_code;
 }
 
-/* The tree of a package, byte by byte: what is approved is what is there. Where
- * the host is another machine's, it is not ours to look at. */
-static int
-package_check(const struct ctl_admin *admin, const char *name)
-{
-	char path[CTL_PATH_MAX], folder[PATH_MAX], digest[PACKAGE_DIGEST_HEX];
-	struct ctl_reply reply;
-	struct err err;
-
-	if (!ctl_admin_name_check(admin, name))
-		return CTL_EXIT_USAGE;
-	if (admin->url != NULL || admin->socket_path != NULL)
-		return CTL_EXIT_OK;
-	snprintf(path, sizeof(path), "/admin/servers/%s", name);
-	int exit_code = ctl_admin_ask(admin, "GET", path, NULL, &reply);
-	const struct json_span found = ctl_member(reply.json, "package/digest");
-	if (exit_code == CTL_EXIT_OK &&
-	    json_kind_of(found) == JSON_KIND_STRING &&
-	    json_string_copy(found, digest, sizeof(digest), NULL) == 0 &&
-	    (ctl_packages_path(folder, &err) != 0 ||
-		package_verify(folder, digest, &err) != 0)) {
-		exit_code = CTL_EXIT_REFUSED;
-		fprintf(stderr, "%s: %s: its package: ", admin->command, name);
-		ctl_line_print(stderr, err.text, strlen(err.text));
-		fputs("; add it again\n", stderr);
-	}
-	ctl_reply_fini(&reply);
-	return exit_code;
-}
-
 static int
 approve_run(void *values, int n, char **operands)
 {
 	(void)n;
-	const int exit_code = package_check(values, operands[0]);
+	const int exit_code = ctl_package_check(values, operands[0]);
 	return exit_code != CTL_EXIT_OK
 	    ? exit_code
 	    : server_change(
@@ -137,8 +106,16 @@ restart_run(void *values, int n, char **operands)
 static int
 remove_run(void *values, int n, char **operands)
 {
+	char digest[PACKAGE_DIGEST_HEX];
+
 	(void)n;
-	return server_change(values, "DELETE", operands[0], "", "is removed.");
+	int exit_code = ctl_package_find(values, operands[0], digest);
+	if (exit_code == CTL_EXIT_OK)
+		exit_code = server_change(
+		    values, "DELETE", operands[0], "", "is removed.");
+	if (exit_code == CTL_EXIT_OK)
+		ctl_package_drop(values, digest);
+	return exit_code;
 }
 
 /* Lines of NDJSON as they come. */
