@@ -4,7 +4,7 @@
 // the parser says (tests/unit/policy/test_read.c compares the names).
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -16,7 +16,10 @@ const validate = new Ajv2020({ strict: true, allowUnionTypes: true,
   strictTypes: false, allErrors: true })
   .compile(read('policy.schema.json'));
 
-for (const name of ['policy.json', 'policy-filesystem-server.json']) {
+const examples = readdirSync(new URL('examples/', doc))
+  .filter((name) => name.startsWith('policy'));
+
+for (const name of examples) {
   test(`${name} is a policy`, () => {
     assert.ok(validate(read(`examples/${name}`)),
       JSON.stringify(validate.errors));
