@@ -511,9 +511,14 @@ store_session_end(struct gateway *gateway, const struct wire_ended *ended)
 	/* While it is away there is nothing to say: what the next snapshot
 	 * does not hold is told then. So is what one that does not read has no
 	 * room for. */
-	if (gateway->store->fd >= 0 && out->end - out->start < KEEP_MAX)
-		(void)frame_say(
-		    gateway->store, &frame, ended, sizeof(*ended), NULL, 0);
+	if (gateway->store->fd < 0 || out->end - out->start >= KEEP_MAX)
+		return;
+	/* Out before the client hears that it has ended: who kills us in
+	 * between must not bring it back. A link that broke is heard of by the
+	 * flush. */
+	if (frame_say(gateway->store, &frame, ended, sizeof(*ended), NULL, 0) ==
+	    0)
+		(void)out_send(gateway->store);
 }
 
 void
