@@ -112,8 +112,8 @@ ctl_served_print(const struct ctl_served *served)
 		servers_print(served);
 	printf("All servers together:\n%s://%s/mcp\n", scheme(served),
 	    served->listener->address);
-	printf("Others come by: cordon upstream add NAME FILE, then cordon "
-	       "upstream approve NAME.\n");
+	printf("Others come by: cordon upstream add NAME FILE, or NAME -- "
+	       "COMMAND, then cordon upstream approve NAME.\n");
 	token_print(served);
 	printf("\nCtrl-C ends it.\n");
 }

@@ -519,7 +519,7 @@ upstream_restart(struct gateway *gateway, struct server *server)
 		return;
 	capture_end(upstream);
 	calls_doom(upstream, fate);
-	lines_end(upstream, fate);
+	lines_end(upstream, "it was restarted");
 	upstream->n_short = 0;
 	upstream->not_before_ms = 0;
 	waits_refuse(upstream, fate);
@@ -538,7 +538,7 @@ upstream_forget(struct gateway *gateway, struct server *server)
 	server->upstream = NULL;
 	capture_end(upstream);
 	calls_doom(upstream, fate);
-	lines_end(upstream, fate);
+	lines_end(upstream, "it was changed or removed");
 	waits_refuse(upstream, fate);
 	front_subscriptions_lost(gateway, server);
 	upstream->gone = true;
