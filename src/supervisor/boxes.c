@@ -31,6 +31,7 @@
 #include "box/limits.h"
 #include "supervisor/supervisor.h"
 
+#define GRACE_MAX_MS 5000 /* who is denied does not say how long it goes on */
 #define LATE_MS 5000 /* beyond its own grace: then it is killed */
 #define STOP_MS 3000 /* all of them, when we end */
 #define OWN_PIDS 2 /* launcher and init */
@@ -430,9 +431,12 @@ box_reap(struct supervisor *supervisor, uint32_t at)
 static void
 box_expect_end(struct box *box)
 {
+	const uint32_t grace_ms = box->limits.grace_ms < GRACE_MAX_MS
+	    ? box->limits.grace_ms
+	    : GRACE_MAX_MS;
+
 	if (box->kill_at_ms == 0)
-		box->kill_at_ms =
-		    supervisor_now_ms() + box->limits.grace_ms + LATE_MS;
+		box->kill_at_ms = supervisor_now_ms() + grace_ms + LATE_MS;
 }
 
 void

@@ -163,6 +163,21 @@ test('one that ignores its stdin and TERM is killed', async () => {
   await remove('deaf');
 });
 
+test('one that was granted an hour of grace has not that of a host', async () => {
+  const command_ = command('deaf');
+  const added = await admin(host, 'POST', '/servers', { name: 'patient', command: command_,
+    policy: { filesystem: { allowRead: [dirname(stdioServer), dirname(node)] },
+      limits: { grace: '1h' } } });
+  await admin(host, 'POST', '/servers/patient/approve', { digest: added.digest });
+  await callBox(host, 'patient', 'who');
+  const pids = below().map(({ pid }) => pid);
+  assert.ok(pids.length >= 3);
+  await admin(host, 'POST', '/servers/patient/deny');
+  await until('all of it to be gone',
+    () => pids.every((pid) => !existsSync(`/proc/${pid}`)), 30_000 * patience);
+  await remove('patient');
+});
+
 // As a box would be whose init a broken kernel has given to the program.
 test('one whose init does nothing any more is killed from outside', async () => {
   await addBox(host, 'stuck');
