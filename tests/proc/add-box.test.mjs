@@ -194,6 +194,39 @@ test('import shows all that a file takes of an environment', (t) => {
     /API_KEY of your|cannot be brought: .*environment/);
 });
 
+test('import: a file does not say what its reader grants', async (t) => {
+  const cwd = folderOf(t);
+  const host = await FakeHost.start(t, ({ method, body }, response) =>
+    method === 'GET' ? sendJson(response, 404, {}) : echo()({ method, body }, response));
+  const import_ = (where, ...words) => {
+    writeFileSync(join(cwd, 'c.json'), JSON.stringify({ mcpServers: {
+      a: { command: 'node', args: ['x.js'], cwd: where } } }));
+    return run(host, cwd, ['import', 'c.json', ...words]);
+  };
+  mkdirSync(join(cwd, 'inner'));
+  // The control: its own folder, inside of where it is read.
+  const own = join(cwd, 'inner');
+  assert.equal((await import_(own, '--add', '--profile', 'workspace')).code, 0);
+  assert.deepEqual(posted(host).at(-1).policy.filesystem.allowWriteGuarded, [own]);
+  for (const [where, ...words] of [[own, '--read', '.'], ['/etc', '--read', '.'], ['/etc', '--write', '.']]) {
+    const { code, stderr } = await import_(where, '--add', ...words);
+    assert.equal(code, 0, stderr);
+    const { policy: { filesystem: files } } = posted(host).at(-1);
+    const granted = [files.allowRead, files.allowWrite, files.allowWriteGuarded].flat();
+    assert.ok(granted.includes(cwd), `${words}: ${granted}`);
+    assert.ok(!granted.includes('/etc'), `${words}: ${granted}`);
+  }
+  const n = posted(host).length;
+  writeFileSync(join(cwd, 'p.json'), '{"filesystem":{"allowRead":["."]}}');
+  for (const words of [['--profile', 'workspace'], ['--policy', 'p.json']]) {
+    const { code, stderr } = await import_('/etc', '--add', ...words);
+    assert.equal(code, 1);
+    assert.match(stderr, /a: it is to start in \/etc/);
+  }
+  assert.equal(posted(host).length, n);
+  assert.match((await import_('/etc')).stdout, /^ {2}starts in \/etc$/m);
+});
+
 test('import: files that are none', (t) => {
   const cwd = folderOf(t);
   const file = join(cwd, 'c.json');

@@ -21,6 +21,7 @@
 #include "ctl/host/launch.h"
 #include "ctl/text.h"
 #include "package/package.h"
+#include "policy/path.h"
 
 /* ---- shown ----------------------------------------------------------------
  */
@@ -144,6 +145,11 @@ server_print(
 		return;
 	}
 	command_print(server->argv);
+	if (server->cwd != NULL) {
+		fputs("  starts in ", stdout);
+		line(server->cwd);
+		putchar('\n');
+	}
 	if (package_is_command((const char *const *)server->argv))
 		puts("  package  resolved once, when it is added; no registry "
 		     "is asked at a start");
@@ -239,6 +245,72 @@ policy_make(const struct ctl_admin *admin,
 	return r;
 }
 
+struct paths {
+	char *items[2 * CTL_LIST_MAX]; /* owned */
+	size_t n;
+};
+
+/* What the options grant is meant as seen from here, whatever folder the file
+ * has a server start in. */
+static int
+list_absolute(struct ctl_list *list, const struct policy_place *here,
+    struct paths *paths, struct err *err)
+{
+	for (size_t i = 0; i < list->n_items; i++) {
+		char **path = &paths->items[paths->n];
+		const int r =
+		    policy_path_absolute(here, list->items[i], path, err);
+		if (r != 0)
+			return r;
+		list->items[i] = *path;
+		paths->n++;
+	}
+	return 0;
+}
+
+static int
+grants_absolute(struct ctl_admin *admin, struct paths *paths, struct err *err)
+{
+	struct policy_place here;
+	char cwd[PATH_MAX];
+
+	int r = ctl_place_here(&here, cwd, sizeof(cwd), err);
+	if (r == 0)
+		r = list_absolute(&admin->grants.reads, &here, paths, err);
+	if (r == 0)
+		r = list_absolute(&admin->grants.writes, &here, paths, err);
+	return r;
+}
+
+static void
+paths_fini(struct paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->items[i]);
+}
+
+static int
+folder_enter(const struct ctl_admin *admin,
+    const struct ctl_import_server *server, struct policy_place *place,
+    struct err *err)
+{
+	const struct ctl_list *profiles = &admin->grants.profiles;
+	bool asks_where = admin->grants.policy != NULL;
+
+	for (size_t i = 0; i < profiles->n_items; i++)
+		asks_where |= strcmp(profiles->items[i], "workspace") == 0;
+	if (asks_where &&
+	    (!policy_path_is_normal(server->cwd) ||
+		!policy_path_within(server->cwd, place->cwd)))
+		return err_set(err, -EPERM,
+		    "it is to start in %s, as its file says, which is not "
+		    "below the current folder: go there, or grant what it may "
+		    "with --read and --write",
+		    server->cwd);
+	place->cwd = server->cwd;
+	return 0;
+}
+
 static int
 body_write(struct ctl_admin *admin, const struct ctl_import_server *server,
     struct json_out *out, struct err *err)
@@ -256,7 +328,7 @@ body_write(struct ctl_admin *admin, const struct ctl_import_server *server,
 		r = ctl_place_here(&launch.place, cwd, sizeof(cwd), err);
 	launch.has_cwd = server->cwd != NULL;
 	if (r == 0 && launch.has_cwd)
-		launch.place.cwd = server->cwd;
+		r = folder_enter(admin, server, &launch.place, err);
 	launch.policy = policy;
 	string_put(out, "{\"name\":", server->name);
 	if (r == 0)
@@ -440,19 +512,29 @@ file_read(const char *path, struct ctl_import *import, struct err *err)
 }
 
 static int
-import_run(void *values, int n, char **operands)
+import_file(struct ctl_admin *admin, const char *path, struct paths *paths)
 {
-	struct ctl_admin *admin = values;
 	struct ctl_import import;
 	struct err err;
 
-	(void)n;
-	if (file_read(operands[0], &import, &err) != 0)
+	if (grants_absolute(admin, paths, &err) != 0 ||
+	    file_read(path, &import, &err) != 0)
 		return ctl_admin_usage(admin, "%s", err.text);
 	if (admin->json && !admin->add)
 		all_print_json(admin, &import);
 	const int exit_code = all_do(admin, &import);
 	ctl_import_fini(&import);
+	return exit_code;
+}
+
+static int
+import_run(void *values, int n, char **operands)
+{
+	struct paths paths = { 0 };
+
+	(void)n;
+	const int exit_code = import_file(values, operands[0], &paths);
+	paths_fini(&paths);
 	return exit_code;
 }
 
