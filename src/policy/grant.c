@@ -251,8 +251,10 @@ int
 policy_grants_make(struct policy_resolution *all)
 {
 	struct spots spots = { 0 };
-	int r = 0;
+	int r = policy_reach_check(all);
 
+	if (r != 0)
+		return r;
 	views_find(all);
 	for (size_t i = 0; r == 0 && i < all->n_rules; i++)
 		r = rule_lay(all, &all->rules[i], &spots);

@@ -49,6 +49,8 @@ int policy_resolve(struct policy_resolution *all, const struct policy *policy,
     const char *const *argv);
 void policy_resolution_fini(struct policy_resolution *all);
 
+/* No rule leads over a symlink that the program may have made (reach.c). */
+int policy_reach_check(struct policy_resolution *all);
 /* Rules to grants (grant.c). */
 int policy_grants_make(struct policy_resolution *all);
 

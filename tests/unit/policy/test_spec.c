@@ -337,6 +337,67 @@ two_stars_at_the_end_add_nothing(void **state)
 	tree_end(&tree);
 }
 
+/* What an earlier run of the same policy may have left. */
+static void
+a_link_that_the_program_may_have_planted_grants_nothing(void **state)
+{
+	static const char *const planted[] = { "home/.ssh/id", "home/work/",
+		"home/work/cache -> ../.ssh", "home/work/deep/er -> ..",
+		"home/work/one -> two/id", "home/work/two -> ../.ssh",
+		"home/outer -> work/cache", "home/work/in -> deep",
+		"home/work/up -> ../work", NULL };
+	static const char *const refused[] = {
+		"\"allowRead\":[\"cache\"],\"allowWrite\":[\".\"]",
+		"\"allowWrite\":[\".\",\"cache\"]",
+		"\"allowWriteGuarded\":[\".\"],\"allowRead\":[\"cache/id\"]",
+		"\"allowRead\":[\"one\"],\"allowWrite\":[\".\"]",
+		"\"allowRead\":[\"../outer\"],\"allowWrite\":[\".\"]",
+		"\"allowWrite\":[\".\",\"cache\",\"two\"]",
+	};
+	char text[256];
+	struct tree tree;
+
+	(void)state;
+	tree_begin(&tree, planted);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(refused); i++) {
+		snprintf(text, sizeof(text), "{\"filesystem\":{%s}}",
+		    refused[i / 2]);
+		struct made made = make_as(
+		    &tree, text, i % 2 == 1, program, "/usr/bin:/bin", NULL);
+		if (made.result != -ELOOP)
+			fail_msg("%s: %d", text, made.result);
+		assert_non_null(strstr(made.err.text, "symbolic link"));
+		made_end(&made);
+	}
+	/* What leads to nothing that is not writable anyhow. */
+	GRANTS(&tree,
+	    "{\"filesystem\":{\"allowWrite\":[\".\"],\"allowRead\":"
+	    "[\"in\",\"up\",\"deep/er\",\"c*\"]}}",
+	    "W home/work\nR home/work/deep\n");
+	tree_end(&tree);
+}
+
+static void
+a_program_behind_a_planted_link_is_not_granted(void **state)
+{
+	static const char *const planted[] = { "home/private/deploy",
+		"home/work/tool -> ../private/deploy", NULL };
+	static const char *const tool[] = { "./tool", NULL };
+	char text[4096];
+	struct tree tree;
+
+	(void)state;
+	tree_begin(&tree, planted);
+	struct made made =
+	    make_as(&tree, "{\"filesystem\":{\"allowWrite\":[\".\"]}}", false,
+		tool, "/usr/bin:/bin", NULL);
+	assert_int_equal(made.result, 0);
+	grants_text(&tree, &made, text);
+	assert_string_equal(text, "W home/work\n");
+	made_end(&made);
+	tree_end(&tree);
+}
+
 static bool
 has_word(const struct box_spec *spec, const char *word)
 {
@@ -417,6 +478,10 @@ main(void)
 		cmocka_unit_test(a_program_is_granted_as_a_file),
 		cmocka_unit_test(what_is_found_takes_nothing_away),
 		cmocka_unit_test(two_stars_at_the_end_add_nothing),
+		cmocka_unit_test(
+		    a_link_that_the_program_may_have_planted_grants_nothing),
+		cmocka_unit_test(
+		    a_program_behind_a_planted_link_is_not_granted),
 		cmocka_unit_test(the_environment_is_what_is_named),
 		cmocka_unit_test(the_rest_is_as_it_was_said),
 	};
