@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +219,23 @@ launch_as_root(
 	return code;
 }
 
+/* A socket is of the network that it was made in, which is the host's: from
+ * there it can be connected anew, or sent to any address. A pair of streams
+ * stays what it is; programs are started on such. unix(7) */
+static bool
+is_socket_out(int fd)
+{
+	struct sockaddr_un peer;
+	socklen_t peer_len = sizeof(peer), len = sizeof(int);
+	int domain = -1, type = -1;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    domain != AF_UNIX ||
+	    (type != SOCK_STREAM && type != SOCK_SEQPACKET) ||
+	    getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0;
+}
+
 /* From a folder that is open a program walks wherever it likes. */
 static int
 stdio_check(const struct box_launch *launch, struct err *err)
@@ -233,6 +251,12 @@ stdio_check(const struct box_launch *launch, struct err *err)
 			    "descriptor %d is a folder or a disk of the host, "
 			    "and a way out of the box: give it a file, a pipe "
 			    "or /dev/null",
+			    i);
+		if (S_ISSOCK(stat.st_mode) && is_socket_out(launch->stdio[i]))
+			return err_set(err, -ENOTSUP,
+			    "descriptor %d is a socket of the host's network, "
+			    "and a way out of the box: give it a pipe, or a "
+			    "connected Unix socket of streams",
 			    i);
 	}
 	return 0;

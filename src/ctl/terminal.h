@@ -9,6 +9,8 @@ struct ctl_terminal {
 	int fd;
 	bool is_ours; /* our process group was in front */
 	struct termios modes;
+	int flags[3]; /* of 0, 1, 2 as open files, which others share; -1: it
+		       * is no terminal */
 };
 
 void ctl_terminal_save(struct ctl_terminal *terminal);
