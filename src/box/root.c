@@ -27,9 +27,13 @@ int umount2(const char *target, int flags);
 #define SCRATCH ".scratch"
 #define HIDDEN_FILE "dev/null"
 #define HIDDEN_FOLDER "var/empty"
+#define HIDDEN_NAME_MAX 32
 
 struct root {
 	int fd; /* O_PATH of the new root */
+	/* As they are before the home and the grants, which may cover them. */
+	int var_fd; /* /var */
+	int hidden_fds[2]; /* what stands for a hidden file, folder */
 	const struct box_spec *spec;
 	const int *trees; /* of its grants */
 	dev_t dev; /* of the tmpfs */
@@ -84,11 +88,12 @@ step(const struct root *root, int fd, const char *name, bool is_folder)
  * make nothing), negative errno.
  */
 static int
-place_open(const struct root *root, const char *path, bool is_folder)
+place_open_from(
+    const struct root *root, int from_fd, const char *path, bool is_folder)
 {
 	char part[NAME_MAX + 1];
 	struct stat stat;
-	int fd = fcntl(root->fd, F_DUPFD_CLOEXEC, 3);
+	int fd = fcntl(from_fd, F_DUPFD_CLOEXEC, 3);
 
 	for (const char *at = relative(path); fd >= 0 && *at != '\0';) {
 		const size_t len = strcspn(at, "/");
@@ -109,6 +114,12 @@ place_open(const struct root *root, const char *path, bool is_folder)
 		}
 	}
 	return fd;
+}
+
+static int
+place_open(const struct root *root, const char *path, bool is_folder)
+{
+	return place_open_from(root, root->fd, path, is_folder);
 }
 
 static int
@@ -331,6 +342,19 @@ empty_make(const struct root *root, struct err *err)
 	return 0;
 }
 
+/* What is to hide things, for as long as grants are made. */
+static int
+hidden_open(struct root *root, struct err *err)
+{
+	root->var_fd = path_open(root->fd, "var", O_PATH, 0);
+	root->hidden_fds[false] = path_open(root->fd, HIDDEN_FILE, O_PATH, 0);
+	root->hidden_fds[true] = path_open(root->fd, HIDDEN_FOLDER, O_PATH, 0);
+	return root->var_fd < 0 || root->hidden_fds[false] < 0 ||
+		root->hidden_fds[true] < 0
+	    ? err_set(err, -errno, "what hides things: %s", strerror(errno))
+	    : 0;
+}
+
 static int
 hiding_tree_open(const struct root *root, bool is_folder)
 {
@@ -434,15 +458,15 @@ private_make(struct root *root, struct err *err)
  * 1: made, and named in `folder`. */
 static int
 hiding_folder_make(const struct root *root, const struct box_grant *hide,
-    char folder[64], struct err *err)
+    char folder[HIDDEN_NAME_MAX], struct err *err)
 {
 	const char *place = box_grant_place(hide);
-	char path[64 + BOX_PATH_MAX];
+	char path[HIDDEN_NAME_MAX + BOX_PATH_MAX];
 	struct stat stat;
 	int made = 0;
 
-	snprintf(
-	    folder, 64, "/var/hidden-%zu", (size_t)(hide - root->spec->grants));
+	snprintf(folder, HIDDEN_NAME_MAX, "hidden-%zu",
+	    (size_t)(hide - root->spec->grants));
 	for (uint32_t i = 0; i < root->spec->n_grants; i++) {
 		const char *below = box_grant_place(&root->spec->grants[i]);
 
@@ -452,8 +476,8 @@ hiding_folder_make(const struct root *root, const struct box_grant *hide,
 			continue;
 		snprintf(
 		    path, sizeof(path), "%s%s", folder, below + strlen(place));
-		auto_close int fd =
-		    place_open(root, path, S_ISDIR(stat.st_mode));
+		auto_close int fd = place_open_from(
+		    root, root->var_fd, path, S_ISDIR(stat.st_mode));
 		if (fd < 0)
 			return err_set(err, fd,
 			    "%s: make its place in the box: %s", below,
@@ -469,9 +493,9 @@ grant_hide(
     const struct root *root, const struct box_grant *grant, struct err *err)
 {
 	const char *place = box_grant_place(grant);
-	const char *instead = HIDDEN_FILE;
-	char folder[64];
+	char folder[HIDDEN_NAME_MAX];
 	struct stat stat;
+	int made = 0;
 
 	auto_close int fd = path_open(root->fd, relative(place),
 	    O_PATH | O_NOFOLLOW, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
@@ -482,13 +506,14 @@ grant_hide(
 		    "%s: cannot be hidden: there is a symbolic link on the "
 		    "way; name the real path",
 		    place);
-	if (S_ISDIR(stat.st_mode)) {
-		const int made = hiding_folder_make(root, grant, folder, err);
-		if (made < 0)
-			return made;
-		instead = made == 1 ? relative(folder) : HIDDEN_FOLDER;
-	}
-	auto_close int tree_fd = tree_open(root->fd, instead, 0);
+	if (S_ISDIR(stat.st_mode))
+		made = hiding_folder_make(root, grant, folder, err);
+	if (made < 0)
+		return made;
+	auto_close int tree_fd = made == 1
+	    ? tree_open(root->var_fd, folder, 0)
+	    : tree_open(
+		  root->hidden_fds[S_ISDIR(stat.st_mode)], "", AT_EMPTY_PATH);
 	const struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (tree_fd < 0 || tree_set(tree_fd, &attr) < 0 ||
 	    tree_move(tree_fd, fd, "") < 0)
@@ -661,7 +686,11 @@ int
 box_root_enter(const struct box_spec *spec, const int *trees, uid_t uid,
     gid_t gid, struct err *err)
 {
-	struct root root = { .fd = -1, .spec = spec, .trees = trees };
+	struct root root = { .fd = -1,
+		.var_fd = -1,
+		.hidden_fds = { -1, -1 },
+		.spec = spec,
+		.trees = trees };
 
 	umask(022);
 	int code = root_open(&root, err);
@@ -672,12 +701,17 @@ box_root_enter(const struct box_spec *spec, const int *trees, uid_t uid,
 	if (code == 0)
 		code = proc_make(&root, err);
 	if (code == 0)
+		code = hidden_open(&root, err);
+	if (code == 0)
 		code = private_make(&root, err);
 	for (uint32_t i = 0; i < spec->n_grants && code == 0; i++)
 		code = grant_make(&root, &spec->grants[i], trees[i], err);
 	if (code == 0)
 		code = root_move_in(&root, err);
-	if (root.fd >= 0)
-		close(root.fd);
+	const int fds[] = { root.fd, root.var_fd, root.hidden_fds[false],
+		root.hidden_fds[true] };
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	return code;
 }
