@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -73,10 +74,14 @@ mapping_open(const struct stat *stat, const struct box_owner *owner)
 	struct clone_args args = { .flags = CLONE_NEWUSER,
 		.exit_signal = SIGCHLD };
 
+	const pid_t self = getpid();
 	const pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
+		/* Nobody else would end it. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != self)
+			_exit(1);
 		for (;;)
 			pause();
 	}
