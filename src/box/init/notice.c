@@ -33,6 +33,8 @@
 /* Different notes of a box; of one that is to tell all, more. */
 #define SEEN_MAX 1024u
 #define SEEN_ALL_MAX 16384u
+/* Kept for refused calls: no number of files looked for hides them. */
+#define SEEN_CALLS_MORE 512u
 
 static uint64_t seen[SEEN_ALL_MAX * 2];
 static unsigned n_seen;
@@ -88,26 +90,35 @@ seen_max(const struct box_init *init)
 	return init->spec->notes == BOX_NOTES_ALL ? SEEN_ALL_MAX : SEEN_MAX;
 }
 
+/* True: it was not seen before, and there is room for it. What there is no room
+ * for is counted, and not sent: a flood of refusals wakes nobody outside. */
+static bool
+is_news(uint64_t hash, unsigned max)
+{
+	size_t at = hash % ARRAY_LEN(seen);
+
+	while (seen[at] != 0 && seen[at] != hash)
+		at = (at + 1) % ARRAY_LEN(seen);
+	if (seen[at] == hash)
+		return false;
+	if (n_seen >= max) {
+		n_lost++;
+		return false;
+	}
+	seen[at] = hash;
+	n_seen++;
+	return true;
+}
+
 /* Each note once, and so many at most. */
 void
 box_note_once(struct box_init *init, enum box_note_kind kind, int code,
     uint32_t pid, const char *text)
 {
 	const size_t len = strlen(text);
-	const uint64_t hash = hash_of(kind, code, text, len);
-	size_t at = hash % ARRAY_LEN(seen);
 
-	while (seen[at] != 0 && seen[at] != hash)
-		at = (at + 1) % ARRAY_LEN(seen);
-	if (seen[at] == hash)
-		return;
-	if (n_seen == seen_max(init)) {
-		n_lost++;
-		return;
-	}
-	seen[at] = hash;
-	n_seen++;
-	box_note_send(init, kind, code, pid, text, len);
+	if (is_news(hash_of(kind, code, text, len), seen_max(init)))
+		box_note_send(init, kind, code, pid, text, len);
 }
 
 /* ---- the payload's memory ------------------------------------------------- */
@@ -397,19 +408,9 @@ call_notice(struct box_init *init, const struct seccomp_notif *notif)
 	    (unsigned long long)notif->data.args[1],
 	    (unsigned long long)notif->data.args[2]);
 	/* By its name alone: addresses in its arguments make no two calls. */
-	const uint64_t kind_only =
-	    hash_of(BOX_NOTE_CALL, notif->data.nr, "", 0);
-	for (size_t at = kind_only % ARRAY_LEN(seen); seen[at] != 0;
-	     at = (at + 1) % ARRAY_LEN(seen))
-		if (seen[at] == kind_only)
-			return;
-	if (n_seen < seen_max(init)) {
-		size_t at = kind_only % ARRAY_LEN(seen);
-		while (seen[at] != 0)
-			at = (at + 1) % ARRAY_LEN(seen);
-		seen[at] = kind_only;
-		n_seen++;
-	}
+	if (!is_news(hash_of(BOX_NOTE_CALL, notif->data.nr, "", 0),
+		seen_max(init) + SEEN_CALLS_MORE))
+		return;
 	box_note_send(init, BOX_NOTE_CALL, notif->data.nr, notif->pid, text,
 	    strlen(text));
 }

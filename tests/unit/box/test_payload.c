@@ -71,7 +71,17 @@ run(const struct payload_filter *filter, const struct seccomp_data *data)
 
 /* ---- the table, read anew ------------------------------------------------- */
 
-enum verb { ALLOW, NOTE, WRITES, UNGUARDED, UNIX, INIT, REFUSE, QUIET };
+enum verb {
+	ALLOW,
+	NOTE,
+	WRITES,
+	GUARDED,
+	UNGUARDED,
+	UNIX,
+	INIT,
+	REFUSE,
+	QUIET
+};
 
 struct row {
 	long nr; /* -1: not of this architecture */
@@ -104,6 +114,7 @@ number_of(const char *name)
 #define INIT_BITS(call, a, m, v, why) ROW(call, .verb = INIT, TEST(a, m, v))
 #define READS_BITS(call, a, m, v, why)                                         \
 	ROW(call, .verb = NOTE, TEST(a, m, v), .code = BOX_NOTES_FILES)
+#define GUARDED(call, why) ROW(call, .verb = GUARDED)
 #define UNGUARDED(call, error, why)                                            \
 	ROW(call, .verb = UNGUARDED, .code = (error))
 #define NOTE(call, notes, why)                                                 \
@@ -149,6 +160,8 @@ answer(const struct row *row, const struct variant *variant)
 		return ANSWER(
 		    variant->is_guarded || variant->notes >= BOX_NOTES_FILES,
 		    SECCOMP_RET_ALLOW);
+	case GUARDED:
+		return ANSWER(variant->is_guarded, SECCOMP_RET_ALLOW);
 	case UNGUARDED:
 		return variant->is_guarded ? error : SECCOMP_RET_ALLOW;
 	case REFUSE:
