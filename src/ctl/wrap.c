@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "box/base.h"
 #include "box/launch.h"
 #include "ctl/ctl.h"
 #include "ctl/explain.h"
@@ -104,14 +105,22 @@ note_take(void *context, const struct box_note *note)
 	ctl_notes_take(context, note);
 }
 
+/* Not for a home, nor for what holds it: who follows a hint should not grant all
+ * that is his. */
 static void
 hint_set(struct wrap *wrap, struct ctl_notes *notes)
 {
-	if (ctl_box_sees(&wrap->spec, wrap->cwd))
+	const char *home = variable("HOME", "/nonexistent");
+	const bool is_home = strcmp(home, wrap->cwd) == 0;
+
+	if (ctl_box_sees(&wrap->spec, wrap->cwd) ||
+	    (!is_home && box_path_below(home, wrap->cwd)))
 		return;
 	snprintf(wrap->hint, sizeof(wrap->hint),
-	    "the program did not see %s, where it was started: --read . or "
-	    "--write . grants it",
+	    is_home ? "%s, where it was started, was private and empty for it: "
+		      "--read PATH grants what it needs of it"
+		    : "the program did not see %s, where it was started: "
+		      "--read . or --write . grants it",
 	    wrap->cwd);
 	notes->hint = wrap->hint;
 }

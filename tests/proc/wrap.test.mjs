@@ -242,6 +242,13 @@ for (const user of Object.keys(users)) {
       assert.ok(stderr.includes(`did not see ${work}`), stderr);
       assert.equal(run(sh('exit 0'), { cwd: work }).stderr, '');
     });
+
+    test('a home is never said to be granted as a whole', () => {
+      const at = (home) => run(sh('exit 1'), { cwd: work, env: { HOME: home } }).stderr;
+      assert.match(at(work), /private and empty/);
+      assert.doesNotMatch(at(work), /--read \./);
+      assert.equal(at(join(work, 'me')), '');
+    });
   });
 
   describe(`limits, as ${user}`, () => {
