@@ -135,8 +135,10 @@ group_enter(const struct box_launch *launch, struct err *err)
 static int
 limits_apply(const struct box_launch *launch, struct err *err)
 {
-	return box_limits_apply(
-	    &launch->spec->limits, launch->has_memory_group, err);
+	struct box_limits limits = launch->spec->limits;
+
+	limits.files = 0; /* just before exec */
+	return box_limits_apply(&limits, launch->has_memory_group, err);
 }
 
 static int
@@ -303,6 +305,9 @@ static void __attribute__((noreturn)) payload_run(
 		_exit(BOX_EXIT_FAILED);
 	if (chdir(spec->cwd) < 0 && chdir(spec->home) < 0 && chdir("/") < 0)
 		payload_fail(init, spec->cwd, -errno);
+	code = box_limits_files_apply(&spec->limits);
+	if (code != 0)
+		payload_fail(init, "RLIMIT_NOFILE", code);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	code = exec_found(spec);

@@ -107,6 +107,12 @@ box_limits_apply(
 	return 0;
 }
 
+int
+box_limits_files_apply(const struct box_limits *limits)
+{
+	return limit_take(RLIMIT_NOFILE, limit_or_none(limits->files));
+}
+
 /* ---- sentences ------------------------------------------------------------ */
 
 static void __attribute__((format(printf, 2, 3)))

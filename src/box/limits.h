@@ -28,6 +28,10 @@ int box_limits_open(const struct box_limits *limits, struct cgroup *cgroup,
 int box_limits_apply(
     const struct box_limits *limits, bool has_memory_group, struct err *err);
 
+/* The number of open files, which is the payload's alone: init, and what is yet
+ * to be opened for the walls, are not to fail of it. Negative errno. */
+int box_limits_files_apply(const struct box_limits *limits);
+
 /* "memory 512 MiB (control group v1), 64 processes (control group v1), no CPU
  * limit": what holds, and by what. */
 void box_limits_describe(const struct box_limits *limits,

@@ -180,10 +180,10 @@ static void
 descriptors_close(struct box_init *init)
 {
 	const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const int notes_fd = fcntl(init->notes_fd, F_DUPFD_CLOEXEC, 100);
+	const int notes_fd = fcntl(init->notes_fd, F_DUPFD_CLOEXEC, 5);
 	const int listener_fd = init->listener_fd < 0
 	    ? -1
-	    : fcntl(init->listener_fd, F_DUPFD_CLOEXEC, 100);
+	    : fcntl(init->listener_fd, F_DUPFD_CLOEXEC, 5);
 
 	if (null_fd < 0 || notes_fd < 0 || dup2(null_fd, 0) < 0 ||
 	    dup2(null_fd, 1) < 0 || dup2(null_fd, 2) < 0 ||
