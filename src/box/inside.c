@@ -56,6 +56,10 @@ own_ids_map(const struct box_inside *inside, struct err *err)
 	    text, sizeof(text), "%u %u 1\n", inside->gid, inside->user_gid);
 	if (code == 0)
 		code = self_write("/proc/self/gid_map", text);
+	if (code != 0 && access("/proc/self/uid_map", F_OK) < 0)
+		return err_set(err, code,
+		    "a box needs /proc to be mounted where it is "
+		    "started from");
 	return code == 0
 	    ? 0
 	    : err_set(err, code,

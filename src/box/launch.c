@@ -48,7 +48,8 @@ clone_fail(int code, struct err *err)
 		    "sysctl kernel.unprivileged_userns_clone=1 or "
 		    "kernel.apparmor_restrict_unprivileged_userns=0 where "
 		    "there is one of them; in a container, start that "
-		    "with " UNCONFINED "; 'cordon doctor' tells more",
+		    "with " UNCONFINED "; in a chroot there are none; "
+		    "'cordon doctor' tells more",
 		    strerror(-code));
 	if (code == -ENOSPC || code == -EUSERS)
 		return err_set(err, code,
@@ -86,12 +87,18 @@ ids_map(pid_t pid, const struct box_owner *owner, struct err *err)
 	snprintf(text, sizeof(text), "%u %u 1\n", UID_INSIDE, owner->gid);
 	if (code == 0)
 		code = proc_write(pid, "gid_map", text);
-	return code == 0
-	    ? 0
-	    : err_set(err, code,
-		  "map the box's user to host uid %u: %s (root needs "
-		  "CAP_SETUID and CAP_SETGID for it)",
-		  owner->uid, strerror(-code));
+	if (code == 0)
+		return 0;
+	if (access("/proc/self/uid_map", F_OK) < 0)
+		return err_set(err, code,
+		    "a box needs /proc to be mounted where it is "
+		    "started from");
+	return err_set(err, code,
+	    "map the box's user to host uid %u: %s. Root needs CAP_SETUID and "
+	    "CAP_SETGID for it, and a user namespace that has that uid: within "
+	    "'unshare -r', rootless containers and other boxes it has not; "
+	    "start cordon as an ordinary user outside of them",
+	    owner->uid, strerror(-code));
 }
 
 /* The child goes on, and says how far it came. */
