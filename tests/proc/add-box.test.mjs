@@ -81,6 +81,18 @@ test('what is meant as seen from here is written out', async (t) => {
   assert.deepEqual([again.code, again.stderr], [0, '']);
 });
 
+test('what is shown for approval is what will be', async (t) => {
+  const host = await FakeHost.start(t, echo());
+  const cwd = folderOf(t);
+  writeFileSync(join(cwd, 'x.js'), '');
+  const { code, stdout, stderr } = await run(host, cwd, ['upstream', 'add', 'mine', '--unix-sockets',
+    '--', '/bin/sh', '-c', 'rm -r x', '', "it's", 'x.js', 'a,b=c:d@e']);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^ {2}runs {5}\/bin\/sh -c 'rm -r x' '' 'it'\\''s' x\.js a,b=c:d@e$/m);
+  assert.match(stdout, new RegExp(`^  in       ${cwd}$`, 'm'));
+  assert.match(stdout, /^ {2}network {2}none, but unix sockets of its own$/m);
+});
+
 test('what cannot be right is refused without asking', async (t) => {
   const host = await FakeHost.start(t, echo());
   const cwd = folderOf(t);

@@ -187,10 +187,58 @@ string_print(FILE *out, struct json_span value, const char *before)
 		ctl_line_print(out, value.at, value.len);
 }
 
+/* As a shell would take it: two words do not look like one. */
+static void
+word_print(FILE *out, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_./:=@,+%^{}$";
+	const bool is_plain =
+	    text[0] != '\0' && text[strspn(text, plain)] == '\0';
+
+	fputs(is_plain ? " " : " '", out);
+	while (*text != '\0') {
+		const size_t len = strcspn(text, "'");
+		const bool is_quote = text[len] == '\'';
+		ctl_line_print(out, text, len);
+		fputs(is_quote ? "'\\''" : "", out);
+		text += len + is_quote;
+	}
+	fputs(is_plain ? "" : "'", out);
+}
+
+static void
+words_print(FILE *out, struct json_span list)
+{
+	struct json_span item;
+	struct json_iter iter;
+
+	if (json_iter_init(&iter, list) != 0)
+		return;
+	fputs("  runs    ", out);
+	while (json_iter_element(&iter, &item)) {
+		auto_free char *text = malloc(item.len + 1);
+		if (text != NULL &&
+		    json_string_copy(item, text, item.len + 1, NULL) == 0)
+			word_print(out, text);
+	}
+	putc('\n', out);
+}
+
+static void
+folder_print(FILE *out, struct json_span cwd)
+{
+	if (cwd.at == NULL)
+		return;
+	string_print(out, cwd, "  in       ");
+	putc('\n', out);
+}
+
 /* "  title    a, b": a line, or nothing of an empty list. */
 static void
-list_print(FILE *out, const char *title, struct json_span list,
-    const char *between, const char *after)
+list_print(
+    FILE *out, const char *title, struct json_span list, const char *after)
 {
 	struct json_span item;
 	struct json_iter iter;
@@ -201,7 +249,7 @@ list_print(FILE *out, const char *title, struct json_span list,
 	for (; json_iter_element(&iter, &item); n++) {
 		if (n == 0)
 			fprintf(out, "  %-9s", title);
-		string_print(out, item, n == 0 ? "" : between);
+		string_print(out, item, n == 0 ? "" : ", ");
 	}
 	if (n > 0)
 		fprintf(out, "%s\n", after);
@@ -262,12 +310,16 @@ ctl_launch_print(FILE *out, struct json_span server)
 		    " (not yet: this release has no vault)" },
 	};
 
-	list_print(out, "runs", ctl_member(server, "command"), " ", "");
+	words_print(out, ctl_member(server, "command"));
+	folder_print(out, ctl_member(server, "cwd"));
 	package_print(out, ctl_member(server, "package"));
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_print(out, lists[i].title,
-		    ctl_member(server, lists[i].member), ", ", lists[i].after);
+		    ctl_member(server, lists[i].member), lists[i].after);
 	names_print(out, "env", ctl_member(server, "policy/env"), false);
 	names_print(out, "limits", ctl_member(server, "policy/limits"), true);
-	fputs("  network  none\n", out);
+	const bool has_sockets = json_value_is_true(
+	    ctl_member(server, "policy/network/allowAllUnixSockets"));
+	fprintf(out, "  network  none%s\n",
+	    has_sockets ? ", but unix sockets of its own" : "");
 }
