@@ -193,7 +193,7 @@ part_soak_quick() {
 }
 
 part_abuse() {
-	node_tests abuse --test-concurrency=1 -- tests/abuse/*.test.mjs
+	node_tests abuse --test-concurrency=2 -- tests/abuse/*.test.mjs
 }
 
 part_abuse_quick() {
