@@ -385,6 +385,7 @@ on_done(void *arg, const struct upstream_answer *answer)
 	told->end = answer->end;
 	told->era = answer->era;
 	told->status = answer->status;
+	told->cpu_us = answer->usage.cpu_us;
 	snprintf(told->value, sizeof(told->value), "%.*s",
 	    (int)answer->value.len, answer->value.at);
 }

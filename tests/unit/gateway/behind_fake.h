@@ -20,6 +20,7 @@ struct fake_answer {
 	enum upstream_end end;
 	enum mcp_era era;
 	unsigned status;
+	uint64_t cpu_us; /* who counts it is above this */
 	char value[8192];
 	char notes[8192]; /* "METHOD PARAMS\n" each */
 	unsigned n_notes;

@@ -72,7 +72,7 @@ calls_a_tool_with_its_context(void **state)
 	assert_int_equal(answer.era, MCP_LEGACY);
 	assert_non_null(strstr(answer.value,
 	    "\"structuredContent\":{\"a\":12345678901234567890}"));
-	assert_int_equal(fake_servers[0].cpu_us, 5);
+	assert_int_equal(answer.cpu_us, 5);
 }
 
 static void
