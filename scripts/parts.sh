@@ -139,7 +139,7 @@ meson_tests() {
 	count $counts
 	((status == 0)) || {
 		[[ $counts != *' 0 '* ]] || ((failed += 1))
-		tail -n 60 "$log"
+		grep -v '^ *[0-9]*/[0-9]* .* OK ' "$log" | tail -n 80
 	}
 }
 

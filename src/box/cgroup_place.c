@@ -84,6 +84,18 @@ cgroup_tree_remove(int at_fd, const char *name, int *left_ms)
 		empty_wait(fd, left_ms);
 }
 
+/* Whether the folder that is held is still the one of this name: until the lock
+ * was ours, its owner or a sweeper could remove it, and make another. */
+static bool
+is_there(int fd, int parent_fd, const char *name)
+{
+	struct stat held, there;
+
+	return fstat(fd, &held) == 0 &&
+	    fstatat(parent_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    held.st_ino == there.st_ino;
+}
+
 /* Whoever holds the lock owns a place; what nobody owns goes. */
 static void
 stale_remove(int parent_fd, const char *name)
@@ -91,7 +103,8 @@ stale_remove(int parent_fd, const char *name)
 	int no_ms = 0;
 
 	auto_close int fd = cgroup_folder_open(parent_fd, name);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    is_there(fd, parent_fd, name))
 		cgroup_tree_remove(parent_fd, name, &no_ms);
 }
 
@@ -115,8 +128,6 @@ cgroup_sweep(struct cgroup *cgroup)
 static int
 place_claim(struct cgroup_hierarchy *hierarchy, int parent_fd)
 {
-	struct stat held, there;
-
 	if (mkdirat(parent_fd, hierarchy->name, 0755) < 0) {
 		if (errno != EEXIST)
 			return -errno;
@@ -125,13 +136,8 @@ place_claim(struct cgroup_hierarchy *hierarchy, int parent_fd)
 			return -errno;
 	}
 	auto_close int fd = cgroup_folder_open(parent_fd, hierarchy->name);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return -EEXIST;
-	/* Who swept between our two calls holds the lock of a folder that is
-	 * no more. */
-	if (fstat(fd, &held) < 0 ||
-	    fstatat(parent_fd, hierarchy->name, &there, 0) < 0 ||
-	    held.st_ino != there.st_ino)
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ||
+	    !is_there(fd, parent_fd, hierarchy->name))
 		return -EEXIST;
 	hierarchy->place_fd = fd_steal(&fd);
 	hierarchy->fresh = true;
