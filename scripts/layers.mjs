@@ -19,7 +19,7 @@ const src = join(root, 'src');
 
 // What a part of `cordon-ctl` may include.
 const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine', 'base',
-  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package'];
+  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package', 'addr'];
 
 // A folder may include itself and what stands here, nothing else. A room that
 // is not named belongs to its folder.
@@ -29,17 +29,19 @@ const layers = {
   mcp: ['json', 'base'],
   http: ['base'],
   box: ['base'],
-  wire: ['base'],
-  policy: ['json', 'base', 'box'],
+  addr: ['base'],
+  wire: ['base', 'addr'],
+  policy: ['json', 'base', 'box', 'addr'],
   launcher: ['base', 'box'],
-  package: ['base', 'json', 'box', 'policy'],
-  pool: ['wire', 'json', 'base'],
-  zygote: ['wire', 'base', 'box'],
-  store: ['wire', 'base', 'box', 'json', 'policy'],
-  supervisor: ['wire', 'base', 'box'],
-  gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool'],
+  package: ['base', 'json', 'box', 'policy', 'addr'],
+  pool: ['wire', 'json', 'base', 'addr'],
+  zygote: ['wire', 'base', 'box', 'addr'],
+  store: ['wire', 'base', 'box', 'json', 'policy', 'addr'],
+  supervisor: ['wire', 'base', 'box', 'addr'],
+  egress: ['wire', 'base', 'box', 'addr', 'http'],
+  gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool', 'addr'],
   client: ['base', 'json', 'mcp'],
-  ctl: ['base', 'json', 'box', 'policy', 'package'],
+  ctl: ['base', 'json', 'box', 'policy', 'package', 'addr', 'wire'],
   'ctl/host': back,
   'ctl/serve': back,
   'ctl/run': back,

@@ -72,6 +72,24 @@ enum box_notes {
 #define BOX_HOST_NETWORK 2u /* no network namespace: package resolution only */
 #define BOX_OWN_SESSION 4u /* setsid(): no terminal to signal or to read */
 
+/* The way out (egress): sockets made inside, served from outside. */
+enum box_listener {
+	BOX_LISTENER_TCP, /* at a port, whatever address of BOX_NET it is */
+	BOX_LISTENER_DNS, /* UDP at BOX_NET_SELF:53 */
+	BOX_LISTENER_HTTP_PROXY, /* at BOX_NET_SELF:BOX_HTTP_PROXY_PORT */
+	BOX_LISTENER_SOCKS, /* at BOX_NET_SELF:BOX_SOCKS_PORT */
+};
+
+/* 198.18.0.0/15 (RFC 2544): delivered to the box itself by a route of its own.
+ * Names get addresses from BOX_NET_FIRST on. */
+#define BOX_NET 0xc6120000u
+#define BOX_NET_BITS 15
+#define BOX_NET_SELF 0xc6120001u /* 198.18.0.1 */
+#define BOX_NET_FIRST 0xc6120100u
+#define BOX_HTTP_PROXY_PORT 3128
+#define BOX_SOCKS_PORT 1080
+#define BOX_PORTS_MAX 64u
+
 struct box_spec {
 	const char *const *argv; /* argv[0] is looked up in the box's PATH */
 	const char *const *env; /* "NAME=value" */
@@ -85,6 +103,13 @@ struct box_spec {
 	const char *cwd; /* absolute; not there inside: the home */
 	const char *home; /* absolute; a private, empty folder; and HOME */
 	struct box_limits limits;
+	/* TCP ports that lead out; none: this box has no network. The DNS and
+	 * the proxies come with the first. */
+	const uint16_t *ports; /* ascending */
+	uint32_t n_ports; /* at most BOX_PORTS_MAX */
+	/* IPv4 addresses (host order) besides BOX_NET that lead out. */
+	const uint32_t *addresses; /* ascending */
+	uint32_t n_addresses; /* at most BOX_PORTS_MAX */
 };
 
 /* A sealed memfd with the spec; the caller owns it. Negative errno,

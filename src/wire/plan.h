@@ -78,6 +78,7 @@ enum wire_kind {
 	WIRE_KIND_ISOLATE, /* a bundle, in cells */
 	WIRE_KIND_SOCKET, /* MCP lines over a Unix socket somebody serves */
 	WIRE_KIND_BOX, /* MCP lines over the stdio of a program in a box */
+	WIRE_KIND_REMOTE, /* MCP over HTTP, by way of egress */
 };
 
 /* How long boxes live; 0 is the host's default. */
@@ -103,6 +104,8 @@ enum wire_share {
 	WIRE_SHARE_ALL,
 };
 
+#define WIRE_DEPLOYMENT_EGRESS 1u /* it may reach something: wire/egress.h */
+
 struct wire_deployment {
 	uint32_t kind; /* enum wire_kind */
 	uint32_t share; /* enum wire_share */
@@ -115,6 +118,7 @@ struct wire_deployment {
 	 * box spec (box/spec.h); SOCKET: -1. */
 	int32_t bundle_fd;
 	uint32_t pool_max; /* waiting cells at most */
+	uint32_t flags; /* WIRE_DEPLOYMENT_… */
 	struct wire_box box; /* KIND_BOX */
 	struct wire_limits limits;
 };

@@ -66,6 +66,25 @@
  *   supervisor -> gateway, store  STORE            the two ends of a stream
  *                          socket: at the gateway's start and the store's
  *
+ * Egress (wire/egress.h) hears whose a channel is before anything comes over
+ * it:
+ *
+ *   supervisor -> egress, store    EGRESS_STORE    the ends of a stream of
+ *                          records
+ *   supervisor -> egress, gateway  EGRESS_EVENTS   the ends of a stream
+ *   supervisor -> egress   EGRESS_CELLS deployment  the channel over which a
+ *                          template hands over its cells' streams
+ *   supervisor -> template EGRESS_CELLS            its end, before START; a
+ *                          template that gets none has no way out
+ *   template -> egress     EGRESS_CALLER cell       a stream of fetches
+ *   supervisor -> egress   EGRESS_CALLER deployment  status: the link; of a
+ *                          remote server, whose LINKED has the other end
+ *   supervisor -> egress   EGRESS_BOX deployment    status: the link; the
+ *                          channel over which the launcher hands over
+ *   launcher -> egress     EGRESS_LISTENER          id: port; status: enum
+ *                          box_listener (box/spec.h); made inside the box.
+ *                          Once the channel is closed, the box is over
+ *
  * A receiver checks the type against what its state allows and the length
  * against the type, copies out, then acts (wire_receive does the shape).
  */

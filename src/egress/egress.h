@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * egress: the only way out. It resolves and connects under the address policy
+ * (addr/), decides by the rules of whose the channel is, and holds secrets in
+ * clear. One event loop, one thread.
+ *
+ *   main.c      settings, the door, the supervisor's messages
+ *   servers.c   records: rules, budgets, secrets of each server
+ *   caller.c    a stream of fetches (a cell's, the gateway's)
+ *   fetch.c     one request: check, resolve, dial, follow, deadlines (libcurl)
+ *   resolve.c   names to addresses that may be dialled (c-ares)
+ *   own.c       the addresses of this host's interfaces, as they change
+ *   secret.c    put into requests; scrub.c: taken out of what returns
+ *   boxes.c     what comes out of a box: dns.c, door.c (who is dialled),
+ *               hello.c (SNI), relay.c (bytes), seen.c (HTTP), socks.c,
+ *               terminate.c (TLS ended by us)
+ *   events.c    what is told of it
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "addr/rule.h"
+#include "base/err.h"
+#include "wire/egress.h"
+#include "wire/wire.h"
+
+struct event_base;
+
+struct egress {
+	struct event_base *base;
+	struct wire_egress_settings settings;
+	const char *authority_pem; /* NULL: none */
+	size_t authority_len;
+	struct own *own;
+	struct resolver *resolver;
+	struct servers *servers;
+	struct events *events;
+	void *trust; /* X509_STORE *: the roots, parsed once */
+};
+
+/* What is told of who asks. */
+struct egress_unit {
+	uint32_t kind; /* enum wire_egress_unit */
+	uint32_t number;
+	uint32_t principal; /* 0: nobody's */
+};
+
+/* ---- own.c ---------------------------------------------------------------- */
+
+/* Opens what it hears of changes by, so before the door. Negative errno. */
+int own_new(struct own **ownp, struct event_base *base);
+struct own *own_free(struct own *own);
+/* Borrowed until the loop turns. */
+void own_get(const struct own *own, const struct addr_ip **ips, size_t *n);
+
+/* The row that forbids it, or NULL: the table, the host's own addresses, the
+ * operator's. */
+const struct addr_range *
+egress_refuses(const struct egress *egress, const struct addr_ip *ip);
+
+/* ---- resolve.c ------------------------------------------------------------ */
+
+/* Answers are kept for their TTL, at most a minute; a name that is asked for
+ * twice at once is asked once. */
+int resolver_new(struct resolver **resolverp, struct egress *egress);
+struct resolver *resolver_free(struct resolver *resolver);
+
+/*
+ * OK: every address of the answer may be dialled; at most 16, IPv6 and IPv4 in
+ * the resolver's order. ADDRESS: one of them may not (text names it and the
+ * row), so none is. DNS: there is none, or nobody answered (text).
+ * `text` is a sentence's end. Called from the loop, or at once.
+ */
+typedef void resolve_fn(void *arg, enum wire_egress_end end,
+    const struct addr_ip *ips, size_t n, const char *text);
+struct resolve;
+/* NULL: done() was called already. A host that is an address is only checked. */
+struct resolve *resolve_start(struct resolver *resolver,
+    const struct addr_host_name *host, resolve_fn *done, void *arg);
+/* done() is not called any more. */
+void resolve_cancel(struct resolve *resolve);
+
+/* ---- servers.c ------------------------------------------------------------ */
+
+struct server {
+	uint32_t id;
+	unsigned refs;
+	bool gone; /* replaced, or taken away: no new requests */
+	struct wire_egress_server head; /* budget: defaults filled in */
+	const struct addr_rule *rules;
+	const struct wire_egress_secret *secrets; /* sodium_malloc'ed */
+	struct client *client; /* fetch.c: its connections; NULL */
+	/* spent */
+	uint64_t minute; /* that requests and bytes are of */
+	uint32_t requests;
+	uint64_t bytes;
+	uint32_t open;
+};
+
+int servers_new(struct servers **serversp);
+struct servers *servers_free(struct servers *servers);
+/* One frame of records; negative: no store says so. */
+int servers_hear(struct servers *servers, const struct wire_frame *frame,
+    const uint8_t *bytes);
+/* Held for the caller; NULL: nothing is known of it. */
+struct server *server_hold(struct servers *servers, uint32_t id);
+struct server *server_release(struct server *server);
+
+/* The budget of one more request or connection: true, and server->open is one
+ * more, until server_done(); false and why. */
+bool server_begin(struct server *server, struct err *why);
+void server_done(struct server *server);
+/* Bytes that moved, either way; false: the minute's are spent. */
+bool server_spend(struct server *server, uint64_t bytes);
+
+/* ---- fetch.c -------------------------------------------------------------- */
+
+struct fetch_ops {
+	/* n headers, as the origin sent them, without those of one hop
+	 * (connection, transfer-encoding …). */
+	void (*head)(void *arg, unsigned status, const char *url,
+	    const char *headers, size_t len); /* "name\0value\0…" */
+	/* False: stop until fetch_resume(); the bytes are taken all the same. */
+	bool (*data)(void *arg, const uint8_t *bytes, size_t len);
+	/* There is room for the request's body again. */
+	void (*want)(void *arg);
+	/* Over. OK: the answer is complete. The fetch is freed after this. */
+	void (*over)(void *arg, enum wire_egress_end end, const char *text);
+};
+
+struct fetch_request {
+	struct server *server; /* held by the fetch, too */
+	struct egress_unit unit;
+	const char *method;
+	const char *url; /* as it was given; parsed here */
+	const char *headers; /* "name\0value\0…", hostile */
+	size_t headers_len;
+	unsigned flags; /* WIRE_FETCH_… */
+	uint64_t body_len; /* if known, UINT64_MAX if not (chunked) */
+	bool keep_encoding; /* the caller asked for one, and decodes itself */
+	/* The fetches that the caller may still have begin (redirects); NULL */
+	uint32_t *allowance;
+};
+
+/* NULL: over() was called already. */
+struct fetch *
+fetch_start(struct egress *egress, const struct fetch_request *request,
+    const struct fetch_ops *ops, void *arg);
+/* The number of bytes taken; less than len: wait for want(). */
+size_t fetch_write(struct fetch *fetch, const uint8_t *bytes, size_t len);
+void fetch_write_end(struct fetch *fetch);
+void fetch_resume(struct fetch *fetch);
+/* over() is not called; an event is told. */
+void fetch_cancel(struct fetch *fetch);
+
+struct client *client_free(struct client *client);
+
+/* ---- secret.c, scrub.c ---------------------------------------------------- */
+
+struct secrets_put {
+	char *headers; /* malloc'ed; "name\0value\0…", with secrets put in */
+	size_t headers_len;
+	char *url; /* malloc'ed; with a query member put in; NULL: unchanged */
+	struct scrub *scrub; /* NULL: nothing was put in */
+};
+
+/*
+ * What the caller sent of Authorization, Cookie and Proxy-Authorization goes to
+ * a host that has a secret of that header never; secrets are put in only for
+ * https, exact host and port, and this principal. SECRET and text: what the
+ * caller sent cannot go (a placeholder towards another host). secrets_put_fini()
+ * wipes it.
+ */
+enum wire_egress_end secrets_put(const struct server *server,
+    uint32_t principal, const struct addr_url *url, const char *headers,
+    size_t headers_len, struct secrets_put *put, struct err *err);
+void secrets_put_fini(struct secrets_put *put);
+
+/*
+ * Replaces every spelling of the secrets (raw, base64 at each offset, hex,
+ * URL-encoded, JSON-escaped) by '*' of the same length, across pieces. What may
+ * be the beginning of one is held back: at most the longest spelling - 1.
+ */
+struct scrub *
+scrub_new(const struct wire_egress_secret *const *secrets, size_t n);
+struct scrub *scrub_free(struct scrub *scrub);
+/* Appends to out what is sure by now; end: all of it. out has room for len +
+ * scrub_held_max(). Returns the bytes written. */
+size_t scrub_feed(struct scrub *scrub, const uint8_t *bytes, size_t len,
+    bool is_end, uint8_t *out);
+size_t scrub_held_max(const struct scrub *scrub);
+/* A whole text in place (headers, sentences). */
+void scrub_text(const struct scrub *scrub, char *text, size_t len);
+
+/* ---- caller.c ------------------------------------------------------------- */
+
+/* Takes the stream. `is_gateway`: PRINCIPAL is believed. */
+void caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
+    const struct egress_unit *unit, bool is_gateway);
+/* The channel of a template, over which its cells' streams come. */
+void cells_start(struct egress *egress, int channel_fd, uint32_t deployment);
+
+/* ---- boxes.c -------------------------------------------------------------- */
+
+/* Takes the channel, over which listeners come; its end is the box's. */
+void box_serve(struct egress *egress, int channel_fd, uint32_t deployment,
+    uint32_t number);
+
+/* ---- events.c ------------------------------------------------------------- */
+
+int events_new(struct events **eventsp, struct egress *egress);
+struct events *events_free(struct events *events);
+/* Takes the stream; replaces the one before. */
+void events_to(struct events *events, int stream_fd);
+void events_tell(struct events *events, const struct wire_egress_event *event);
+/* The head of an event: whose, and that nothing has happened yet. */
+struct wire_egress_event
+egress_event(const struct server *server, const struct egress_unit *unit);
