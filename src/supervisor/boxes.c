@@ -454,6 +454,17 @@ boxes_end_all(struct supervisor *supervisor)
 		box_expect_end(&supervisor->boxes[i]);
 }
 
+void
+boxes_kill(struct supervisor *supervisor, uint32_t deployment)
+{
+	for (uint32_t i = 0; i < supervisor->n_boxes; i++) {
+		if (supervisor->boxes[i].deployment != deployment)
+			continue;
+		box_kill(supervisor, &supervisor->boxes[i]);
+		box_expect_end(&supervisor->boxes[i]);
+	}
+}
+
 uint64_t
 boxes_next_ms(const struct supervisor *supervisor)
 {

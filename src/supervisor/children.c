@@ -110,7 +110,7 @@ caller_tell(struct supervisor *supervisor, const struct wire_message *message,
 	caller_end(supervisor);
 }
 
-static int
+int
 child_spawn(struct child *child, const struct box_spawn *spawn, int pair[2],
     struct err *err)
 {

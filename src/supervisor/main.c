@@ -202,6 +202,8 @@ enum {
 	AT_ZYGOTE_END = AT_ZYGOTE + N_ZYGOTES,
 	AT_STORE = AT_ZYGOTE_END + N_ZYGOTES,
 	AT_STORE_END,
+	AT_EGRESS,
+	AT_EGRESS_END,
 	AT_OPERATOR,
 	N_AT,
 };
@@ -228,6 +230,10 @@ events_set(const struct supervisor *supervisor, struct pollfd *fds)
 		waits ? POLLIN | POLLOUT : POLLIN, 0 };
 	fds[AT_STORE_END] =
 	    (struct pollfd){ supervisor->store.pidfd, POLLIN, 0 };
+	fds[AT_EGRESS] =
+	    (struct pollfd){ supervisor->egress.socket_fd, POLLIN, 0 };
+	fds[AT_EGRESS_END] =
+	    (struct pollfd){ supervisor->egress.pidfd, POLLIN, 0 };
 	fds[AT_OPERATOR] =
 	    (struct pollfd){ waits ? -1 : supervisor->operator_fd, POLLIN, 0 };
 	boxes_events_set(supervisor, fds + N_AT);
@@ -243,6 +249,14 @@ store_events(struct supervisor *supervisor, const struct pollfd *fds)
 		store_hear(supervisor) == 0))
 		return;
 	store_lost(supervisor);
+}
+
+static void
+egress_events(struct supervisor *supervisor, const struct pollfd *fds)
+{
+	if (fds[AT_EGRESS_END].revents != 0 ||
+	    (fds[AT_EGRESS].revents != 0 && egress_is_lost(supervisor)))
+		egress_lost(supervisor);
 }
 
 /* 0 to go on. */
@@ -261,6 +275,7 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 			zygote_lost(supervisor, i) != 0))
 			return -1;
 	store_events(supervisor, fds);
+	egress_events(supervisor, fds);
 	if (fds[AT_OPERATOR].revents != 0 && operator_hear(supervisor) != 0)
 		operator_lost(supervisor);
 	if (fds[AT_CALLER_END].revents != 0 ||
@@ -390,6 +405,8 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		tenant_limits_set(supervisor);
 	if (code == 0 && supervisor->plan.store_fd >= 3)
 		code = store_start(supervisor, err);
+	if (code == 0 && egress_is_wanted(supervisor))
+		code = egress_start(supervisor, err);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
 	if (code == 0)
@@ -403,6 +420,7 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 	if (supervisor->plan.client_fd >= 0) {
 		supervisor->gateway.socket_fd = supervisor->plan.client_fd;
 		fcntl(supervisor->plan.client_fd, F_SETFL, O_NONBLOCK);
+		egress_link_events(supervisor);
 		return 0;
 	}
 	supervisor_log(supervisor, "info",
@@ -417,6 +435,8 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		return code;
 	gateway_brief(supervisor);
 	link_store(supervisor);
+	egress_link_store(supervisor);
+	egress_link_events(supervisor);
 	return 0;
 }
 
@@ -429,6 +449,7 @@ stop(struct supervisor *supervisor)
 	boxes_stop(supervisor);
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
 		child_kill(&supervisor->zygotes[i]);
+	child_kill(&supervisor->egress);
 	store_stop(&supervisor->store);
 	supervisor->cgroup = cgroup_free(supervisor->cgroup);
 	deployments_free(supervisor);
@@ -453,7 +474,7 @@ main(int argc, char **argv)
 	for (uint32_t i = 0; i < N_ZYGOTES; i++)
 		supervisor.zygotes[i] =
 		    (struct child){ .pidfd = -1, .socket_fd = -1 };
-	supervisor.gateway = supervisor.store =
+	supervisor.gateway = supervisor.store = supervisor.egress =
 	    (struct child){ .pidfd = -1, .socket_fd = -1 };
 	supervisor.operator_fd = supervisor.relay.fd = -1;
 	supervisor.settings_fd = supervisor.tls_fd = -1;

@@ -251,6 +251,11 @@ link_answer(struct supervisor *supervisor, const struct wire_message *order)
 		supervisor_log(supervisor, "error", "%s: %s",
 		    deployment->record.name, err.text);
 		snprintf(text, sizeof(text), "%.500s", err.text);
+	} else if (deployment->record.kind == WIRE_KIND_REMOTE) {
+		if (egress_link_remote(supervisor, deployment, order, &err) ==
+		    0)
+			return;
+		snprintf(text, sizeof(text), "%.500s", err.text);
 	} else {
 		const char *path = deployment->record.socket;
 		const int code = socket_connect(path, &socket);

@@ -31,13 +31,15 @@ limits_are_good(const struct wire_limits *limits)
 	    limits->memory_bytes <= 1ull << 40;
 }
 
-/* KIND_SOCKET has a path to connect to instead of a bundle, or a spec. */
+/* KIND_REMOTE has its digest alone: egress knows where it leads. KIND_SOCKET has a path to connect to instead of a bundle, or a spec. */
 static int
 source_is_good(const struct wire_deployment *deployment)
 {
 	if (deployment->kind == WIRE_KIND_ISOLATE ||
 	    deployment->kind == WIRE_KIND_BOX)
 		return deployment->bundle_fd >= 3;
+	if (deployment->kind == WIRE_KIND_REMOTE)
+		return (deployment->flags & WIRE_DEPLOYMENT_EGRESS) != 0;
 	return deployment->kind == WIRE_KIND_SOCKET &&
 	    deployment->socket[0] == '/' &&
 	    memchr(deployment->socket, '\0', sizeof(deployment->socket)) !=

@@ -135,7 +135,9 @@ deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 		return -EPROTO;
 	memcpy(&record, text, sizeof(record));
 	record.bundle_fd = bundle_fd;
-	if ((record.kind != WIRE_KIND_SOCKET) != (bundle_fd >= 0) ||
+	const bool has_bundle =
+	    record.kind == WIRE_KIND_ISOLATE || record.kind == WIRE_KIND_BOX;
+	if (has_bundle != (bundle_fd >= 0) ||
 	    deployment_check(&record, &err) != 0 ||
 	    box_check(&record, &err) != 0) {
 		supervisor_log(

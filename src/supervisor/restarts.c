@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "supervisor/supervisor.h"
 
 #define HEALTHY_MS 5000 /* a child that lived this long starts anew at once */
@@ -104,6 +105,7 @@ gateway_restart(struct supervisor *supervisor)
 	}
 	gateway_brief(supervisor);
 	link_store(supervisor);
+	egress_link_events(supervisor);
 	return 0;
 }
 
@@ -141,10 +143,48 @@ store_restart(struct supervisor *supervisor)
 	store_forget(supervisor);
 	if (store_start(supervisor, &err) == 0) {
 		link_store(supervisor);
+		egress_link_store(supervisor);
 		return;
 	}
 	supervisor_log(supervisor, "error", "%s", err.text);
 	store_plan(supervisor, 0);
+}
+
+/* ---- egress: until it is back nothing goes out, however long --------------- */
+
+static void
+egress_plan(struct supervisor *supervisor, uint64_t lived_ms)
+{
+	struct child *egress = &supervisor->egress;
+
+	restart_plan(egress, lived_ms);
+	if (egress->failures > RESTARTS_MAX)
+		supervisor_log(supervisor, "error",
+		    "egress ended %u times within seconds: nothing goes out, "
+		    "and it is tried again in %u s",
+		    egress->failures, STORE_PAUSE_MAX_MS / 1000);
+}
+
+void
+egress_lost(struct supervisor *supervisor)
+{
+	child_kill(&supervisor->egress);
+	if (supervisor->stopping)
+		return;
+	supervisor_log(supervisor, "error",
+	    "egress ended; restarting it: until then nothing goes out");
+	egress_plan(supervisor, lived_get(&supervisor->egress));
+}
+
+static void
+egress_again(struct supervisor *supervisor)
+{
+	struct err err = { "" };
+
+	if (egress_restart(supervisor, &err) == 0)
+		return;
+	supervisor_log(supervisor, "error", "%s", err.text);
+	egress_plan(supervisor, 0);
 }
 
 /* ---- the zygotes ---------------------------------------------------------- */
@@ -242,11 +282,11 @@ restarts_next_ms(const struct supervisor *supervisor)
 
 	if (supervisor->stopping)
 		return next;
-	const struct child *children[2 + N_ZYGOTES] = { &supervisor->gateway,
-		&supervisor->store };
+	const struct child *children[3 + N_ZYGOTES] = { &supervisor->gateway,
+		&supervisor->store, &supervisor->egress };
 	for (size_t i = 0; i < N_ZYGOTES; i++)
-		children[2 + i] = &supervisor->zygotes[i];
-	for (size_t i = 0; i < 2 + N_ZYGOTES; i++) {
+		children[3 + i] = &supervisor->zygotes[i];
+	for (size_t i = 0; i < ARRAY_LEN(children); i++) {
 		const uint64_t at = child_next_ms(children[i]);
 		next = at < next ? at : next;
 	}
@@ -283,6 +323,8 @@ restarts_do(struct supervisor *supervisor)
 		return 0;
 	if (restart_is_due(&supervisor->store))
 		store_restart(supervisor);
+	if (restart_is_due(&supervisor->egress))
+		egress_again(supervisor);
 	if (restart_is_due(&supervisor->gateway) &&
 	    gateway_restart(supervisor) != 0)
 		return -1;

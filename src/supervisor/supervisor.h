@@ -102,6 +102,7 @@ struct supervisor {
 	struct child zygotes[N_ZYGOTES];
 	struct child gateway; /* or the client, then without a pid */
 	struct child store; /* where the plan has a folder for it */
+	struct child egress; /* where the plan has settings for it */
 	bool store_told; /* it has told all that it knows at its start */
 	int operator_fd; /* -1: none, or it left */
 	struct relay relay;
@@ -138,6 +139,11 @@ int sibling_open(const struct supervisor *supervisor, const char *name, int *fd,
 /* Starts the gateway. */
 int gateway_start(struct supervisor *supervisor, struct err *err);
 
+/* Spawns it over pair[0], which becomes its; pair[1] is closed. */
+struct box_spawn;
+int child_spawn(struct child *child, const struct box_spawn *spawn, int pair[2],
+    struct err *err);
+
 /* Starts the store, whose folder becomes its user's. */
 int store_start(struct supervisor *supervisor, struct err *err);
 
@@ -167,6 +173,7 @@ void child_kill(struct child *child);
 int gateway_lost(struct supervisor *supervisor);
 int zygote_lost(struct supervisor *supervisor, uint32_t which);
 void store_lost(struct supervisor *supervisor);
+void egress_lost(struct supervisor *supervisor);
 /* What a zygote has to say. Negative as above. */
 int zygote_hear(struct supervisor *supervisor, uint32_t which);
 /* Starts who is due. Negative as above. */
@@ -208,6 +215,8 @@ int box_check(const struct wire_deployment *record, struct err *err);
 /* They are no longer wanted: the gateway ends them, or we do. */
 void boxes_end(struct supervisor *supervisor, uint32_t deployment);
 void boxes_end_all(struct supervisor *supervisor);
+/* They are of no use any more: killed, so that the gateway starts others. */
+void boxes_kill(struct supervisor *supervisor, uint32_t deployment);
 /* At our own end: all of them are gone. */
 void boxes_stop(struct supervisor *supervisor);
 
@@ -218,6 +227,33 @@ void boxes_hear(struct supervisor *supervisor, const struct pollfd *fds);
 /* Kills who is late, and when that is next; UINT64_MAX: never. */
 void boxes_kill_due(struct supervisor *supervisor);
 uint64_t boxes_next_ms(const struct supervisor *supervisor);
+
+/* ---- egress.c: the way out ------------------------------------------------ */
+
+#define EGRESS_AWAY                                                            \
+	"the way out (egress) is not there: it ended, and is started again; "  \
+	"try again in a moment"
+
+bool egress_is_wanted(const struct supervisor *supervisor);
+int egress_start(struct supervisor *supervisor, struct err *err);
+/* And all that had to do with the one before. */
+int egress_restart(struct supervisor *supervisor, struct err *err);
+/* Something is heard of it: its end, or what it must not say. */
+bool egress_is_lost(struct supervisor *supervisor);
+/*
+ * One of wire.h's EGRESS_… messages; descriptors are borrowed. -ENOTCONN: it is
+ * not there, and nothing was sent; who makes a channel all the same gives its
+ * other end to nobody, so that it leads nowhere: say EGRESS_AWAY.
+ */
+int egress_tell(struct supervisor *supervisor,
+    const struct wire_message *message, const int *fds, size_t n_fds);
+/* Each gives a new stream to both, if both are there. */
+void egress_link_store(struct supervisor *supervisor);
+void egress_link_events(struct supervisor *supervisor);
+/* LINK of a remote server: LINKED, or negative and why. */
+int egress_link_remote(struct supervisor *supervisor,
+    const struct deployment *deployment, const struct wire_message *order,
+    struct err *err);
 
 /* ---- operator.c: between operator, store and gateway --------------------- */
 

@@ -64,6 +64,10 @@ struct wire_plan {
 	int32_t operator_fd; /* SOCK_SEQPACKET: `cordon serve` itself */
 	int32_t store_fd; /* O_PATH of the folder that the store may write */
 	int32_t tls_fd; /* sealed memfd: certificate chain and key, PEM */
+	/* Sealed memfd: struct wire_egress_settings and what follows; with
+	 * client_fd, too. Not >= 3: there is no way out. */
+	int32_t egress_fd;
+	int32_t reserved;
 	struct wire_sessions sessions;
 	char packages[WIRE_PATH_MAX]; /* the folder of package trees, absolute;
 				       * "": there is none */
@@ -115,7 +119,7 @@ struct wire_deployment {
 	char tenant[WIRE_NAME_MAX];
 	/* A sealed memfd: ISOLATE: in the form of base/pack.h; BOX: towards the
 	 * store a launch document (policy/policy.h), towards the supervisor a
-	 * box spec (box/spec.h); SOCKET: -1. */
+	 * box spec (box/spec.h); SOCKET, REMOTE: -1. */
 	int32_t bundle_fd;
 	uint32_t pool_max; /* waiting cells at most */
 	uint32_t flags; /* WIRE_DEPLOYMENT_… */
