@@ -63,6 +63,12 @@ void addr_rule_put(const struct addr_rule *rule, char text[ADDR_RULE_TEXT_MAX]);
 /* A struct of unknown origin: whether it is one that parse could have made. */
 bool addr_rule_is_good(const struct addr_rule *rule);
 
+/* The tightest rule for a declared base URL: that scheme, host and port, the
+ * URL's path and what is below it, these methods. -EINVAL: its path is too long
+ * for a rule, and a sentence's end. */
+int addr_rule_of_url(const struct addr_url *url, uint8_t methods,
+    struct addr_rule *rule, struct err *err);
+
 enum addr_method addr_method_of(const char *name);
 /* "GET, POST" -> bits; false: a word that is no method. */
 bool addr_methods_parse(const char *text, uint8_t *methods);

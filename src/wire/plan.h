@@ -21,6 +21,7 @@
 #define WIRE_NAME_MAX 64 /* with the NUL */
 #define WIRE_DEPLOYMENTS_MAX 4096
 #define WIRE_PATH_MAX 1024 /* with the NUL */
+#define WIRE_URL_MAX 1024 /* with the NUL */
 #define WIRE_BOXES_MAX 1024u /* that run at once, all servers together */
 
 /* What MCP sessions may take; 0 is never "no limit". */
@@ -114,7 +115,7 @@ struct wire_deployment {
 	uint32_t kind; /* enum wire_kind */
 	uint32_t share; /* enum wire_share */
 	char socket[108]; /* KIND_SOCKET: its path */
-	uint8_t digest[32]; /* SHA-256 of the bundle, document or path */
+	uint8_t digest[32]; /* SHA-256 of the bundle, document, path or URL */
 	char name[WIRE_NAME_MAX]; /* [a-z0-9] then [a-z0-9._-]* */
 	char tenant[WIRE_NAME_MAX];
 	/* A sealed memfd: ISOLATE: in the form of base/pack.h; BOX: towards the
@@ -125,4 +126,7 @@ struct wire_deployment {
 	uint32_t flags; /* WIRE_DEPLOYMENT_… */
 	struct wire_box box; /* KIND_BOX */
 	struct wire_limits limits;
+	/* KIND_REMOTE: canonical, https, without a fragment (addr/url.h); what
+	 * it may reach is addr_rule_of_url() of it, at least. */
+	char url[WIRE_URL_MAX];
 };
