@@ -42,8 +42,8 @@ struct box_launch {
 	const struct box_spec *spec;
 	int stdio[3]; /* borrowed: the payload's 0, 1, 2 */
 	int notes_fd; /* borrowed: init's end of the pair of note.h */
-	int egress_fd; /* borrowed: where listeners go (wire.h: EGRESS_LISTENER);
-			* not looked at where the spec has no ports */
+	int egress_fd; /* borrowed: where listeners go (listener.h); not looked
+			* at where the spec has no ports */
 	const struct cgroup_door *door; /* borrowed: into its control group;
 					 * NULL: it stays in ours */
 	bool has_memory_group; /* that group bounds its memory */

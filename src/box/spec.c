@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The flat form of a spec: a head of numbers, the grants' numbers, then all
- * strings, each with its NUL, in the order of the struct.
+ * The flat form of a spec: a head of numbers, the grants' numbers, ports,
+ * addresses, then all strings, each with its NUL, in the order of the struct.
  */
 #include "box/spec.h"
 
@@ -15,7 +15,7 @@
 
 #include "base/auto.h"
 
-#define SPEC_MAGIC 0x31584f42u /* "BOX1" */
+#define SPEC_MAGIC 0x32584f42u /* "BOX2" */
 
 struct head {
 	uint32_t magic;
@@ -25,6 +25,8 @@ struct head {
 	uint32_t flags;
 	uint32_t notes;
 	uint32_t strings_len;
+	uint32_t n_ports;
+	uint32_t n_addresses;
 	uint32_t reserved;
 	struct box_limits limits;
 };
@@ -79,6 +81,40 @@ grant_complaint(const struct box_grant *grant)
 	return NULL;
 }
 
+static bool
+is_of_loopback(uint32_t address)
+{
+	return address >> 24 == 127;
+}
+
+static bool
+is_of_box_net(uint32_t address)
+{
+	return address >> (32 - BOX_NET_BITS) == BOX_NET >> (32 - BOX_NET_BITS);
+}
+
+static const char *
+network_complaint(const struct box_spec *spec)
+{
+	if (spec->n_ports > BOX_PORTS_MAX || spec->n_addresses > BOX_PORTS_MAX)
+		return "has too many ports or addresses";
+	if (spec->n_ports > 0 && (spec->flags & BOX_HOST_NETWORK) != 0)
+		return "has ports that lead out, and the host's network";
+	if (spec->n_ports == 0 && spec->n_addresses > 0)
+		return "has addresses, but no port that leads out";
+	for (uint32_t i = 0; i < spec->n_ports; i++)
+		if (spec->ports[i] <= (i > 0 ? spec->ports[i - 1] : 0))
+			return "has ports out of order, or one twice";
+	for (uint32_t i = 0; i < spec->n_addresses; i++) {
+		const uint32_t address = spec->addresses[i];
+		if (address <= (i > 0 ? spec->addresses[i - 1] : 0))
+			return "has addresses out of order, or one twice";
+		if (is_of_loopback(address) || is_of_box_net(address))
+			return "has an address of the box's own";
+	}
+	return NULL;
+}
+
 const char *
 box_spec_complaint(const struct box_spec *spec)
 {
@@ -108,10 +144,18 @@ box_spec_complaint(const struct box_spec *spec)
 			place_get(&spec->grants[i])) >= 0)
 			return "has grants out of order, or one twice";
 	}
-	return NULL;
+	return network_complaint(spec);
 }
 
 /* ---- writing -------------------------------------------------------------- */
+
+/* Of what stands between the head and the strings. */
+static size_t
+numbers_len(uint32_t n_grants, uint32_t n_ports, uint32_t n_addresses)
+{
+	return n_grants * sizeof(struct flat_grant) +
+	    n_ports * sizeof(uint16_t) + n_addresses * sizeof(uint32_t);
+}
 
 struct writer {
 	char *bytes; /* NULL: only counted */
@@ -143,6 +187,8 @@ put_spec(
 		.flags = spec->flags,
 		.notes = spec->notes,
 		.strings_len = strings_len,
+		.n_ports = spec->n_ports,
+		.n_addresses = spec->n_addresses,
 		.limits = spec->limits };
 
 	put(writer, &head, sizeof(head));
@@ -151,6 +197,10 @@ put_spec(
 			spec->grants[i].flags };
 		put(writer, &flat, sizeof(flat));
 	}
+	for (uint32_t i = 0; i < spec->n_ports; i++)
+		put(writer, &spec->ports[i], sizeof(spec->ports[i]));
+	for (uint32_t i = 0; i < spec->n_addresses; i++)
+		put(writer, &spec->addresses[i], sizeof(spec->addresses[i]));
 	for (uint32_t i = 0; i < spec->n_argv; i++)
 		put_string(writer, spec->argv[i]);
 	for (uint32_t i = 0; i < spec->n_env; i++)
@@ -181,7 +231,7 @@ box_spec_seal(const struct box_spec *spec, int *fdp)
 	struct writer writer = { bytes, 0 };
 	put_spec(&writer, spec,
 	    (uint32_t)(count.len - sizeof(struct head) -
-		spec->n_grants * sizeof(struct flat_grant)));
+		numbers_len(spec->n_grants, spec->n_ports, spec->n_addresses)));
 
 	auto_close int fd =
 	    memfd_create("cordon-box", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -221,7 +271,8 @@ string_read(struct reader *reader)
 
 /* Everything in one block: the bytes as they came, then the pointers. */
 struct block {
-	size_t argv, env, grants, len; /* offsets behind the bytes */
+	/* offsets behind the bytes */
+	size_t argv, env, grants, addresses, ports, len;
 };
 
 static struct block
@@ -232,7 +283,10 @@ block_plan(const struct head *head, size_t bytes_len)
 	block.argv = (bytes_len + 15u) & ~(size_t)15u;
 	block.env = block.argv + (head->n_argv + 1) * sizeof(char *);
 	block.grants = block.env + (head->n_env + 1) * sizeof(char *);
-	block.len = block.grants + head->n_grants * sizeof(struct box_grant);
+	block.addresses =
+	    block.grants + head->n_grants * sizeof(struct box_grant);
+	block.ports = block.addresses + head->n_addresses * sizeof(uint32_t);
+	block.len = block.ports + head->n_ports * sizeof(uint16_t);
 	return block;
 }
 
@@ -241,11 +295,31 @@ head_is_good(const struct head *head, size_t len)
 {
 	if (len < sizeof(*head) || head->magic != SPEC_MAGIC ||
 	    head->n_argv > BOX_WORDS_MAX || head->n_env > BOX_WORDS_MAX ||
-	    head->n_grants > BOX_GRANTS_MAX)
+	    head->n_grants > BOX_GRANTS_MAX || head->n_ports > BOX_PORTS_MAX ||
+	    head->n_addresses > BOX_PORTS_MAX)
 		return false;
 	return len ==
-	    sizeof(*head) + head->n_grants * sizeof(struct flat_grant) +
+	    sizeof(*head) +
+	    numbers_len(head->n_grants, head->n_ports, head->n_addresses) +
 	    (size_t)head->strings_len;
+}
+
+/* Out of the bytes, where they may lie anyhow. */
+static void
+network_place(char *memory, const struct head *head, const struct block *block,
+    struct box_spec *spec)
+{
+	const size_t ports_len = head->n_ports * sizeof(uint16_t);
+	const char *flat =
+	    memory + sizeof(*head) + numbers_len(head->n_grants, 0, 0);
+
+	memcpy(memory + block->ports, flat, ports_len);
+	memcpy(memory + block->addresses, flat + ports_len,
+	    head->n_addresses * sizeof(uint32_t));
+	spec->ports = (const uint16_t *)(void *)(memory + block->ports);
+	spec->addresses = (const uint32_t *)(void *)(memory + block->addresses);
+	spec->n_ports = head->n_ports;
+	spec->n_addresses = head->n_addresses;
 }
 
 static void
@@ -258,9 +332,10 @@ strings_place(char *memory, const struct head *head, const struct block *block,
 	    (struct box_grant *)(void *)(memory + block->grants);
 	const char *flat = memory + sizeof(*head);
 
-	*reader =
-	    (struct reader){ flat + head->n_grants * sizeof(struct flat_grant),
-		    memory + len, false };
+	*reader = (struct reader){ flat +
+		    numbers_len(
+			head->n_grants, head->n_ports, head->n_addresses),
+		memory + len, false };
 	for (uint32_t i = 0; i < head->n_argv; i++)
 		argv[i] = string_read(reader);
 	for (uint32_t i = 0; i < head->n_env; i++)
@@ -294,6 +369,7 @@ spec_parse(char *memory, const struct head *head, const struct block *block,
 	struct reader reader;
 
 	strings_place(memory, head, block, len, &parsed, &reader);
+	network_place(memory, head, block, &parsed);
 	if (reader.is_bad || reader.at != reader.end ||
 	    box_spec_complaint(&parsed) != NULL)
 		return BOX_E_FORMAT;

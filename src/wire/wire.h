@@ -81,9 +81,9 @@
  *                          remote server, whose LINKED has the other end
  *   supervisor -> egress   EGRESS_BOX deployment    status: the link; the
  *                          channel over which the launcher hands over
- *   launcher -> egress     EGRESS_LISTENER          id: port; status: enum
- *                          box_listener (box/spec.h); made inside the box.
- *                          Once the channel is closed, the box is over
+ *   launcher -> egress     (no message of these) a struct box_listener_note
+ *                          (box/listener.h); made inside the box. Once the
+ *                          channel is closed, the box is over
  *
  * A receiver checks the type against what its state allows and the length
  * against the type, copies out, then acts (wire_receive does the shape).

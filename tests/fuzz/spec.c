@@ -28,7 +28,7 @@ write_again(const struct box_spec *spec, const uint8_t *bytes, size_t len)
 	CHECK(written != NULL);
 	CHECK(pread(fd, written, len + 1, 0) == (ssize_t)len);
 	/* Behind the head's padding, which nobody reads. */
-	CHECK(memcmp(written + 80, bytes + 80, len - 80) == 0);
+	CHECK(memcmp(written + 88, bytes + 88, len - 88) == 0);
 }
 
 int

@@ -21,6 +21,9 @@ static const struct box_grant grants[] = {
 	{ "/var/lib/x", "/opt/x", BOX_ACCESS_READ, 0 },
 };
 
+static const uint16_t ports[] = { 80, 443, 65535 };
+static const uint32_t addresses[] = { 0x08080808, 0x5db8d822 };
+
 static struct box_spec
 spec_good(void)
 {
@@ -34,7 +37,11 @@ spec_good(void)
 		.notes = BOX_NOTES_FILES,
 		.cwd = "/home/u/project",
 		.home = "/home/u",
-		.limits = BOX_LIMITS_DEFAULT };
+		.limits = BOX_LIMITS_DEFAULT,
+		.ports = ports,
+		.n_ports = ARRAY_LEN(ports),
+		.addresses = addresses,
+		.n_addresses = ARRAY_LEN(addresses) };
 }
 
 static void
@@ -71,6 +78,10 @@ a_spec_comes_out_as_it_went_in(void **state)
 	assert_int_equal(read.flags, spec.flags);
 	assert_int_equal(read.notes, spec.notes);
 	assert_memory_equal(&read.limits, &spec.limits, sizeof(spec.limits));
+	assert_int_equal(read.n_ports, spec.n_ports);
+	assert_memory_equal(read.ports, ports, sizeof(ports));
+	assert_int_equal(read.n_addresses, spec.n_addresses);
+	assert_memory_equal(read.addresses, addresses, sizeof(addresses));
 	close(fd);
 }
 
@@ -150,6 +161,45 @@ what_cannot_be_a_box_is_refused(void **state)
 	}
 }
 
+static void
+a_way_out_that_cannot_be_is_refused(void **state)
+{
+	static const struct {
+		uint16_t ports[2];
+		uint32_t addresses[2];
+		uint32_t n_ports, n_addresses, flags;
+		const char *why;
+	} bad[] = {
+		{ { 0, 80 }, { 0 }, 2, 0, 0, "ports out of order" },
+		{ { 443, 80 }, { 0 }, 2, 0, 0, "ports out of order" },
+		{ { 80, 80 }, { 0 }, 2, 0, 0, "twice" },
+		{ { 80 }, { 0 }, 1, 1, 0, "addresses out of order" },
+		{ { 80 }, { 9, 8 }, 1, 2, 0, "addresses out of order" },
+		{ { 80 }, { 8, 8 }, 1, 2, 0, "twice" },
+		{ { 80 }, { 0x7f000001 }, 1, 1, 0, "of the box's own" },
+		{ { 80 }, { BOX_NET_SELF }, 1, 1, 0, "of the box's own" },
+		{ { 80 }, { 0xc613ffff }, 1, 1, 0, "of the box's own" },
+		{ { 0 }, { 8 }, 0, 1, 0, "no port" },
+		{ { 80 }, { 0 }, 1, 0, BOX_HOST_NETWORK, "the host's network" },
+		{ { 80 }, { 0 }, BOX_PORTS_MAX + 1, 0, 0, "too many" },
+		{ { 80 }, { 0 }, 1, BOX_PORTS_MAX + 1, 0, "too many" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct box_spec spec = spec_good();
+		spec.ports = bad[i].ports;
+		spec.n_ports = bad[i].n_ports;
+		spec.addresses = bad[i].addresses;
+		spec.n_addresses = bad[i].n_addresses;
+		spec.flags = bad[i].flags;
+		assert_refused(&spec, bad[i].why);
+	}
+	struct box_spec spec = spec_good();
+	spec.n_ports = spec.n_addresses = 0;
+	assert_null(box_spec_complaint(&spec));
+}
+
 static int
 bytes_read(const void *bytes, size_t len)
 {
@@ -178,8 +228,9 @@ every_cut_and_every_changed_length_is_refused(void **state)
 		assert_int_equal(bytes_read(bytes, (size_t)cut), BOX_E_FORMAT);
 	bytes[len] = 'x';
 	assert_int_equal(bytes_read(bytes, (size_t)len + 1), BOX_E_FORMAT);
-	/* The numbers of argv, env and grants, and the strings' length. */
-	for (size_t at = 4; at < 16; at += 4) {
+	/* The numbers of argv, env and grants; the strings' length, the numbers
+	 * of ports and addresses. */
+	for (size_t at = 4; at < 36; at += at == 12 ? 12 : 4) {
 		bytes[at]++;
 		assert_int_equal(bytes_read(bytes, (size_t)len), BOX_E_FORMAT);
 		bytes[at]--;
@@ -210,6 +261,7 @@ main(void)
 		cmocka_unit_test(a_spec_comes_out_as_it_went_in),
 		cmocka_unit_test(it_is_sealed),
 		cmocka_unit_test(what_cannot_be_a_box_is_refused),
+		cmocka_unit_test(a_way_out_that_cannot_be_is_refused),
 		cmocka_unit_test(every_cut_and_every_changed_length_is_refused),
 		cmocka_unit_test(the_base_is_known_by_path),
 	};
