@@ -20,6 +20,7 @@ static const struct {
 } base[] = {
 #define BASE_TREE(at, why) { at, true },
 #define BASE_TEXT(at, text, why) { at, true },
+#define BASE_RESOLVER(at, without, with, why) { at, true },
 #define BASE_DEVICE(at, why) { at, true },
 #define BASE_HABIT(at, why) { at, false },
 #define BASE_LINK(at, target)

@@ -226,6 +226,64 @@ static const struct box_call store_calls[] = {
 #endif
 };
 
+/* egress: the only one with a network. Names and addresses of strangers come
+ * here; it opens no file. */
+static const struct box_call egress_calls[] = {
+	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
+	{ SYS_mprotect, "malloc's arenas; never executable", BOX_NO_BITS, 2, PROT_EXEC },
+	{ SYS_mlock, "the pages of secrets stay out of swap" },
+	{ SYS_munlock, "the same, put away" },
+	{ SYS_epoll_create1, "the loop" },
+	{ SYS_epoll_ctl, "the loop" },
+	{ SYS_epoll_wait, "the loop" },
+	{ SYS_epoll_pwait, "the loop" },
+	{ SYS_epoll_pwait2, "the loop" },
+	{ SYS_poll, "libcurl looks whether an idle connection is alive" },
+	{ SYS_eventfd2, "wake-ups inside the loop" },
+	{ SYS_pipe2, "signals as events; bytes that are spliced" },
+	{ SYS_socket, "connections out, questions to the name servers", BOX_EQ, 0, 2 /* AF_INET */ },
+	{ SYS_socket, "the same", BOX_EQ, 0, 10 /* AF_INET6 */ },
+	{ SYS_socketpair, "wake-ups of libcurl; TLS that is ended here", BOX_EQ, 0, 1 /* AF_UNIX */ },
+	{ SYS_connect, "to an address that was checked" },
+	{ SYS_accept4, "a box's connection, off a listener made inside it" },
+	{ SYS_accept, "the same" },
+	{ SYS_getsockname, "which name a box dialled" },
+	{ SYS_getpeername, "who was reached, checked again" },
+	{ SYS_setsockopt, "TCP_NODELAY, keep-alive" },
+	{ SYS_getsockopt, "whether a connection was made" },
+	{ SYS_shutdown, "one direction is done" },
+	{ SYS_read, "connections, cells, boxes" },
+	{ SYS_readv, "the same" },
+	{ SYS_pread64, "the settings" },
+	{ SYS_recvfrom, "the same; name servers" },
+	{ SYS_recvmsg, "the supervisor and templates, with descriptors" },
+	{ SYS_write, "connections; the log on stderr" },
+	{ SYS_writev, "the same" },
+	{ SYS_sendto, "the same; name servers" },
+	{ SYS_sendmsg, "the same" },
+	{ SYS_splice, "from a box's connection to the origin's and back" },
+	{ SYS_close, "whoever left" },
+	{ SYS_lseek, "the settings" },
+	{ SYS_fstat, "how long the settings are" },
+	{ SYS_newfstatat, "the same, as the C library spells it" },
+	{ SYS_fcntl, "non-blocking descriptors" },
+	{ SYS_ioctl, "non-blocking descriptors (FIONBIO)", BOX_EQ, 1, 0x5421 },
+	{ SYS_rt_sigaction, "SIGTERM ends it" },
+	{ SYS_restart_syscall, "a wait that was stopped" },
+	{ SYS_clock_nanosleep, "back-off of the HTTP library" },
+	{ SYS_getuid, "libevent asks whether it is setuid" },
+	{ SYS_geteuid, "libevent asks whether it is setuid" },
+	{ SYS_getgid, "libevent asks whether it is setuid" },
+	{ SYS_getegid, "libevent asks whether it is setuid" },
+#if defined(__SANITIZE_ADDRESS__)
+	{ SYS_sigaltstack, "the sanitizer's handler (test builds only)" },
+	{ SYS_readlink, "the sanitizer's report (test builds only)" },
+	{ SYS_open, "the sanitizer's report (test builds only)" },
+	{ SYS_openat, "the sanitizer's report (test builds only)" },
+	{ SYS_tgkill, "the sanitizer's abort (test builds only)" },
+#endif
+};
+
 #define CALLS(table) .calls = (table), .n_calls = ARRAY_LEN(table)
 
 static const struct box_domain domains[] = {
@@ -236,6 +294,10 @@ static const struct box_domain domains[] = {
 	  .folder_why = "the database; nosuid, nodev, noexec",
 	  .duty = "the only holder of the database: tenants, tokens, servers, "
 		  "the audit; decides who may administer; no network" },
+	{ .name = "egress", .uid_offset = 4, CALLS(egress_calls),
+	  .network_why = "to resolve and to connect, under the address policy",
+	  .duty = "the only way out: decides by what was approved, holds "
+		  "secrets in clear; sees no file" },
 	{ .name = "zygote", .uid_offset = 2, CALLS(zygote_calls),
 	  .n_uids = 8192,
 	  .keep_caps = 1ull << CAP_SYS_ADMIN | 1ull << CAP_SETUID |

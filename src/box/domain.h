@@ -41,6 +41,8 @@ struct box_domain {
 	/* The one folder that it sees and may write, at BOX_FOLDER; NULL: none.
 	 * Which one says struct box_spawn. */
 	const char *folder_why;
+	const char
+	    *network_why; /* it is in the host's network; NULL: in none */
 	const struct box_call *calls;
 	size_t n_calls;
 };

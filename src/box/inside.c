@@ -150,7 +150,8 @@ walls_build(const struct box_inside *inside, struct err *err)
 {
 	const struct box_spec *spec = inside->launch->spec;
 	const bool has_network = !(spec->flags & BOX_HOST_NETWORK);
-	struct box_network network;
+	struct box_network network = { .spec = spec,
+		.egress_fd = inside->launch->egress_fd };
 	char go;
 
 	if (recv(inside->control_fd, &go, 1, 0) != 1)

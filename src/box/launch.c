@@ -277,6 +277,10 @@ box_launch(
 
 	if (complaint != NULL)
 		return err_set(err, -EINVAL, "the box's spec %s", complaint);
+	if (launch->spec->n_ports > 0 && launch->egress_fd < 0)
+		return err_set(err, -EINVAL,
+		    "the box's spec has ports that lead out, and nobody serves "
+		    "them here");
 	const int code = stdio_check(launch, err);
 	if (code != 0)
 		return code;
@@ -305,9 +309,10 @@ box_probe(struct err *err)
 	auto_close int ours_fd = pair[0];
 	auto_close int theirs_fd = pair[1];
 	(void)ours_fd; /* the leash: closed, the box ends */
-	const struct box_launch launch = {
-		.spec = &spec, .stdio = { 0, 1, 2 }, .notes_fd = theirs_fd
-	};
+	const struct box_launch launch = { .spec = &spec,
+		.stdio = { 0, 1, 2 },
+		.notes_fd = theirs_fd,
+		.egress_fd = -1 };
 	const int code = box_launch(&launch, &child, err);
 	if (code != 0)
 		return code;

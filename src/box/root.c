@@ -235,14 +235,16 @@ static const struct base_row {
 	enum base_kind kind;
 	const char *path;
 	const char *text; /* TEXT: what it says; LINK: where to */
+	const char *network_text; /* TEXT: instead, where there is network */
 } base[] = {
-#define BASE_TREE(path, why) { TREE, path, NULL },
-#define BASE_TEXT(path, text, why) { TEXT, path, text },
-#define BASE_DEVICE(path, why) { DEVICE, path, NULL },
-#define BASE_LINK(path, target) { LINK, path, target },
+#define BASE_TREE(path, why) { TREE, path, NULL, NULL },
+#define BASE_TEXT(path, text, why) { TEXT, path, text, text },
+#define BASE_RESOLVER(path, without, with, why) { TEXT, path, without, with },
+#define BASE_DEVICE(path, why) { DEVICE, path, NULL, NULL },
+#define BASE_LINK(path, target) { LINK, path, target, NULL },
 #define BASE_HABIT(path, why)
-#define BASE_MASK(path, why) { MASK, path, NULL },
-#define BASE_MASK_FOLDER(path, why) { MASK_FOLDER, path, NULL },
+#define BASE_MASK(path, why) { MASK, path, NULL, NULL },
+#define BASE_MASK_FOLDER(path, why) { MASK_FOLDER, path, NULL, NULL },
 #include "box/base.def"
 };
 
@@ -277,6 +279,7 @@ static const char *const folders[] = { "dev", "dev/pts", "dev/shm", "etc",
 static int
 skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
 {
+	const bool has_network = root->spec->n_ports > 0;
 	int code = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(folders) && code == 0; i++)
@@ -285,7 +288,8 @@ skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(base) && code == 0; i++) {
 		const char *place = relative(base[i].path);
 		if (base[i].kind == TEXT)
-			code = text_write(root, base[i].path, base[i].text);
+			code = text_write(root, base[i].path,
+			    has_network ? base[i].network_text : base[i].text);
 		else if (base[i].kind == LINK &&
 		    symlinkat(base[i].text, root->fd, place) < 0)
 			code = -errno;

@@ -19,8 +19,8 @@
 #include "box/box.h"
 
 #define SPAWN_NAMESPACES                                                       \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |           \
-	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |           \
+	    CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* Scratch place for the heritage, above any target number. */
 #define SPAWN_FD_SCRATCH 64
@@ -180,7 +180,9 @@ box_spawn(
 	auto_close int go_read_fd = go[0];
 	auto_close int go_write_fd = go[1];
 
-	struct clone_args args = { .flags = SPAWN_NAMESPACES | CLONE_PIDFD,
+	const uint64_t network = domain->network_why == NULL ? CLONE_NEWNET : 0;
+	struct clone_args args = { .flags =
+				       SPAWN_NAMESPACES | CLONE_PIDFD | network,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD };
 	const int folder_fd =

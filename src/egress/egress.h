@@ -40,7 +40,9 @@ struct egress {
 	struct resolver *resolver;
 	struct servers *servers;
 	struct events *events;
-	void *trust; /* X509_STORE *: the roots, parsed once */
+	const char *ca_pem; /* the roots, for verifying */
+	size_t ca_len;
+	void *trust; /* X509_STORE *: them, parsed when first asked for */
 };
 
 /* What is told of who asks. */
@@ -107,6 +109,8 @@ struct servers *servers_free(struct servers *servers);
 /* One frame of records; negative: no store says so. */
 int servers_hear(struct servers *servers, const struct wire_frame *frame,
     const uint8_t *bytes);
+/* A new stream of records begins: see SNAPSHOT. */
+void servers_renew(struct servers *servers);
 /* Held for the caller; NULL: nothing is known of it. */
 struct server *server_hold(struct servers *servers, uint32_t id);
 struct server *server_release(struct server *server);
@@ -127,8 +131,8 @@ struct fetch_ops {
 	    const char *headers, size_t len); /* "name\0value\0…" */
 	/* False: stop until fetch_resume(); the bytes are taken all the same. */
 	bool (*data)(void *arg, const uint8_t *bytes, size_t len);
-	/* There is room for the request's body again. */
-	void (*want)(void *arg);
+	/* So many more bytes of the request's body may be written. */
+	void (*want)(void *arg, size_t len);
 	/* Over. OK: the answer is complete. The fetch is freed after this. */
 	void (*over)(void *arg, enum wire_egress_end end, const char *text);
 };
@@ -142,7 +146,6 @@ struct fetch_request {
 	size_t headers_len;
 	unsigned flags; /* WIRE_FETCH_… */
 	uint64_t body_len; /* if known, UINT64_MAX if not (chunked) */
-	bool keep_encoding; /* the caller asked for one, and decodes itself */
 	/* The fetches that the caller may still have begin (redirects); NULL */
 	uint32_t *allowance;
 };
@@ -151,8 +154,9 @@ struct fetch_request {
 struct fetch *
 fetch_start(struct egress *egress, const struct fetch_request *request,
     const struct fetch_ops *ops, void *arg);
-/* The number of bytes taken; less than len: wait for want(). */
-size_t fetch_write(struct fetch *fetch, const uint8_t *bytes, size_t len);
+/* Bytes of the request's body: WIRE_FETCH_WINDOW at first, then what want()
+ * says. False: that was more. */
+bool fetch_write(struct fetch *fetch, const uint8_t *bytes, size_t len);
 void fetch_write_end(struct fetch *fetch);
 void fetch_resume(struct fetch *fetch);
 /* over() is not called; an event is told. */

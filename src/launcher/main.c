@@ -2,12 +2,13 @@
  *
  * cordon-box: starts one box for the supervisor, and waits for its end.
  *
- *     cordon-box --spec FD --notes FD [--memory-group yes]
+ *     cordon-box --spec FD --notes FD [--egress FD] [--memory-group yes]
  *
  * 0, 1 and 2 are the program's own. Our control group is the box's, too; it
- * bounds their memory, or it does not. What goes wrong is told by a note; the exit status is
- * that of the box's init (box/launch.h). Once the box stands, this process can
- * do nothing but wait.
+ * bounds their memory, or it does not. What goes wrong is told by a note; the
+ * exit status is that of the box's init (box/launch.h). Once the box stands,
+ * this process can do nothing but wait. What it holds to the end is the channel
+ * that listeners went over: its end is the box's (box/listener.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@
 struct options {
 	int spec_fd;
 	int notes_fd;
+	int egress_fd; /* -1: the box has no network */
 	bool has_memory_group;
 };
 
@@ -53,6 +55,8 @@ options_parse(int argc, char **argv, struct options *options)
 			options->spec_fd = atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--notes") == 0)
 			options->notes_fd = atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--egress") == 0)
+			options->egress_fd = atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--memory-group") == 0)
 			options->has_memory_group =
 			    strcmp(argv[i + 1], "yes") == 0;
@@ -94,15 +98,18 @@ root_leave(void)
 	return box_caps_drop(0);
 }
 
-/* No capability, no descriptor, nobody's user, next to no system call. */
+/* No capability, no descriptor but that channel, nobody's user, next to no
+ * system call. */
 static int
-confine(void)
+confine(int egress_fd)
 {
 	const struct payload_filter filter = payload_filter_init();
 	const struct sock_fprog program = { filter.n_insns,
 		(struct sock_filter *)(uintptr_t)filter.insns };
 
-	syscall(SYS_close_range, 0, ~0u, 0);
+	if (egress_fd >= 0 && dup3(egress_fd, 0, O_CLOEXEC) < 0)
+		return -errno;
+	syscall(SYS_close_range, egress_fd >= 0 ? 1 : 0, ~0u, 0);
 	const int code = root_leave();
 	if (code != 0)
 		return code;
@@ -140,7 +147,9 @@ spec_read(const struct options *options, struct box_spec *spec, void **memoryp,
 int
 main(int argc, char **argv)
 {
-	struct options options = { .spec_fd = -1, .notes_fd = -1 };
+	struct options options = {
+		.spec_fd = -1, .notes_fd = -1, .egress_fd = -1
+	};
 	struct box_spec spec;
 	struct box_child child;
 	struct err err = { "" };
@@ -150,17 +159,20 @@ main(int argc, char **argv)
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return usage();
 	fcntl(options.notes_fd, F_SETFD, FD_CLOEXEC);
+	if (options.egress_fd >= 0)
+		fcntl(options.egress_fd, F_SETFD, FD_CLOEXEC);
 	int code = spec_read(&options, &spec, &memory, &err);
 	if (code == 0) {
 		const struct box_launch launch = { .spec = &spec,
 			.stdio = { 0, 1, 2 },
 			.notes_fd = options.notes_fd,
+			.egress_fd = options.egress_fd,
 			.has_memory_group = options.has_memory_group };
 		code = box_launch(&launch, &child, &err);
 	}
 	if (code != 0)
 		return fail(options.notes_fd, code, &err);
-	code = confine();
+	code = confine(options.egress_fd);
 	if (code != 0)
 		_exit(BOX_EXIT_FAILED); /* and the box with us */
 	_exit(wait_for(&child));

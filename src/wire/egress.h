@@ -142,6 +142,7 @@ struct wire_egress_secret {
 	2 /* follow redirects, each hop checked; else 3xx is
 			     * an answer like others */
 #define WIRE_FETCH_REDIRECT_FAILS 4 /* a redirect is a failure */
+#define WIRE_FETCH_LONG 8 /* silence is no failure (the gateway alone) */
 
 /* Why there is no answer. */
 enum wire_egress_end {

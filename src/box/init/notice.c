@@ -352,7 +352,45 @@ file_notice(struct box_init *init, const struct seccomp_notif *notif,
 /* ---- addresses ------------------------------------------------------------ */
 
 static bool
-address_put(const union box_address *address, char *text, size_t size)
+has_port(const struct box_spec *spec, uint16_t port)
+{
+	for (uint32_t i = 0; i < spec->n_ports; i++)
+		if (spec->ports[i] == port)
+			return true;
+	return false;
+}
+
+static bool
+has_address(const struct box_spec *spec, uint32_t address)
+{
+	for (uint32_t i = 0; i < spec->n_addresses; i++)
+		if (spec->addresses[i] == address)
+			return true;
+	return address >> (32 - BOX_NET_BITS) == BOX_NET >> (32 - BOX_NET_BITS);
+}
+
+/* Whether egress hears of it, and decides; or the program talks to itself. A
+ * connected UDP socket without a port asks for a route alone. */
+static bool
+leads_somewhere(const struct box_spec *spec, const struct sockaddr_in *to)
+{
+	const uint32_t address = ntohl(to->sin_addr.s_addr);
+	const uint16_t port = ntohs(to->sin_port);
+
+	if (address >> 24 == 127)
+		return spec->n_ports > 0 || port != 53;
+	if (spec->n_ports == 0 || !has_address(spec, address))
+		return false;
+	return port == 0 || has_port(spec, port) ||
+	    (address == BOX_NET_SELF &&
+		(port == 53 || port == BOX_HTTP_PROXY_PORT ||
+		    port == BOX_SOCKS_PORT));
+}
+
+/* False: it is no refusal. */
+static bool
+address_put(const struct box_spec *spec, const union box_address *address,
+    char *text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];
 
@@ -363,9 +401,7 @@ address_put(const union box_address *address, char *text, size_t size)
 		    ntohs(address->in.sin_port),
 		    ntohs(address->in.sin_port) == 53 ? " (a name server)"
 						      : "");
-		/* Its own, where it may talk to itself. */
-		return ntohl(address->in.sin_addr.s_addr) >> 24 != 127 ||
-		    ntohs(address->in.sin_port) == 53;
+		return !leads_somewhere(spec, &address->in);
 	case AF_INET6:
 		inet_ntop(
 		    AF_INET6, &address->in6.sin6_addr, host, sizeof(host));
@@ -391,7 +427,7 @@ connect_notice(struct box_init *init, const struct seccomp_notif *notif)
 	if (box_memory_read((pid_t)notif->pid, notif->data.args[1], &address,
 		len) != (ssize_t)len)
 		return;
-	if (address_put(&address, text, sizeof(text)))
+	if (address_put(init->spec, &address, text, sizeof(text)))
 		box_note_once(init, BOX_NOTE_NET, 0, notif->pid, text);
 }
 

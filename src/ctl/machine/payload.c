@@ -34,6 +34,7 @@ static const struct file {
 } files[] = {
 #define BASE_TREE(path, why) { "held", path, why },
 #define BASE_TEXT(path, text, why) { "held", path, why },
+#define BASE_RESOLVER(path, without, with, why) { "held", path, why },
 #define BASE_DEVICE(path, why) { "held", path, why },
 #define BASE_LINK(path, target) { "held", path, "a link to " target },
 #define BASE_HABIT(path, why)

@@ -63,6 +63,9 @@ domain_print(const struct box_domain *domain)
 	if (domain->folder_why != NULL)
 		printf("  may write one folder, at " BOX_FOLDER ": %s\n",
 		    domain->folder_why);
+	if (domain->network_why != NULL)
+		printf("  is in the host's network: %s\n",
+		    domain->network_why);
 	printf("  %zu system calls, each other one is refused:\n",
 	    domain->n_calls);
 
@@ -98,6 +101,8 @@ domain_add(struct json_out *out, const struct box_domain *domain)
 	json_out_uint(out, domain->keep_caps);
 	if (domain->folder_why != NULL)
 		text_add(out, ",\"folder\":", domain->folder_why);
+	if (domain->network_why != NULL)
+		text_add(out, ",\"network\":", domain->network_why);
 	json_out_text(out, ",\"calls\":[");
 	for (size_t i = 0; i < domain->n_calls; i++) {
 		const struct box_call *call = &domain->calls[i];

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What comes back: heads, collected until one is final; the body, bounded,
+ * counted and scrubbed.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/auto.h"
+#include "egress/fetch.h"
+
+/* Headers of one hop, and those that are no longer true. */
+static bool
+is_dropped(const struct fetch *fetch, const char *name)
+{
+	static const char *const hop[] = { "connection", "keep-alive",
+		"proxy-authenticate", "proxy-authorization", "proxy-connection",
+		"te", "trailer", "transfer-encoding", "upgrade", "alt-svc" };
+
+	for (size_t i = 0; i < ARRAY_LEN(hop); i++)
+		if (strcasecmp(name, hop[i]) == 0)
+			return true;
+	return fetch->is_decoded &&
+	    (strcasecmp(name, "content-encoding") == 0 ||
+		strcasecmp(name, "content-length") == 0);
+}
+
+void
+answer_reset(struct fetch *fetch)
+{
+	evbuffer_drain(fetch->head, evbuffer_get_length(fetch->head));
+	free(fetch->location);
+	fetch->location = NULL;
+	fetch->is_decoded = false;
+}
+
+/* False: too much. */
+static bool
+head_add(struct fetch *fetch, char *line, size_t len)
+{
+	char *colon = memchr(line, ':', len);
+
+	while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+		len--;
+	if (colon == NULL || memchr(line, '\0', len) != NULL)
+		return true; /* no header; libcurl has looked at the rest */
+	line[len] = '\0';
+	*colon = '\0';
+	char *value = colon + 1 + strspn(colon + 1, " \t");
+	if (strcasecmp(line, "content-encoding") == 0 && fetch->scrub != NULL &&
+	    strcasecmp(value, "identity") != 0)
+		fetch->is_decoded = true;
+	if (strcasecmp(line, "location") == 0 && fetch->location == NULL)
+		fetch->location = strdup(value);
+	if (fetch->scrub != NULL)
+		scrub_text(fetch->scrub, value, strlen(value));
+	return evbuffer_get_length(fetch->head) + len <
+	    WIRE_FETCH_HEAD_MAX - ADDR_URL_MAX &&
+	    evbuffer_add(fetch->head, line, strlen(line) + 1) == 0 &&
+	    evbuffer_add(fetch->head, value, strlen(value) + 1) == 0;
+}
+
+static void
+head_tell(struct fetch *fetch)
+{
+	auto_free char *headers = malloc(evbuffer_get_length(fetch->head) + 1);
+	size_t len = 0;
+
+	fetch->has_head = true;
+	if (headers == NULL) {
+		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
+		return;
+	}
+	const char *at = (const char *)evbuffer_pullup(fetch->head, -1);
+	const char *end = at + evbuffer_get_length(fetch->head);
+	while (at < end) {
+		const char *value = at + strlen(at) + 1;
+		const char *next = value + strlen(value) + 1;
+		if (!is_dropped(fetch, at)) {
+			memcpy(headers + len, at, (size_t)(next - at));
+			len += (size_t)(next - at);
+		}
+		at = next;
+	}
+	fetch->ops->head(
+	    fetch->arg, fetch->status, fetch->url.text, headers, len);
+}
+
+static bool
+is_redirect(unsigned status)
+{
+	return status == 301 || status == 302 || status == 303 ||
+	    status == 307 || status == 308;
+}
+
+/* The empty line: what was collected is a head, unless it is an interim one. */
+static void
+head_complete(struct fetch *fetch)
+{
+	long status = 0;
+
+	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+	fetch->status = (unsigned)status;
+	if (status < 200)
+		return;
+	if (is_redirect(fetch->status) && fetch->location != NULL) {
+		if (fetch->flags & WIRE_FETCH_REDIRECT_FAILS)
+			fetch_blame(fetch, WIRE_EGRESS_REDIRECT,
+			    "%.200s answered with a redirect, which the caller "
+			    "does not want",
+			    fetch->url.host.text);
+		fetch->follows = (fetch->flags & WIRE_FETCH_FOLLOW) != 0;
+	}
+	if (!fetch->follows && fetch->end == WIRE_EGRESS_OK)
+		head_tell(fetch);
+}
+
+size_t
+answer_on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct fetch *fetch = arg;
+	const size_t len = size * n;
+	char copy[CURL_MAX_HTTP_HEADER + 1];
+
+	fetch_moved(fetch);
+	if (fetch->has_head || fetch->follows)
+		return len; /* trailers */
+	fetch->in_curl = true;
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+		answer_reset(fetch);
+	} else if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
+		head_complete(fetch);
+	} else if (len < sizeof(copy)) {
+		memcpy(copy, line, len);
+		if (!head_add(fetch, copy, len))
+			fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+			    "the head of the answer is longer than 56 KiB");
+	}
+	fetch->in_curl = false;
+	return fetch->end == WIRE_EGRESS_OK ? len : 0;
+}
+
+static bool
+data_tell(struct fetch *fetch, const uint8_t *bytes, size_t len, bool is_last)
+{
+	if (fetch->scrub == NULL)
+		return len == 0 || fetch->ops->data(fetch->arg, bytes, len);
+	auto_free uint8_t *clean =
+	    malloc(len + scrub_held_max(fetch->scrub) + 1);
+	if (clean == NULL) {
+		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
+		return true;
+	}
+	len = scrub_feed(fetch->scrub, bytes, len, is_last, clean);
+	return len == 0 || fetch->ops->data(fetch->arg, clean, len);
+}
+
+static void
+received_count(struct fetch *fetch, size_t len)
+{
+	fetch->received += len;
+	if (fetch->received > fetch->server->head.budget.bytes_in)
+		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
+		    "the answer is larger than %llu bytes (network.bytesIn)",
+		    (unsigned long long)fetch->server->head.budget.bytes_in);
+	if (!server_spend(fetch->server, len))
+		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
+		    "the server's bytes of this minute are spent "
+		    "(network.bytesPerMinute)");
+}
+
+size_t
+answer_on_write(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct fetch *fetch = arg;
+	const size_t len = size * n;
+
+	if (fetch->end != WIRE_EGRESS_OK)
+		return 0;
+	if (fetch->is_stopped)
+		return CURL_WRITEFUNC_PAUSE;
+	fetch_moved(fetch);
+	received_count(fetch, len);
+	if (fetch->end != WIRE_EGRESS_OK)
+		return 0;
+	if (fetch->follows)
+		return len;
+	fetch->in_curl = true;
+	fetch->is_stopped =
+	    !data_tell(fetch, (const uint8_t *)bytes, len, false);
+	fetch->in_curl = false;
+	return fetch->end == WIRE_EGRESS_OK ? len : 0;
+}
+
+void
+answer_finish(struct fetch *fetch)
+{
+	if (fetch->scrub == NULL)
+		return;
+	fetch->in_curl = true;
+	data_tell(fetch, NULL, 0, true);
+	fetch->in_curl = false;
+}

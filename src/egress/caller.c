@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A stream of fetches: frames in, each for one fetch; frames out, as far as the
+ * caller has room. Who breaks a rule of wire/egress.h loses the stream, and with
+ * it what was under way; nobody else does.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "egress/egress.h"
+
+#define READ_MAX (64u << 10)
+#define READS_A_TURN 4
+/* Answers that a caller has not read, beyond which its fetches wait. */
+#define OUT_MAX (512u << 10)
+
+struct caller {
+	struct egress *egress;
+	uint32_t deployment;
+	struct egress_unit unit;
+	bool is_gateway;
+	bool is_busy; /* frames are being read: it is closed after that */
+	bool is_over;
+	int fd;
+	struct event *readable;
+	struct event *writable;
+	struct evbuffer *in;
+	struct evbuffer *out;
+	struct call *calls;
+	uint32_t n_calls;
+	bool has_allowance;
+	uint32_t allowance; /* requests that it may still make */
+};
+
+/* One fetch of it. */
+struct call {
+	struct call *next;
+	struct caller *caller;
+	struct fetch *fetch; /* NULL: while it starts */
+	uint32_t number;
+	bool has_body; /* more of it comes */
+	bool is_complete; /* over, but for what is held */
+	bool is_stopped; /* the fetch was told to stop */
+	size_t room; /* of the answer, at the caller's */
+	struct evbuffer *held; /* of the answer, beyond the room */
+};
+
+static void caller_close(struct caller *caller);
+
+/* ---- out ------------------------------------------------------------------ */
+
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static void
+frame_put(struct caller *caller, uint32_t type, uint32_t number, int32_t code,
+    const void *bytes, size_t len)
+{
+	const struct wire_frame head = { .type = type,
+		.len = (uint32_t)len,
+		.code = code,
+		.reserved = number };
+
+	if (evbuffer_add(caller->out, &head, sizeof(head)) != 0 ||
+	    evbuffer_add(caller->out, bytes, len) != 0)
+		caller->is_over = true;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As much of what is held as there is room for. */
+static void
+held_put(struct call *call)
+{
+	size_t len;
+
+	while ((len = least(least(evbuffer_get_length(call->held), call->room),
+		    WIRE_FETCH_DATA_MAX)) > 0) {
+		const struct wire_frame head = { .type = WIRE_EGRESS_DATA,
+			.len = (uint32_t)len,
+			.reserved = call->number };
+		if (evbuffer_add(call->caller->out, &head, sizeof(head)) != 0 ||
+		    evbuffer_remove_buffer(call->held, call->caller->out, len) <
+			0)
+			call->caller->is_over = true;
+		call->room -= len;
+	}
+}
+
+static bool
+call_has_room(const struct call *call)
+{
+	return call->room > 0 && evbuffer_get_length(call->held) == 0 &&
+	    evbuffer_get_length(call->caller->out) < OUT_MAX;
+}
+
+static void
+call_free(struct call *call)
+{
+	struct call **at = &call->caller->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	call->caller->n_calls--;
+	evbuffer_free(call->held);
+	free(call);
+}
+
+/* What can move, moves; a fetch that waited for room goes on. */
+static void
+call_move(struct call *call)
+{
+	held_put(call);
+	if (call->is_complete && evbuffer_get_length(call->held) == 0) {
+		frame_put(
+		    call->caller, WIRE_EGRESS_END, call->number, 0, NULL, 0);
+		call_free(call);
+	} else if (call->is_stopped && call_has_room(call)) {
+		call->is_stopped = false;
+		fetch_resume(call->fetch);
+	}
+}
+
+/* Writes what there is. False: the caller is gone. */
+static bool
+caller_flush(struct caller *caller)
+{
+	while (evbuffer_get_length(caller->out) > 0) {
+		const int n = evbuffer_write(caller->out, caller->fd);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			event_add(caller->writable, NULL);
+			return true;
+		}
+		if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* After whatever happened to a caller; it may be gone then. */
+static void
+caller_settle(struct caller *caller)
+{
+	if (caller->is_busy)
+		return;
+	if (caller->is_over || !caller_flush(caller))
+		caller_close(caller);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct caller *caller = arg;
+
+	(void)fd;
+	(void)what;
+	caller->is_busy = true;
+	if (!caller_flush(caller))
+		caller->is_over = true;
+	for (struct call *call = caller->calls, *next; call != NULL;
+	     call = next) {
+		next = call->next;
+		call_move(call);
+	}
+	caller->is_busy = false;
+	caller_settle(caller);
+}
+
+/* ---- what a fetch says ---------------------------------------------------- */
+
+static void
+on_head(void *arg, unsigned status, const char *url, const char *headers,
+    size_t len)
+{
+	struct call *call = arg;
+	struct caller *caller = call->caller;
+	const size_t url_size = strlen(url) + 1;
+	const struct wire_frame head = { .type = WIRE_EGRESS_HEAD,
+		.len = (uint32_t)(url_size + len),
+		.code = (int32_t)status,
+		.reserved = call->number };
+
+	if (evbuffer_add(caller->out, &head, sizeof(head)) != 0 ||
+	    evbuffer_add(caller->out, url, url_size) != 0 ||
+	    evbuffer_add(caller->out, headers, len) != 0)
+		caller->is_over = true;
+	caller_settle(caller);
+}
+
+static bool
+on_data(void *arg, const uint8_t *bytes, size_t len)
+{
+	struct call *call = arg;
+
+	if (evbuffer_add(call->held, bytes, len) != 0)
+		call->caller->is_over = true;
+	held_put(call);
+	call->is_stopped = !call_has_room(call);
+	const bool goes_on = !call->is_stopped;
+	caller_settle(call->caller);
+	return goes_on;
+}
+
+static void
+on_want(void *arg, size_t len)
+{
+	struct call *call = arg;
+
+	frame_put(call->caller, WIRE_EGRESS_ROOM, call->number, (int32_t)len,
+	    NULL, 0);
+	caller_settle(call->caller);
+}
+
+static void
+on_over(void *arg, enum wire_egress_end end, const char *text)
+{
+	struct call *call = arg;
+	struct caller *caller = call->caller;
+
+	call->fetch = NULL;
+	call->is_stopped = false;
+	if (end == WIRE_EGRESS_OK) {
+		call->is_complete = true;
+		call_move(call);
+	} else {
+		frame_put(caller, WIRE_EGRESS_FAIL, call->number, (int32_t)end,
+		    text, strlen(text));
+		call_free(call);
+	}
+	caller_settle(caller);
+}
+
+static const struct fetch_ops ops = { on_head, on_data, on_want, on_over };
+
+/* ---- what the caller says ------------------------------------------------- */
+
+static struct call *
+call_find(const struct caller *caller, uint32_t number)
+{
+	for (struct call *call = caller->calls; call != NULL; call = call->next)
+		if (call->number == number)
+			return call;
+	return NULL;
+}
+
+static void
+refuse(struct caller *caller, uint32_t number, enum wire_egress_end end,
+    const char *text)
+{
+	frame_put(
+	    caller, WIRE_EGRESS_FAIL, number, (int32_t)end, text, strlen(text));
+}
+
+static struct call *
+call_new(struct caller *caller, const struct wire_frame *frame)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	if (call == NULL)
+		return NULL;
+	call->held = evbuffer_new();
+	if (call->held == NULL) {
+		free(call);
+		return NULL;
+	}
+	call->caller = caller;
+	call->number = frame->reserved;
+	call->room = WIRE_FETCH_WINDOW;
+	call->has_body = (frame->code & WIRE_FETCH_BODY) != 0;
+	call->next = caller->calls;
+	caller->calls = call;
+	caller->n_calls++;
+	return call;
+}
+
+/* The length that the caller gives its body; it is checked when it is sent. */
+static uint64_t
+body_len_of(const char *headers, size_t len)
+{
+	for (const char *at = headers; at < headers + len;) {
+		const char *value = at + strlen(at) + 1;
+		char *end;
+		if (strcasecmp(at, "content-length") == 0 && *value >= '0' &&
+		    *value <= '9' && strlen(value) < 19) {
+			const uint64_t n = strtoull(value, &end, 10);
+			if (*end == '\0')
+				return n;
+		}
+		at = value + strlen(value) + 1;
+	}
+	return UINT64_MAX;
+}
+
+/* "METHOD\0URL\0name\0value\0…": whole strings, headers in pairs. */
+static bool
+is_request(const uint8_t *bytes, size_t len)
+{
+	size_t n = 0;
+
+	if (len == 0 || bytes[len - 1] != '\0')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		n += bytes[i] == '\0';
+	return n >= 2 && n % 2 == 0;
+}
+
+/* NULL: it may not begin. */
+static const char *
+fetch_complaint(struct caller *caller, const struct server *server)
+{
+	if (server == NULL)
+		return "this server may reach nothing: it was taken away, or "
+		       "not approved";
+	if (!caller->has_allowance)
+		caller->allowance = server->head.budget.per_caller;
+	caller->has_allowance = true;
+	if (caller->n_calls >= WIRE_FETCH_OPEN_MAX)
+		return "64 requests of this call are under way";
+	return !caller->is_gateway && caller->allowance == 0
+	    ? "the requests of this call are spent (network.perCall)"
+	    : NULL;
+}
+
+static bool
+fetch_begin(struct caller *caller, struct server *server,
+    const struct wire_frame *frame, const uint8_t *bytes)
+{
+	struct call *call = call_new(caller, frame);
+	if (call == NULL)
+		return false;
+	const char *method = (const char *)bytes;
+	const char *url = method + strlen(method) + 1;
+	const char *headers = url + strlen(url) + 1;
+	const size_t headers_len =
+	    frame->len - (size_t)(headers - (const char *)bytes);
+	const struct fetch_request request = { .server = server,
+		.unit = caller->unit,
+		.method = method,
+		.url = url,
+		.headers = headers,
+		.headers_len = headers_len,
+		.flags = (unsigned)frame->code,
+		.body_len = body_len_of(headers, headers_len),
+		.allowance = caller->is_gateway ? NULL : &caller->allowance };
+	struct fetch *fetch = fetch_start(caller->egress, &request, &ops, call);
+	if (fetch != NULL)
+		call->fetch = fetch;
+	return true;
+}
+
+static bool
+fetch_take(
+    struct caller *caller, const struct wire_frame *frame, const uint8_t *bytes)
+{
+	const int known = WIRE_FETCH_BODY | WIRE_FETCH_FOLLOW |
+	    WIRE_FETCH_REDIRECT_FAILS |
+	    (caller->is_gateway ? WIRE_FETCH_LONG : 0);
+
+	if (!is_request(bytes, frame->len) || (frame->code & ~known) != 0 ||
+	    call_find(caller, frame->reserved) != NULL)
+		return false;
+	struct server *server =
+	    server_hold(caller->egress->servers, caller->deployment);
+	const char *complaint = fetch_complaint(caller, server);
+	bool is_good = true;
+	if (complaint != NULL)
+		refuse(caller, frame->reserved,
+		    server == NULL ? WIRE_EGRESS_NO_RULE : WIRE_EGRESS_BUDGET,
+		    complaint);
+	else
+		is_good = fetch_begin(caller, server, frame, bytes);
+	server_release(server);
+	return is_good;
+}
+
+/* What is over on our side may still be spoken of on the other's: passed over. */
+static bool
+body_take(
+    struct caller *caller, const struct wire_frame *frame, const uint8_t *bytes)
+{
+	struct call *call = call_find(caller, frame->reserved);
+
+	if (call == NULL || call->fetch == NULL)
+		return true;
+	if (!call->has_body)
+		return false;
+	if (frame->len > 0)
+		return fetch_write(call->fetch, bytes, frame->len);
+	call->has_body = false;
+	fetch_write_end(call->fetch);
+	return true;
+}
+
+static bool
+room_take(
+    struct caller *caller, const struct wire_frame *frame, const uint8_t *bytes)
+{
+	struct call *call = call_find(caller, frame->reserved);
+
+	(void)bytes;
+	if (frame->code < 0 || frame->code > (int32_t)WIRE_FETCH_WINDOW)
+		return false;
+	if (call == NULL)
+		return true;
+	call->room += (size_t)frame->code;
+	if (call->room > WIRE_FETCH_WINDOW)
+		return false;
+	call_move(call);
+	return true;
+}
+
+static bool
+cancel_take(
+    struct caller *caller, const struct wire_frame *frame, const uint8_t *bytes)
+{
+	struct call *call = call_find(caller, frame->reserved);
+
+	(void)bytes;
+	if (call == NULL)
+		return true;
+	if (call->fetch != NULL)
+		fetch_cancel(call->fetch);
+	call_free(call);
+	return true;
+}
+
+static bool
+principal_take(
+    struct caller *caller, const struct wire_frame *frame, const uint8_t *bytes)
+{
+	(void)bytes;
+	caller->unit.principal = (uint32_t)frame->code;
+	return caller->is_gateway;
+}
+
+static const struct take {
+	uint32_t type;
+	uint32_t len_max;
+	bool (*take)(
+	    struct caller *, const struct wire_frame *, const uint8_t *);
+} takes[] = {
+	{ WIRE_EGRESS_FETCH, WIRE_FETCH_HEAD_MAX, fetch_take },
+	{ WIRE_EGRESS_BODY, WIRE_FETCH_DATA_MAX, body_take },
+	{ WIRE_EGRESS_ROOM, 0, room_take },
+	{ WIRE_EGRESS_CANCEL, 0, cancel_take },
+	{ WIRE_EGRESS_PRINCIPAL, 0, principal_take },
+};
+
+static const struct take *
+take_find(const struct wire_frame *frame)
+{
+	for (size_t i = 0; i < ARRAY_LEN(takes); i++)
+		if (takes[i].type == frame->type)
+			return frame->len <= takes[i].len_max ? &takes[i]
+							      : NULL;
+	return NULL;
+}
+
+/* Every frame that is whole. False: one that may not be said. */
+static bool
+frames_take(struct caller *caller)
+{
+	struct wire_frame frame;
+
+	while (!caller->is_over &&
+	    evbuffer_copyout(caller->in, &frame, sizeof(frame)) ==
+		(ssize_t)sizeof(frame)) {
+		const struct take *take = take_find(&frame);
+		if (take == NULL)
+			return false;
+		const size_t size = sizeof(frame) + frame.len;
+		if (evbuffer_get_length(caller->in) < size)
+			return true;
+		const uint8_t *bytes =
+		    evbuffer_pullup(caller->in, (ev_ssize_t)size);
+		if (bytes == NULL ||
+		    !take->take(caller, &frame, bytes + sizeof(frame)))
+			return false;
+		evbuffer_drain(caller->in, size);
+	}
+	return true;
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct caller *caller = arg;
+
+	(void)what;
+	caller->is_busy = true;
+	for (int i = 0; i < READS_A_TURN && !caller->is_over; i++) {
+		const int n = evbuffer_read(caller->in, fd, READ_MAX);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0 || !frames_take(caller))
+			caller->is_over = true;
+		if (n < (int)READ_MAX)
+			break;
+	}
+	caller->is_busy = false;
+	caller_settle(caller);
+}
+
+static void
+caller_close(struct caller *caller)
+{
+	caller->is_busy = true; /* what is cancelled says nothing more */
+	while (caller->calls != NULL) {
+		if (caller->calls->fetch != NULL)
+			fetch_cancel(caller->calls->fetch);
+		call_free(caller->calls);
+	}
+	if (caller->readable != NULL)
+		event_free(caller->readable);
+	if (caller->writable != NULL)
+		event_free(caller->writable);
+	if (caller->in != NULL)
+		evbuffer_free(caller->in);
+	if (caller->out != NULL)
+		evbuffer_free(caller->out);
+	close(caller->fd);
+	free(caller);
+}
+
+void
+caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
+    const struct egress_unit *unit, bool is_gateway)
+{
+	struct caller *caller = calloc(1, sizeof(*caller));
+	if (caller == NULL) {
+		close(stream_fd);
+		return;
+	}
+	caller->egress = egress;
+	caller->fd = stream_fd;
+	caller->unit = *unit;
+	caller->is_gateway = is_gateway;
+	caller->deployment = deployment;
+	evutil_make_socket_nonblocking(stream_fd);
+	caller->in = evbuffer_new();
+	caller->out = evbuffer_new();
+	caller->readable = event_new(
+	    egress->base, stream_fd, EV_READ | EV_PERSIST, on_readable, caller);
+	caller->writable =
+	    event_new(egress->base, stream_fd, EV_WRITE, on_writable, caller);
+	if (caller->in == NULL || caller->out == NULL ||
+	    caller->readable == NULL || caller->writable == NULL ||
+	    event_add(caller->readable, NULL) != 0)
+		caller_close(caller);
+}
+
+/* ---- templates ------------------------------------------------------------ */
+
+struct cells {
+	struct egress *egress;
+	uint32_t deployment;
+	struct event *readable;
+};
+
+static void
+on_cell(evutil_socket_t fd, short what, void *arg)
+{
+	static char text[WIRE_TEXT_MAX + 1];
+	struct cells *cells = arg;
+	struct wire_message message;
+	int fds[WIRE_FDS_MAX];
+
+	(void)what;
+	const int code = wire_receive(fd, MSG_DONTWAIT, &message, fds, text);
+	if (code == -EAGAIN)
+		return;
+	if (code == 0 && message.type == WIRE_EGRESS_CALLER) {
+		const struct egress_unit unit = { .kind = WIRE_UNIT_CELL,
+			.number = message.id };
+		caller_start(
+		    cells->egress, fds[0], cells->deployment, &unit, false);
+		return;
+	}
+	for (size_t i = 0; code == 0 && i < WIRE_FDS_MAX; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	event_free(cells->readable);
+	close(fd);
+	free(cells);
+}
+
+void
+cells_start(struct egress *egress, int channel_fd, uint32_t deployment)
+{
+	struct cells *cells = calloc(1, sizeof(*cells));
+	if (cells != NULL) {
+		*cells = (struct cells){ .egress = egress,
+			.deployment = deployment };
+		cells->readable = event_new(egress->base, channel_fd,
+		    EV_READ | EV_PERSIST, on_cell, cells);
+	}
+	if (cells == NULL || cells->readable == NULL ||
+	    event_add(cells->readable, NULL) != 0) {
+		free(cells);
+		close(channel_fd);
+	}
+}

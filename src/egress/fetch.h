@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * One request, between fetch.c (its life, and its body), dial.c (a hop: rule,
+ * address, connection), answer.c (what comes back) and redirect.c (the next
+ * hop).
+ */
+
+#include <curl/curl.h>
+#include <event2/buffer.h>
+
+#include "egress/client.h"
+#include "egress/egress.h"
+
+struct fetch {
+	struct egress *egress;
+	struct server *server; /* held */
+	struct egress_unit unit;
+	const struct fetch_ops *ops;
+	void *arg;
+	unsigned flags;
+	uint32_t *allowance;
+	char method[16];
+	char *headers; /* of the caller, those that are passed on; owned */
+	size_t headers_len;
+	struct addr_url url; /* of this hop */
+	unsigned hops;
+	struct resolve *resolve;
+	/* libcurl's */
+	CURL *easy; /* NULL: it does not run */
+	struct curl_slist *list;
+	struct curl_slist *pin;
+	bool in_curl; /* a callback of libcurl's is on the stack */
+	bool is_added; /* easy: to its client */
+	bool is_cancelled;
+	bool is_late; /* libcurl was on the stack when it was to go on */
+	bool is_begun; /* counted in its server's budget */
+	bool is_stopped; /* the caller has no room: curl waits */
+	bool is_send_stopped; /* the body has not come yet: curl waits */
+	struct event *timer;
+	uint64_t moved_s; /* when a byte moved */
+	struct wire_egress_event event; /* of this hop */
+	uint64_t started_ms;
+	/* the request's body */
+	struct evbuffer *body;
+	struct evbuffer *kept; /* what was sent of it; NULL: too much */
+	bool body_ended;
+	uint64_t body_len; /* UINT64_MAX: not known */
+	uint64_t sent;
+	/* the answer */
+	struct evbuffer *head; /* "name\0value\0…" */
+	unsigned status;
+	bool has_head; /* it was told */
+	bool is_decoded;
+	bool follows; /* this answer is a redirect that we follow */
+	char *location; /* owned */
+	struct scrub *scrub; /* owned */
+	uint64_t received;
+	enum wire_egress_end end; /* why we ended it, when curl did not */
+	char text[512];
+};
+
+/* ---- fetch.c -------------------------------------------------------------- */
+
+/* Why it is about to end; the first reason stays. */
+void fetch_blame(struct fetch *fetch, enum wire_egress_end end,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A byte moved. */
+void fetch_moved(struct fetch *fetch);
+uint64_t fetch_now_ms(void);
+/* Tells the caller, and is no more. Never below a callback of libcurl's. */
+void fetch_end(struct fetch *fetch, enum wire_egress_end end);
+/* What became of this hop. */
+void fetch_tell(struct fetch *fetch, enum wire_egress_end end);
+void fetch_easy_drop(struct fetch *fetch);
+/* libcurl's READFUNCTION and SEEKFUNCTION. */
+size_t fetch_on_read(char *bytes, size_t size, size_t n, void *arg);
+int fetch_on_seek(void *arg, curl_off_t offset, int origin);
+
+/* ---- dial.c --------------------------------------------------------------- */
+
+/* Rule and budget. False: fetch->end says why. */
+bool hop_begin(struct fetch *fetch);
+/* The name, then the request goes out. fetch->end may say why not; else it is
+ * ended later. */
+void hop_resolve(struct fetch *fetch);
+
+/* ---- answer.c ------------------------------------------------------------- */
+
+/* libcurl's HEADERFUNCTION and WRITEFUNCTION. */
+size_t answer_on_header(char *line, size_t size, size_t n, void *arg);
+size_t answer_on_write(char *bytes, size_t size, size_t n, void *arg);
+void answer_reset(struct fetch *fetch);
+/* What was held back of the body. */
+void answer_finish(struct fetch *fetch);
+
+/* ---- redirect.c ----------------------------------------------------------- */
+
+/* Takes headers away from those that are passed on. */
+void headers_strip(struct fetch *fetch, const char *const *names, size_t n);
+/* The next hop, checked like the first. False: fetch->end says why. */
+bool redirect_follow(struct fetch *fetch);
