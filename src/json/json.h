@@ -78,6 +78,8 @@ struct json_want {
 
 int json_members_find(
     struct json_span object, struct json_want *wants, size_t n_wants);
+/* One of them: the empty span where there is none, two, or no object. */
+struct json_span json_member(struct json_span object, const char *name);
 
 /* Whether value is a string that decodes to exactly these bytes. */
 bool json_string_equals(struct json_span value, const char *text);

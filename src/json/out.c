@@ -20,6 +20,13 @@ json_out_fini(struct json_out *out)
 	json_out_init(out, out->limit);
 }
 
+struct json_span
+json_out_written(const struct json_out *out)
+{
+	return (struct json_span){ .at = out->len == 0 ? NULL : out->bytes,
+		.len = out->len };
+}
+
 void
 json_out_reset(struct json_out *out)
 {

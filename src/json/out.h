@@ -23,6 +23,9 @@ struct json_out {
 void json_out_init(struct json_out *out, size_t limit);
 void json_out_fini(struct json_out *out);
 
+/* What was written, borrowed until more is. */
+struct json_span json_out_written(const struct json_out *out);
+
 /* Empties it; the memory stays. */
 void json_out_reset(struct json_out *out);
 

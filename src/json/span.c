@@ -185,6 +185,16 @@ json_members_find(
 	return 0;
 }
 
+struct json_span
+json_member(struct json_span object, const char *name)
+{
+	struct json_want want = { .name = name };
+
+	if (json_members_find(object, &want, 1) != 0)
+		return (struct json_span){ 0 };
+	return want.value;
+}
+
 static unsigned
 hex4(const char *at)
 {

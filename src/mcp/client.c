@@ -4,15 +4,6 @@
 #include "base/auto.h"
 #include "mcp/client.h"
 
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	json_members_find(object, &want, 1);
-	return want.value;
-}
-
 static bool
 is_object(struct json_span value)
 {
@@ -30,20 +21,21 @@ mcp_can_read(struct json_span capabilities)
 		return 0;
 	if (is_object(want[0].value)) {
 		/* {} is what older clients say for a form. */
-		const bool url = is_object(member(want[0].value, "url"));
+		const bool url = is_object(json_member(want[0].value, "url"));
 		if (url)
 			can |= MCP_CAN_ELICIT_URL;
-		if (!url || is_object(member(want[0].value, "form")))
+		if (!url || is_object(json_member(want[0].value, "form")))
 			can |= MCP_CAN_ELICIT;
 	}
 	if (is_object(want[1].value)) {
 		can |= MCP_CAN_SAMPLE;
-		if (is_object(member(want[1].value, "tools")))
+		if (is_object(json_member(want[1].value, "tools")))
 			can |= MCP_CAN_SAMPLE_TOOLS;
 	}
 	if (is_object(want[2].value)) {
 		can |= MCP_CAN_ROOTS;
-		if (json_value_is_true(member(want[2].value, "listChanged")))
+		if (json_value_is_true(
+			json_member(want[2].value, "listChanged")))
 			can |= MCP_CAN_ROOTS_CHANGED;
 	}
 	return can;
@@ -90,13 +82,13 @@ mcp_can_needed(struct json_span method, struct json_span params)
 	if (json_string_equals(method, "roots/list"))
 		return MCP_CAN_ROOTS;
 	if (json_string_equals(method, "elicitation/create"))
-		return json_string_equals(member(params, "mode"), "url")
+		return json_string_equals(json_member(params, "mode"), "url")
 		    ? MCP_CAN_ELICIT_URL
 		    : MCP_CAN_ELICIT;
 	if (!json_string_equals(method, "sampling/createMessage"))
 		return 0;
-	return member(params, "tools").at != NULL ||
-		member(params, "toolChoice").at != NULL
+	return json_member(params, "tools").at != NULL ||
+		json_member(params, "toolChoice").at != NULL
 	    ? MCP_CAN_SAMPLE | MCP_CAN_SAMPLE_TOOLS
 	    : MCP_CAN_SAMPLE;
 }

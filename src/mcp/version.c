@@ -60,15 +60,6 @@ mcp_modern_versions_write(struct json_out *out)
 	json_out_text(out, "[\"" MCP_VERSION_MODERN "\"]");
 }
 
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	json_members_find(object, &want, 1);
-	return want.value;
-}
-
 static int
 digit64(char c)
 {
@@ -180,7 +171,7 @@ name_check(const struct mcp_message *message, const char *value,
 		if (!json_string_equals(message->method, named->method))
 			continue;
 		const struct json_span name =
-		    member(message->params, named->member);
+		    json_member(message->params, named->member);
 		if (json_kind_of(name) != JSON_KIND_STRING)
 			return mcp_error_set(error, 400, MCP_INVALID_PARAMS,
 			    "Invalid params: %s must be a string",
@@ -214,9 +205,9 @@ static int
 modern_check(const struct mcp_message *message, struct json_span meta,
     const struct mcp_headers *headers, struct mcp_error *error)
 {
-	const struct json_span version = member(meta, MCP_META_VERSION);
+	const struct json_span version = json_member(meta, MCP_META_VERSION);
 	const struct json_span capabilities =
-	    member(meta, MCP_META_CAPABILITIES);
+	    json_member(meta, MCP_META_CAPABILITIES);
 	char requested[sizeof(error->requested)] = "";
 
 	if (json_kind_of(version) != JSON_KIND_STRING)
@@ -241,13 +232,13 @@ mcp_era_admit(const struct mcp_message *message,
     const struct mcp_headers *headers, enum mcp_era *era,
     struct mcp_error *error)
 {
-	const struct json_span meta = member(message->params, "_meta");
+	const struct json_span meta = json_member(message->params, "_meta");
 	const bool says_legacy =
 	    headers->version == NULL || mcp_version_is_legacy(headers->version);
 	const bool says_modern = headers->version != NULL &&
 	    strcmp(headers->version, MCP_VERSION_MODERN) == 0;
 
-	*era = says_modern || member(meta, MCP_META_VERSION).at != NULL
+	*era = says_modern || json_member(meta, MCP_META_VERSION).at != NULL
 	    ? MCP_MODERN
 	    : MCP_LEGACY;
 	if (*era == MCP_LEGACY)

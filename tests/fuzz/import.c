@@ -45,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	static const char *const env[] = { "A=one", "TOKEN=two", NULL };
 	static const struct ctl_import_place place = {
-		.home = "/home/x", .workspace = "/work", .env = env
+		.home = "/home/x", .workspace = "/srv", .env = env
 	};
 	struct ctl_import import;
 	struct err err = { "" };

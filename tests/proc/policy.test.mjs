@@ -17,7 +17,7 @@ import { cordon } from '../lib/paths.mjs';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cordon-policy-')));
 const home = join(folder, 'home');
-const work = join(home, 'work');
+const work = join(home, 'project');
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const write = (name, text) => {
@@ -29,11 +29,11 @@ const write = (name, text) => {
 beforeEach(() => {
   rmSync(folder, { recursive: true, force: true });
   write('home/.ssh/id', 'id\n');
-  write('home/work/keys/key', 'key\n');
-  write('home/work/keys/public/p', 'p\n');
-  write('home/work/keys/public/out/o', 'o\n');
-  write('home/work/src/.env', 'env\n');
-  write('home/work/.bashrc', 'rc\n');
+  write('home/project/keys/key', 'key\n');
+  write('home/project/keys/public/p', 'p\n');
+  write('home/project/keys/public/out/o', 'o\n');
+  write('home/project/src/.env', 'env\n');
+  write('home/project/.bashrc', 'rc\n');
   write('data/d', 'd\n');
   symlinkSync(join(folder, 'data'), join(folder, 'link'));
   symlinkSync('../.ssh', join(work, 'to-ssh'));

@@ -17,23 +17,6 @@
 #include "gateway/log.h"
 #include "json/edit.h"
 
-static struct json_span
-span_of(const struct json_out *out)
-{
-	return (struct json_span){ .at = out->len == 0 ? NULL : out->bytes,
-		.len = out->len };
-}
-
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	if (json_members_find(object, &want, 1) != 0)
-		return (struct json_span){ 0 };
-	return want.value;
-}
-
 void
 ask_count(struct call *call)
 {
@@ -83,10 +66,10 @@ static void
 params_write(struct json_out *out, struct json_span params)
 {
 	const struct json_edit no_token = { .name = "progressToken" };
-	const struct json_span meta = member(params, "_meta");
+	const struct json_span meta = json_member(params, "_meta");
 	struct json_out rest;
 
-	if (member(meta, "progressToken").at == NULL) {
+	if (json_member(meta, "progressToken").at == NULL) {
 		json_out_span(out, params);
 		return;
 	}
@@ -95,7 +78,8 @@ params_write(struct json_out *out, struct json_span params)
 	    json_out_status(&rest) != 0)
 		out->status = -ENOMEM;
 	const struct json_edit edit = { "_meta",
-		rest.len > 2 ? span_of(&rest) : (struct json_span){ 0 } };
+		rest.len > 2 ? json_out_written(&rest)
+			     : (struct json_span){ 0 } };
 	if (json_edit_write(out, params, &edit, 1) != 0)
 		out->status = -ENOMEM;
 	json_out_fini(&rest);
@@ -259,7 +243,7 @@ ask_refuse_missing(struct call *call, uint32_t missing)
 	}
 	json_out_init(&out, 1024);
 	mcp_error_object_write(&out, &error);
-	relay_error(call, span_of(&out), error.status);
+	relay_error(call, json_out_written(&out), error.status);
 	json_out_fini(&out);
 }
 
@@ -294,8 +278,8 @@ loop_ask(struct call *call, struct json_span key, struct json_span request)
 
 	if (why != NULL)
 		return why;
-	struct ask *ask = ask_new(
-	    call, 0, member(request, "method"), member(request, "params"));
+	struct ask *ask = ask_new(call, 0, json_member(request, "method"),
+	    json_member(request, "params"));
 	if (ask == NULL)
 		return "out of memory";
 	ask->key = strndup(key.at, key.len);
@@ -335,7 +319,7 @@ loop_begin(struct call *call, struct json_span requests, struct json_span state)
 void
 ask_result(struct call *call, struct json_span result)
 {
-	const struct json_span requests = member(result, "inputRequests");
+	const struct json_span requests = json_member(result, "inputRequests");
 	struct json_iter iter;
 	struct json_span key, value;
 	uint32_t missing = 0;
@@ -344,8 +328,9 @@ ask_result(struct call *call, struct json_span result)
 
 	if (requests.at != NULL && json_iter_init(&iter, requests) == 0)
 		while (json_iter_member(&iter, &key, &value)) {
-			const uint32_t needed = mcp_can_needed(
-			    member(value, "method"), member(value, "params"));
+			const uint32_t needed =
+			    mcp_can_needed(json_member(value, "method"),
+				json_member(value, "params"));
 			is_right = is_right && needed != 0;
 			missing |= needed & ~call->client.can;
 		}
@@ -358,7 +343,7 @@ ask_result(struct call *call, struct json_span result)
 	else if (call->client.era == MCP_MODERN)
 		ask_pass_on(call, result);
 	else
-		loop_begin(call, requests, member(result, "requestState"));
+		loop_begin(call, requests, json_member(result, "requestState"));
 }
 
 static struct ask *
@@ -420,8 +405,8 @@ ask_respond(struct session *session, const struct mcp_message *message,
     struct json_span whole)
 {
 	struct ask *ask = ask_find(session, message->id);
-	const struct json_span result = member(whole, "result");
-	const struct json_span error = member(whole, "error");
+	const struct json_span result = json_member(whole, "result");
+	const struct json_span error = json_member(whole, "error");
 	const bool is_object = json_kind_of(result) == JSON_KIND_OBJECT;
 
 	if (ask == NULL)

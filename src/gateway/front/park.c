@@ -17,23 +17,6 @@
 #include "gateway/front/front.h"
 #include "json/edit.h"
 
-static struct json_span
-span_of(const struct json_out *out)
-{
-	return (struct json_span){ .at = out->len == 0 ? NULL : out->bytes,
-		.len = out->len };
-}
-
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	if (json_members_find(object, &want, 1) != 0)
-		return (struct json_span){ 0 };
-	return want.value;
-}
-
 static void
 digest(const struct call *call, uint8_t out[SEAL_DIGEST_BYTES])
 {
@@ -117,7 +100,7 @@ park(struct call *call)
 		comma = ",";
 	}
 	json_out_text(out, "},\"requestState\":");
-	json_out_span(out, span_of(&sealed));
+	json_out_span(out, json_out_written(&sealed));
 	json_out_fini(&sealed);
 	json_out_text(out, "}");
 	mcp_reply_close(out);
@@ -142,7 +125,7 @@ ask_wait(struct call *call)
 void
 ask_pass_on(struct call *call, struct json_span result)
 {
-	const struct json_span inner = member(result, "requestState");
+	const struct json_span inner = json_member(result, "requestState");
 	const struct seal_state state = { .kind = SEAL_WRAPPED,
 		.inner = inner };
 	struct seal_state sealed = state;
@@ -155,10 +138,11 @@ ask_pass_on(struct call *call, struct json_span result)
 		r = json_kind_of(inner) != JSON_KIND_STRING
 		    ? JSON_E_TYPE
 		    : state_write(call, &sealed, &wrapped);
-	const struct json_edit edit = { "requestState", span_of(&wrapped) };
+	const struct json_edit edit = { "requestState",
+		json_out_written(&wrapped) };
 	if (r == 0 && json_edit_write(&edited, result, &edit, 1) == 0 &&
 	    json_out_status(&edited) == 0)
-		relay_result(call, span_of(&edited), MCP_MODERN);
+		relay_result(call, json_out_written(&edited), MCP_MODERN);
 	else
 		relay_refuse(call, "invalid_result",
 		    "the server's requestState is no string, or too long");
@@ -243,7 +227,8 @@ take_over(struct call *parked, struct call *retry)
 	answers_give(parked, responses);
 	ask_count(parked);
 	if (parked->answer.len > 0 || json_out_status(&parked->answer) != 0) {
-		const struct json_span answer = span_of(&parked->answer);
+		const struct json_span answer =
+		    json_out_written(&parked->answer);
 		if (parked->answer_is_error) {
 			call_fail(parked, answer, 0);
 		} else {

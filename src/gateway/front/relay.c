@@ -25,23 +25,6 @@
 		.at = (text), .len = sizeof(text) - 1                          \
 	}
 
-static struct json_span
-member(struct json_span object, const char *name)
-{
-	struct json_want want = { .name = name };
-
-	if (json_members_find(object, &want, 1) != 0)
-		return NO_SPAN;
-	return want.value;
-}
-
-static struct json_span
-span_of(const struct json_out *out)
-{
-	return (struct json_span){ .at = out->len == 0 ? NULL : out->bytes,
-		.len = out->len };
-}
-
 /* Appends params with the server's own name in them, wherever it stands. */
 static int
 named_params_write(const struct call *call, struct json_out *out)
@@ -58,14 +41,14 @@ named_params_write(const struct call *call, struct json_out *out)
 		return catalog_params_write(out, params,
 		    call->method == MCP_RESOURCES_READ ? "uri" : "name",
 		    &call->entry);
-	const struct json_span asked = member(params, "ref");
+	const struct json_span asked = json_member(params, "ref");
 	const bool is_prompt =
-	    json_string_equals(member(asked, "type"), "ref/prompt");
+	    json_string_equals(json_member(asked, "type"), "ref/prompt");
 	json_out_init(&ref, FRONT_MESSAGE_MAX);
 	int r = catalog_params_write(
 	    &ref, asked, is_prompt ? "name" : "uri", &call->entry);
 	if (r == 0) {
-		const struct json_edit edit = { "ref", span_of(&ref) };
+		const struct json_edit edit = { "ref", json_out_written(&ref) };
 		r = json_edit_write(out, params, &edit, 1);
 	}
 	json_out_fini(&ref);
@@ -96,11 +79,11 @@ params_write(const struct call *call, struct json_out *out)
 {
 	struct json_out named, meta;
 	struct json_edit edits[3] = {
-		{ "requestState", span_of(&call->state) },
+		{ "requestState", json_out_written(&call->state) },
 		{ "inputResponses",
 		    call->client.era == MCP_MODERN
 			? call_param(call, "inputResponses")
-			: span_of(&call->responses) },
+			: json_out_written(&call->responses) },
 	};
 
 	if (!mcp_method_can_ask(call->method))
@@ -108,13 +91,13 @@ params_write(const struct call *call, struct json_out *out)
 	json_out_init(&named, FRONT_MESSAGE_MAX);
 	json_out_init(&meta, FRONT_MESSAGE_MAX);
 	meta_write(call, &meta);
-	edits[2] = (struct json_edit){ "_meta", span_of(&meta) };
+	edits[2] = (struct json_edit){ "_meta", json_out_written(&meta) };
 	int r = named_params_write(call, &named);
 	if (r == 0)
 		r = json_out_status(&named);
 	if (r == 0)
 		r = json_edit_write(
-		    out, span_of(&named), edits, meta.len > 0 ? 3 : 2);
+		    out, json_out_written(&named), edits, meta.len > 0 ? 3 : 2);
 	json_out_fini(&named);
 	json_out_fini(&meta);
 	return r;
@@ -151,7 +134,7 @@ progress_send(
 	json_out_init(&out, FRONT_MESSAGE_MAX);
 	if (json_edit_write(&out, params, &edit, 1) == 0 &&
 	    json_out_status(&out) == 0)
-		notice_send(call, method, span_of(&out));
+		notice_send(call, method, json_out_written(&out));
 	json_out_fini(&out);
 }
 
@@ -159,7 +142,7 @@ progress_send(
 static bool
 is_wanted(const struct call *call, struct json_span params)
 {
-	const int level = mcp_level_read(member(params, "level"));
+	const int level = mcp_level_read(json_member(params, "level"));
 	const int least =
 	    call->session != NULL ? call->session->level : call->level;
 
@@ -254,14 +237,14 @@ edits_fill(const struct call *call, struct json_span result, enum mcp_era era,
 			    (struct json_edit){ "resultType", NO_SPAN };
 		return n;
 	}
-	if (member(result, "resultType").at == NULL)
+	if (json_member(result, "resultType").at == NULL)
 		edits[n++] = (struct json_edit){ "resultType",
 			TEXT_SPAN("\"complete\"") };
 	if (call->method != MCP_RESOURCES_READ)
 		return n;
-	if (member(result, "ttlMs").at == NULL)
+	if (json_member(result, "ttlMs").at == NULL)
 		edits[n++] = (struct json_edit){ "ttlMs", TEXT_SPAN("0") };
-	if (member(result, "cacheScope").at == NULL)
+	if (json_member(result, "cacheScope").at == NULL)
 		edits[n++] = (struct json_edit){ "cacheScope",
 			TEXT_SPAN("\"private\"") };
 	return n;
@@ -289,7 +272,7 @@ relay_result_write(const struct call *call, struct json_span result,
 	if (json_out_status(&shown) != 0)
 		out->status = json_out_status(&shown);
 	else
-		json_edit_write(out, span_of(&shown), edits, n);
+		json_edit_write(out, json_out_written(&shown), edits, n);
 	json_out_fini(&shown);
 }
 
@@ -323,9 +306,9 @@ relay_refuse(struct call *call, const char *code, const char *sentence)
 	json_out_text(&out,
 	    call->method == MCP_TOOLS_CALL ? "\"}],\"isError\":true}" : "\"}");
 	if (call->method == MCP_TOOLS_CALL)
-		result_send(call, span_of(&out), MCP_LEGACY);
+		result_send(call, json_out_written(&out), MCP_LEGACY);
 	else
-		relay_error(call, span_of(&out), 0);
+		relay_error(call, json_out_written(&out), 0);
 	json_out_fini(&out);
 }
 
@@ -346,14 +329,14 @@ void
 relay_error(struct call *call, struct json_span error, unsigned status)
 {
 	const struct json_edit edit = { "code", TEXT_SPAN("-32602") };
-	const struct json_span code = member(error, "code");
+	const struct json_span code = json_member(error, "code");
 	const bool is_modern = call->client.era == MCP_MODERN;
 	struct json_out out;
 
 	json_out_init(&out, FRONT_MESSAGE_MAX);
 	if (is_modern && code.len == 6 && memcmp(code.at, "-32002", 6) == 0 &&
 	    json_edit_write(&out, error, &edit, 1) == 0)
-		error = span_of(&out);
+		error = json_out_written(&out);
 	if (call->item != NULL) {
 		call_fail(call, error, status);
 	} else {
@@ -370,7 +353,7 @@ outcome_of(const struct upstream_answer *answer, bool asks)
 		return "error";
 	if (asks)
 		return "input_required";
-	return json_value_is_true(member(answer->value, "isError"))
+	return json_value_is_true(json_member(answer->value, "isError"))
 	    ? "tool_error"
 	    : "ok";
 }
@@ -382,7 +365,7 @@ on_done(void *arg, const struct upstream_answer *answer)
 	const bool asks = answer->end == UPSTREAM_RESULT &&
 	    answer->era == MCP_MODERN && mcp_method_can_ask(call->method) &&
 	    json_string_equals(
-		member(answer->value, "resultType"), "input_required");
+		json_member(answer->value, "resultType"), "input_required");
 	const char *outcome = outcome_of(answer, asks);
 
 	call->upstream = NULL;
@@ -465,7 +448,7 @@ relay_start(struct call *call)
 	if (r == 0) {
 		const struct upstream_request request = {
 			.method = method,
-			.params = span_of(&params),
+			.params = json_out_written(&params),
 			.id = call->request,
 		};
 		r = upstream_call_start(call->front->gateway,

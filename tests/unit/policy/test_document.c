@@ -136,9 +136,10 @@ specs_are_same(const struct box_spec *a, const struct box_spec *b)
 static void
 a_policy_that_was_written_out_grants_the_same(void **state)
 {
-	static const char *const words[] = { "home/work/a.c", "home/work/.env",
-		"home/work/.git/hooks/", "home/work/[x]", "home/docs/k.pem",
-		"home/both/", "link -> home", "home/work/sh/tool", NULL };
+	static const char *const words[] = { "home/project/a.c",
+		"home/project/.env", "home/project/.git/hooks/",
+		"home/project/[x]", "home/docs/k.pem", "home/both/",
+		"link -> home", "home/project/sh/tool", NULL };
 	static const char *const text =
 	    "{\"profiles\":[\"workspace\"],\"filesystem\":{\"allowRead\":"
 	    "[\"~/docs\",\"../../link/work/[x]\",\"~/both\"],"
@@ -158,8 +159,8 @@ a_policy_that_was_written_out_grants_the_same(void **state)
 	(void)state;
 	tree_begin(&tree, words);
 	const struct policy_place place = { tree_path(&tree, "home"),
-		tree_path(&tree, "home/work"), tree_path(&tree, "home/work/sh"),
-		env };
+		tree_path(&tree, "home/project"),
+		tree_path(&tree, "home/project/sh"), env };
 	assert_int_equal(policy_new(&policy), 0);
 	if (policy_json(policy, text, strlen(text), false, "t", &err) != 0 ||
 	    policy_spec(policy, &place, argv, &spec, &memory, &err) != 0 ||

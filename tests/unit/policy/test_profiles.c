@@ -9,7 +9,7 @@ profile_text(struct tree *tree, const char *profile, const char *program,
 {
 	const char *const argv[] = { program, NULL };
 	const struct policy_place place = { tree_path(tree, "home"),
-		tree_path(tree, "home/work"), path, env };
+		tree_path(tree, "home/project"), path, env };
 	const size_t skip = strlen(tree->path) + 1;
 	struct policy_memory *memory;
 	struct policy *policy;
@@ -73,7 +73,7 @@ node_is_granted_as_its_installation(void **state)
 		"fnm/node-versions/v20/installation/bin/node",
 		"fnm/node-versions/v20/installation/lib/node_modules/",
 		"run/fnm -> ../fnm/node-versions/v20/installation",
-		"home/bin/node", "home/lib/node_modules/", "home/work/", NULL
+		"home/bin/node", "home/lib/node_modules/", "home/project/", NULL
 	};
 	static const char *const env[] = { "NODE_ENV=test",
 		"NODE_OPTIONS=--require=/x.js", NULL };
@@ -121,7 +121,7 @@ a_managers_stand_in_is_what_it_stands_for(void **state)
 		"home/.pyenv/versions/3.12.1/bin/python3",
 		"home/.pyenv/versions/3.12.1/lib/python3.12/",
 		"home/.pyenv/versions/3.11.0/bin/python3",
-		"home/.pyenv/versions/3.11.0/lib/python3.11/", "home/work/",
+		"home/.pyenv/versions/3.11.0/lib/python3.11/", "home/project/",
 		NULL };
 	static const char *const named[] = { "PYENV_VERSION=3.11.0", NULL };
 	static const char *const hostile[] = { "PYENV_VERSION=../../..", NULL };
@@ -168,11 +168,11 @@ a_virtual_environment_comes_with_its_python(void **state)
 	static const char *const words[] = {
 		"uv/python/cpython-3.12/bin/python3.12",
 		"uv/python/cpython-3.12/lib/python3.12/",
-		"home/work/.venv/bin/python -> "
+		"home/project/.venv/bin/python -> "
 		"../../../../uv/python/cpython-3.12/bin/python3.12",
-		"home/work/.venv/bin/python3 -> python",
-		"home/work/.venv/pyvenv.cfg",
-		"home/work/.venv/lib/python3.12/site-packages/", NULL
+		"home/project/.venv/bin/python3 -> python",
+		"home/project/.venv/pyvenv.cfg",
+		"home/project/.venv/lib/python3.12/site-packages/", NULL
 	};
 	char text[4096], word[512];
 	struct tree tree;
@@ -180,18 +180,18 @@ a_virtual_environment_comes_with_its_python(void **state)
 	(void)state;
 	tree_begin(&tree, words);
 	static const char *const wanted =
-	    "R home/work/.venv\nR uv/python/cpython-3.12\n"
-	    "P home/work/.venv/bin\nP uv/python/cpython-3.12/bin\n"
-	    "E home/work/.venv\n";
+	    "R home/project/.venv\nR uv/python/cpython-3.12\n"
+	    "P home/project/.venv/bin\nP uv/python/cpython-3.12/bin\n"
+	    "E home/project/.venv\n";
 	profile_text(&tree, "python", "python3",
-	    path_of(&tree, "home/work/.venv/bin", "x"), NULL, text);
+	    path_of(&tree, "home/project/.venv/bin", "x"), NULL, text);
 	assert_string_equal(text, wanted);
 	profile_text(
 	    &tree, "python", ".venv/bin/python3", "/nonexistent", NULL, text);
 	assert_string_equal(text, wanted);
 	/* Not in PATH, but said to be the one. */
 	snprintf(
-	    word, sizeof(word), "VIRTUAL_ENV=%s/home/work/.venv", tree.path);
+	    word, sizeof(word), "VIRTUAL_ENV=%s/home/project/.venv", tree.path);
 	const char *const env[] = { word, NULL };
 	profile_text(&tree, "python", "python3", "/nonexistent", env, text);
 	assert_string_equal(text, wanted);

@@ -3,7 +3,7 @@
 
 static const char *const program[] = { "/bin/true", NULL };
 
-/* A policy of JSON on a tree whose "home" and "home/work" are whose they say. */
+/* A policy of JSON on a tree whose "home" and "home/project" are whose they say. */
 struct made {
 	struct policy *policy;
 	struct policy_memory *memory;
@@ -18,7 +18,7 @@ make_as(struct tree *tree, const char *json, bool is_srt,
 {
 	struct made made = { .result = 0 };
 	const struct policy_place place = { tree_path(tree, "home"),
-		tree_path(tree, "home/work"), path, env };
+		tree_path(tree, "home/project"), path, env };
 
 	assert_int_equal(policy_new(&made.policy), 0);
 	made.result = policy_json(
@@ -47,7 +47,7 @@ made_end(struct made *made)
 	policy_free(made->policy);
 }
 
-/* The grants as text, without the tree's own path: "R home/work" a line; "H",
+/* The grants as text, without the tree's own path: "R home/project" a line; "H",
  * "R", "W"; "?" optional, "G" guarded, "@" where it is seen. */
 static void
 grants_text(struct tree *tree, const struct made *made, char text[4096])
@@ -71,11 +71,13 @@ grants_text(struct tree *tree, const struct made *made, char text[4096])
 	}
 }
 
-static const char *const names[] = { "home/work/src/a.c", "home/work/src/.env",
-	"home/work/lib/deep/.env", "home/work/.bashrc", "home/work/.git/hooks/",
-	"home/work/.git/config", "home/.ssh/id", "home/work/secret/key",
-	"home/work/secret/pub/", "data/x/y", "data/x/[id].js", "link -> data",
-	"home/work/to-ssh -> ../.ssh", "home/work/out -> ../../data/x", NULL };
+static const char *const names[] = { "home/project/src/a.c",
+	"home/project/src/.env", "home/project/lib/deep/.env",
+	"home/project/.bashrc", "home/project/.git/hooks/",
+	"home/project/.git/config", "home/.ssh/id", "home/project/secret/key",
+	"home/project/secret/pub/", "data/x/y", "data/x/[id].js",
+	"link -> data", "home/project/to-ssh -> ../.ssh",
+	"home/project/out -> ../../data/x", NULL };
 
 #define GRANTS(tree, json, wanted)                                             \
 	do {                                                                   \
@@ -108,7 +110,7 @@ words_become_paths(void **state)
 	GRANTS(&tree,
 	    "{\"filesystem\":{\"allowRead\":[\".\",\"~/.ssh/id\"],"
 	    "\"allowWrite\":[\"./src//../lib/\"]}}",
-	    "R home/.ssh/id\nR home/work\nW home/work/lib\n");
+	    "R home/.ssh/id\nR home/project\nW home/project/lib\n");
 	tree_end(&tree);
 }
 
@@ -135,8 +137,8 @@ a_deny_beats_an_allow_and_a_deeper_path_an_upper(void **state)
 	    "{\"filesystem\":{\"allowWrite\":[\".\",\"secret/pub\"],"
 	    "\"denyRead\":[\"secret\",\"src\"],\"allowRead\":[\"src\"],"
 	    "\"denyWrite\":[\"lib\"]}}",
-	    "W home/work\nR? home/work/lib\nH? home/work/secret\n"
-	    "W home/work/secret/pub\nH? home/work/src\n");
+	    "W home/project\nR? home/project/lib\nH? home/project/secret\n"
+	    "W home/project/secret/pub\nH? home/project/src\n");
 	tree_end(&tree);
 }
 
@@ -150,7 +152,7 @@ a_deny_grants_nothing(void **state)
 	GRANTS(&tree,
 	    "{\"filesystem\":{\"denyWrite\":[\"src\",\"/\"],"
 	    "\"denyRead\":[\"~\",\"/\",\"~/.ssh\"],\"allowRead\":[\"lib\"]}}",
-	    "R home/work/lib\n");
+	    "R home/project/lib\n");
 	tree_end(&tree);
 }
 
@@ -177,7 +179,7 @@ a_deny_holds_under_every_name_of_its_file(void **state)
 	    "W data/x\nH? data/x/y\nW data/x@link/x\nH? data/x/y@link/x/y\n");
 	/* A symlink that the box shows leads there by itself. */
 	GRANTS(&tree, "{\"filesystem\":{\"allowRead\":[\".\",\"out\"]}}",
-	    "R data/x\nR home/work\n");
+	    "R data/x\nR home/project\n");
 	tree_end(&tree);
 }
 
@@ -191,8 +193,9 @@ patterns_are_what_is_there(void **state)
 	GRANTS(&tree,
 	    "{\"filesystem\":{\"allowRead\":[\"src/**\"],"
 	    "\"allowWrite\":[\".\"],\"denyRead\":[\"**/.env\"]}}",
-	    "W home/work\nH? home/work/lib/deep/.env\nR home/work/src\n"
-	    "H? home/work/src/.env\n");
+	    "W home/project\nH? home/project/lib/deep/.env\nR "
+	    "home/project/src\n"
+	    "H? home/project/src/.env\n");
 	/* Never through a symlink; one that matches a deny is denied. */
 	GRANTS(&tree,
 	    "{\"filesystem\":{\"allowRead\":[\"*/y\",\"o?t\"],"
@@ -247,11 +250,13 @@ what_srt_never_writes_is_not_written(void **state)
 	grants_text(&tree, &made, text);
 	made_end(&made);
 	assert_string_equal(text,
-	    "W? home/work\nR? home/work/.bashrc\nR? home/work/.git/config\n"
-	    "R? home/work/.git/hooks\n");
+	    "W? home/project\nR? home/project/.bashrc\nR? "
+	    "home/project/.git/config\n"
+	    "R? home/project/.git/hooks\n");
 	GRANTS(&tree, "{\"profiles\":[\"workspace\"]}",
-	    "WG home/work\nR? home/work/.bashrc\nR? home/work/.git/config\n"
-	    "R? home/work/.git/hooks\n");
+	    "WG home/project\nR? home/project/.bashrc\nR? "
+	    "home/project/.git/config\n"
+	    "R? home/project/.git/hooks\n");
 	tree_end(&tree);
 }
 
@@ -259,8 +264,8 @@ static void
 a_program_is_granted_as_a_file(void **state)
 {
 	static const char *const words[] = { "opt/bin/tool -> ../lib/tool.js",
-		"opt/lib/tool.js", "opt/lib/other", "run/interp", "home/work/",
-		NULL };
+		"opt/lib/tool.js", "opt/lib/other", "run/interp",
+		"home/project/", NULL };
 	static const char *const argv[] = { "tool", "x", NULL };
 	char path[512], text[4096];
 	struct tree tree;
@@ -306,7 +311,7 @@ what_is_found_takes_nothing_away(void **state)
 		argv, "/bin", NULL);
 	assert_int_equal(made.result, 0);
 	grants_text(&tree, &made, text);
-	assert_string_equal(text, "W home/work\n");
+	assert_string_equal(text, "W home/project\n");
 	made_end(&made);
 	/* In a folder that is hidden it is there, by itself. */
 	made = make_as(&tree,
@@ -315,8 +320,8 @@ what_is_found_takes_nothing_away(void **state)
 	    false, argv, "/bin", NULL);
 	assert_int_equal(made.result, 0);
 	grants_text(&tree, &made, text);
-	assert_string_equal(
-	    text, "W home/work\nH? home/work/src\nR? home/work/src/a.c\n");
+	assert_string_equal(text,
+	    "W home/project\nH? home/project/src\nR? home/project/src/a.c\n");
 	made_end(&made);
 	tree_end(&tree);
 }
@@ -333,7 +338,7 @@ two_stars_at_the_end_add_nothing(void **state)
 	(void)state;
 	tree_begin(&tree, names);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		GRANTS(&tree, texts[i], "R home/work\n");
+		GRANTS(&tree, texts[i], "R home/project\n");
 	tree_end(&tree);
 }
 
@@ -341,11 +346,11 @@ two_stars_at_the_end_add_nothing(void **state)
 static void
 a_link_that_the_program_may_have_planted_grants_nothing(void **state)
 {
-	static const char *const planted[] = { "home/.ssh/id", "home/work/",
-		"home/work/cache -> ../.ssh", "home/work/deep/er -> ..",
-		"home/work/one -> two/id", "home/work/two -> ../.ssh",
-		"home/outer -> work/cache", "home/work/in -> deep",
-		"home/work/up -> ../work", NULL };
+	static const char *const planted[] = { "home/.ssh/id", "home/project/",
+		"home/project/cache -> ../.ssh", "home/project/deep/er -> ..",
+		"home/project/one -> two/id", "home/project/two -> ../.ssh",
+		"home/outer -> project/cache", "home/project/in -> deep",
+		"home/project/up -> ../project", NULL };
 	static const char *const refused[] = {
 		"\"allowRead\":[\"cache\"],\"allowWrite\":[\".\"]",
 		"\"allowWrite\":[\".\",\"cache\"]",
@@ -373,7 +378,7 @@ a_link_that_the_program_may_have_planted_grants_nothing(void **state)
 	GRANTS(&tree,
 	    "{\"filesystem\":{\"allowWrite\":[\".\"],\"allowRead\":"
 	    "[\"in\",\"up\",\"deep/er\",\"c*\"]}}",
-	    "W home/work\nR home/work/deep\n");
+	    "W home/project\nR home/project/deep\n");
 	tree_end(&tree);
 }
 
@@ -381,7 +386,7 @@ static void
 a_program_behind_a_planted_link_is_not_granted(void **state)
 {
 	static const char *const planted[] = { "home/private/deploy",
-		"home/work/tool -> ../private/deploy", NULL };
+		"home/project/tool -> ../private/deploy", NULL };
 	static const char *const tool[] = { "./tool", NULL };
 	char text[4096];
 	struct tree tree;
@@ -393,7 +398,7 @@ a_program_behind_a_planted_link_is_not_granted(void **state)
 		tool, "/usr/bin:/bin", NULL);
 	assert_int_equal(made.result, 0);
 	grants_text(&tree, &made, text);
-	assert_string_equal(text, "W home/work\n");
+	assert_string_equal(text, "W home/project\n");
 	made_end(&made);
 	tree_end(&tree);
 }
@@ -456,7 +461,7 @@ the_rest_is_as_it_was_said(void **state)
 	assert_int_equal(made.spec.notes, BOX_NOTES_NONE);
 	assert_int_equal(made.spec.flags, BOX_UNIX_SOCKETS);
 	assert_string_equal(made.spec.home, tree_path(&tree, "home"));
-	assert_string_equal(made.spec.cwd, tree_path(&tree, "home/work"));
+	assert_string_equal(made.spec.cwd, tree_path(&tree, "home/project"));
 	made_end(&made);
 	tree_end(&tree);
 }

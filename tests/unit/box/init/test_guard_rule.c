@@ -8,10 +8,10 @@
 #include "test.h"
 
 static const struct box_grant grants[] = {
-	{ "/host/work", "/work", BOX_ACCESS_WRITE, BOX_GRANT_GUARD },
-	{ "/host/later", "/work/later", BOX_ACCESS_READ, BOX_GRANT_OPTIONAL },
-	{ "/host/open", "/work/open", BOX_ACCESS_WRITE, 0 },
-	{ "/work2", "", BOX_ACCESS_WRITE, 0 },
+	{ "/host/srv", "/srv", BOX_ACCESS_WRITE, BOX_GRANT_GUARD },
+	{ "/host/later", "/srv/later", BOX_ACCESS_READ, BOX_GRANT_OPTIONAL },
+	{ "/host/open", "/srv/open", BOX_ACCESS_WRITE, 0 },
+	{ "/srv2", "", BOX_ACCESS_WRITE, 0 },
 };
 
 static const struct box_spec spec = { .grants = grants,
@@ -28,16 +28,16 @@ all_are(const char *const *paths, size_t n, bool is_kept)
 static void
 ordinary_names_are_free(void **state)
 {
-	static const char *const paths[] = { "/work", "/work/a", "/work/a.git",
-		"/work/git", "/work/src/.eslintrc", "/work/src/.x/.y",
-		"/work/head", "/work/Head/index.js", "/work/HEADER",
-		"/work/.git/HEAD", "/work/.git/index", "/work/.git/index.lock",
-		"/work/.git/objects/ab/cdef", "/work/.git/refs/heads/config",
-		"/work/.git/logs/refs/heads/hooks/x", "/work/.git/info/exclude",
-		"/work/.hg/store/data", "/work/sub/.git/ORIG_HEAD",
-		"/work/.git/modules/sub/index", "/work/.git/modules/sub/HEAD",
-		"/work/node_modules/.bin/x", "/work/node_modules/x/.vscode/y",
-		"/work/node_modules/x/.husky" };
+	static const char *const paths[] = { "/srv", "/srv/a", "/srv/a.git",
+		"/srv/git", "/srv/src/.eslintrc", "/srv/src/.x/.y", "/srv/head",
+		"/srv/Head/index.js", "/srv/HEADER", "/srv/.git/HEAD",
+		"/srv/.git/index", "/srv/.git/index.lock",
+		"/srv/.git/objects/ab/cdef", "/srv/.git/refs/heads/config",
+		"/srv/.git/logs/refs/heads/hooks/x", "/srv/.git/info/exclude",
+		"/srv/.hg/store/data", "/srv/sub/.git/ORIG_HEAD",
+		"/srv/.git/modules/sub/index", "/srv/.git/modules/sub/HEAD",
+		"/srv/node_modules/.bin/x", "/srv/node_modules/x/.vscode/y",
+		"/srv/node_modules/x/.husky" };
 
 	(void)state;
 	all_are(paths, ARRAY_LEN(paths), false);
@@ -46,20 +46,20 @@ ordinary_names_are_free(void **state)
 static void
 names_that_others_obey_are_kept(void **state)
 {
-	static const char *const paths[] = { "/work/.env", "/work/.bashrc",
-		"/work/.github/workflows/x.yml", "/work/.x/y/z", "/work/.git",
-		"/work/a/b/.git", "/work/.git/hooks", "/work/.git/hooks/x",
-		"/work/.git/config", "/work/.git/config.worktree",
-		"/work/.git/commondir", "/work/a/.git/hooks/pre-commit",
-		"/work/.git/modules/a/b/hooks/x", "/work/.git/modules/a/config",
-		"/work/.git/modules/refs/config",
-		"/work/.git/worktrees/w/commondir", "/work/.git/x/.git",
-		"/work/.hg/hgrc", "/work/.hg", "/work/a/.hg/sharedpath",
-		"/work/a/.jj/x", "/work/a/.husky/_/x", "/work/a/.vscode",
-		"/work/a/.vscode/tasks.json", "/work/a/.idea/x",
-		"/work/a/.claude/settings.json", "/work/a/.mcp.json",
-		"/work/a/.envrc", "/work/a/HEAD", "/work/HEAD",
-		"/work/node_modules/x/.git", "/work/node_modules/x/HEAD" };
+	static const char *const paths[] = { "/srv/.env", "/srv/.bashrc",
+		"/srv/.github/workflows/x.yml", "/srv/.x/y/z", "/srv/.git",
+		"/srv/a/b/.git", "/srv/.git/hooks", "/srv/.git/hooks/x",
+		"/srv/.git/config", "/srv/.git/config.worktree",
+		"/srv/.git/commondir", "/srv/a/.git/hooks/pre-commit",
+		"/srv/.git/modules/a/b/hooks/x", "/srv/.git/modules/a/config",
+		"/srv/.git/modules/refs/config",
+		"/srv/.git/worktrees/w/commondir", "/srv/.git/x/.git",
+		"/srv/.hg/hgrc", "/srv/.hg", "/srv/a/.hg/sharedpath",
+		"/srv/a/.jj/x", "/srv/a/.husky/_/x", "/srv/a/.vscode",
+		"/srv/a/.vscode/tasks.json", "/srv/a/.idea/x",
+		"/srv/a/.claude/settings.json", "/srv/a/.mcp.json",
+		"/srv/a/.envrc", "/srv/a/HEAD", "/srv/HEAD",
+		"/srv/node_modules/x/.git", "/srv/node_modules/x/HEAD" };
 
 	(void)state;
 	all_are(paths, ARRAY_LEN(paths), true);
@@ -68,13 +68,13 @@ names_that_others_obey_are_kept(void **state)
 static void
 names_are_compared_as_folding_disks_do(void **state)
 {
-	static const char *const paths[] = { "/work/a/.GIT", "/work/a/.Git",
-		"/work/a/.git/HOOKS/x", "/work/a/.git/Config",
-		"/work/a/.vSCode", "/work/a/GIT~1", "/work/a/git~1/hooks",
-		"/work/a/.git/hoo\xe2\x84\xaas", /* the sign of kelvin */
-		"/work/a/.v\xc5\xbf\143ode", /* the long s, and a c */
-		"/work/a/.g\xe2\x80\x8cit", /* a joiner that is ignored */
-		"/work/a/.git.", "/work/a/.git .. " };
+	static const char *const paths[] = { "/srv/a/.GIT", "/srv/a/.Git",
+		"/srv/a/.git/HOOKS/x", "/srv/a/.git/Config", "/srv/a/.vSCode",
+		"/srv/a/GIT~1", "/srv/a/git~1/hooks",
+		"/srv/a/.git/hoo\xe2\x84\xaas", /* the sign of kelvin */
+		"/srv/a/.v\xc5\xbf\143ode", /* the long s, and a c */
+		"/srv/a/.g\xe2\x80\x8cit", /* a joiner that is ignored */
+		"/srv/a/.git.", "/srv/a/.git .. " };
 
 	(void)state;
 	all_are(paths, ARRAY_LEN(paths), true);
@@ -83,7 +83,7 @@ names_are_compared_as_folding_disks_do(void **state)
 static void
 a_name_too_long_to_be_one_is_none(void **state)
 {
-	char path[300] = "/work/a/.git";
+	char path[300] = "/srv/a/.git";
 
 	(void)state;
 	memset(path + 12, 'x', 200);
@@ -95,8 +95,8 @@ a_name_too_long_to_be_one_is_none(void **state)
 static void
 other_grants_are_not_guarded(void **state)
 {
-	static const char *const paths[] = { "/work2/.git", "/tmp/.git",
-		"/workshop/.git", "/work/open/.git/hooks/x", "/home/u/.bashrc",
+	static const char *const paths[] = { "/srv2/.git", "/tmp/.git",
+		"/srvother/.git", "/srv/open/.git/hooks/x", "/home/u/.bashrc",
 		"/dev/null" };
 
 	(void)state;
@@ -107,9 +107,9 @@ static void
 what_was_to_be_read_only_and_is_not_there_is_not_made(void **state)
 {
 	(void)state;
-	assert_true(box_guard_keeps(&spec, "/work/later"));
-	assert_true(box_guard_keeps(&spec, "/work/later/x"));
-	assert_false(box_guard_keeps(&spec, "/work/later2"));
+	assert_true(box_guard_keeps(&spec, "/srv/later"));
+	assert_true(box_guard_keeps(&spec, "/srv/later/x"));
+	assert_false(box_guard_keeps(&spec, "/srv/later2"));
 }
 
 static void
@@ -120,22 +120,22 @@ a_folder_moves_only_where_its_names_mean_the_same(void **state)
 		const char *to;
 		bool may;
 	} moves[] = {
-		{ "/work/a", "/work/b", true },
-		{ "/work/a", "/work/b/c/d", true },
-		{ "/work/.git/x", "/work/.git/y", true },
-		{ "/work/node_modules/.x-1", "/work/node_modules/x", true },
-		{ "/work/node_modules/x", "/work/a/node_modules/x", true },
-		{ "/work/node_modules/x", "/work/x", false },
-		{ "/work/node_modules", "/work/x", false },
-		{ "/work/.git/x", "/work/x", false },
-		{ "/work/x", "/work/.git/x", false },
-		{ "/work/.git/modules", "/work/.git/m", false },
-		{ "/work/.git/m", "/work/.git/modules", false },
-		{ "/work/.git/modules/a", "/work/.git/m", false },
-		{ "/work/.git/modules/a/x", "/work/.git/modules/a/y", false },
-		{ "/work/open/x", "/work/x", false },
-		{ "/work/x", "/work2/x", false },
-		{ "/work2/x", "/work2/y", true },
+		{ "/srv/a", "/srv/b", true },
+		{ "/srv/a", "/srv/b/c/d", true },
+		{ "/srv/.git/x", "/srv/.git/y", true },
+		{ "/srv/node_modules/.x-1", "/srv/node_modules/x", true },
+		{ "/srv/node_modules/x", "/srv/a/node_modules/x", true },
+		{ "/srv/node_modules/x", "/srv/x", false },
+		{ "/srv/node_modules", "/srv/x", false },
+		{ "/srv/.git/x", "/srv/x", false },
+		{ "/srv/x", "/srv/.git/x", false },
+		{ "/srv/.git/modules", "/srv/.git/m", false },
+		{ "/srv/.git/m", "/srv/.git/modules", false },
+		{ "/srv/.git/modules/a", "/srv/.git/m", false },
+		{ "/srv/.git/modules/a/x", "/srv/.git/modules/a/y", false },
+		{ "/srv/open/x", "/srv/x", false },
+		{ "/srv/x", "/srv2/x", false },
+		{ "/srv2/x", "/srv2/y", true },
 		{ "/tmp/x", "/tmp/y", true },
 	};
 
