@@ -51,10 +51,13 @@ head_add(struct fetch *fetch, char *line, size_t len)
 	if (strcasecmp(line, "content-encoding") == 0 && fetch->scrub != NULL &&
 	    strcasecmp(value, "identity") != 0)
 		fetch->is_decoded = true;
+	/* Before the Location is taken: it may name another host. */
+	if (fetch->scrub != NULL) {
+		scrub_text(fetch->scrub, line, strlen(line));
+		scrub_text(fetch->scrub, value, strlen(value));
+	}
 	if (strcasecmp(line, "location") == 0 && fetch->location == NULL)
 		fetch->location = strdup(value);
-	if (fetch->scrub != NULL)
-		scrub_text(fetch->scrub, value, strlen(value));
 	return evbuffer_get_length(fetch->head) + len <
 	    WIRE_FETCH_HEAD_MAX - ADDR_URL_MAX &&
 	    evbuffer_add(fetch->head, line, strlen(line) + 1) == 0 &&

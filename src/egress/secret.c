@@ -12,7 +12,10 @@
  *     bound to the host, whatever the      headers of those secrets
  *     scheme, port and principal are       (a key of the caller's own would
  *                                          carry data to its own account)
- *     where one is put in                  its header, or its query member
+ *     where one is put in                  its header, or its query member;
+ *                                          Range, If-Range: in pieces nothing
+ *                                          could be found (servers may ignore
+ *                                          them, so callers cope)
  *
  *   a placeholder passes in one place: the header that its secret is put into,
  *   where it stands for the value ("token cordon-secret-X"); in each other
@@ -252,6 +255,9 @@ is_stripped(const struct putting *putting, const char *name)
 	if (!putting->is_bound)
 		return false;
 	if (names_agree(name, "authorization") || names_agree(name, "cookie"))
+		return true;
+	if (putting->n_in > 0 &&
+	    (names_agree(name, "range") || names_agree(name, "if-range")))
 		return true;
 	for (uint32_t i = 0; i < server->head.n_secrets; i++)
 		if (is_of_host(&server->secrets[i], putting->url) &&

@@ -190,6 +190,20 @@ refuses_names_that_are_no_token(void **state)
 	    WIRE_EGRESS_BAD);
 }
 
+/* A secret that comes back byte by byte is found by nobody. */
+static void
+asks_for_no_pieces_where_it_is_put_in(void **state)
+{
+	(void)state;
+	bind("K", HEADER, "x-k", "{}", TOKEN);
+	assert_string_equal(
+	    run(0, HOST, "Range: bytes=0-0\nif-range: x\na: b\n")->headers,
+	    "a: b\nx-k: " TOKEN "\n");
+	assert_string_equal(
+	    run(0, "https://b.example.com/", "Range: bytes=0-0\n")->headers,
+	    "Range: bytes=0-0\n");
+}
+
 /* Neither the secret nor the caller's own go there. */
 static void
 a_bound_host_gets_no_credentials_elsewhere(void **state)
@@ -367,6 +381,7 @@ main(void)
 		TEST(overrides_each_spelling_of_the_header),
 		TEST(refuses_names_that_are_no_token),
 		TEST(a_bound_host_gets_no_credentials_elsewhere),
+		TEST(asks_for_no_pieces_where_it_is_put_in),
 		TEST(is_ones_own_or_everybodys),
 		TEST(puts_in_basic),
 		TEST(puts_in_a_query_member),
