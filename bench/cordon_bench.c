@@ -607,6 +607,7 @@ supervisor_start(struct wire_deployment *records)
 		.admin_fd = -1,
 		.operator_fd = -1,
 		.store_fd = -1,
+		.egress_fd = -1,
 		.tls_fd = -1,
 		.cells_max = bench.cells_max,
 	};

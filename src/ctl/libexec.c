@@ -52,3 +52,15 @@ ctl_libexec_find(const char *name, char path[PATH_MAX], struct err *err)
 	    "cordon; build or install the program again",
 	    name, folder, folder);
 }
+
+void
+ctl_path_beside(const char *file, const char *path, char full[PATH_MAX])
+{
+	const char *slash = strrchr(file, '/');
+	const int folder =
+	    slash != NULL && path[0] != '/' ? (int)(slash - file) + 1 : 0;
+
+	/* What does not fit is a path that is not there. */
+	if (snprintf(full, PATH_MAX, "%.*s%s", folder, file, path) >= PATH_MAX)
+		full[0] = '\0';
+}

@@ -12,3 +12,6 @@
  * and the sentence, when it is in neither place.
  */
 int ctl_libexec_find(const char *name, char path[PATH_MAX], struct err *err);
+
+/* A path that stands in a file counts from the folder that the file is in. */
+void ctl_path_beside(const char *file, const char *path, char full[PATH_MAX]);

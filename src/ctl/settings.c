@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/settings.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -59,25 +57,6 @@ remark(struct ctl_settings *settings, const char *format, ...)
 /* ---- addresses -------------------------------------------------------------
  */
 
-static bool
-ip_take(const char *raw_text, size_t len, struct addr_ip *ip)
-{
-	char text[ADDR_IP_TEXT_MAX];
-	struct addr_ip read = { .version = 4 };
-
-	if (len == 0 || len >= sizeof(text))
-		return false;
-	memcpy(text, raw_text, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET, text, read.bytes) != 1) {
-		read.version = 6;
-		if (inet_pton(AF_INET6, text, read.bytes) != 1)
-			return false;
-	}
-	*ip = read;
-	return true;
-}
-
 /* A number without sign, space or leading zero. */
 static bool
 number_take(const char *raw_text, uint32_t most, uint32_t *number)
@@ -117,7 +96,7 @@ nameserver_take(const char *raw_text, struct wire_nameserver *server)
 	if (port != NULL && (!number_take(port, 65535, &number) || number == 0))
 		return false;
 	struct wire_nameserver read = { .port = (uint16_t)number };
-	if (!ip_take(at, (size_t)(end - at), &read.ip) ||
+	if (!addr_ip_parse(at, (size_t)(end - at), &read.ip) ||
 	    (raw_text[0] == '[' && read.ip.version != 6))
 		return false;
 	*server = read;
@@ -162,7 +141,7 @@ prefix_take(const char *raw_text, struct addr_prefix *prefix, struct err *err)
 	uint32_t bits;
 
 	if (slash == NULL ||
-	    !ip_take(raw_text, (size_t)(slash - raw_text), &read.ip) ||
+	    !addr_ip_parse(raw_text, (size_t)(slash - raw_text), &read.ip) ||
 	    !number_take(slash + 1, read.ip.version == 4 ? 32 : 128, &bits))
 		return err_set(err, -EINVAL,
 		    "must be a prefix: \"203.0.113.0/24\" or "
@@ -246,7 +225,7 @@ resolv_line(struct ctl_settings *settings, char *line)
 
 	if (word == NULL)
 		return;
-	if (!ip_take(word, strlen(word), &server.ip))
+	if (!addr_ip_parse(word, strlen(word), &server.ip))
 		remark(settings,
 		    "the name server %.64s is left out: it is no address "
 		    "(of a link-local one with its interface, give egress "

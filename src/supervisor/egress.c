@@ -25,12 +25,6 @@ is_up(const struct supervisor *supervisor)
 	return supervisor->egress.socket_fd >= 0;
 }
 
-bool
-egress_is_wanted(const struct supervisor *supervisor)
-{
-	return supervisor->plan.egress_fd >= 3;
-}
-
 int
 egress_tell(struct supervisor *supervisor, const struct wire_message *message,
     const int *fds, size_t n_fds)
@@ -116,8 +110,8 @@ egress_link_remote(struct supervisor *supervisor,
 
 /* ---- its life --------------------------------------------------------------- */
 
-int
-egress_start(struct supervisor *supervisor, struct err *err)
+static int
+start(struct supervisor *supervisor, struct err *err)
 {
 	const char *const argv[] = { "cordon-egress", "--settings", "3",
 		"--channel", "4", NULL };
@@ -156,9 +150,9 @@ channels_end(struct supervisor *supervisor)
 }
 
 int
-egress_restart(struct supervisor *supervisor, struct err *err)
+egress_start(struct supervisor *supervisor, struct err *err)
 {
-	const int code = egress_start(supervisor, err);
+	const int code = start(supervisor, err);
 
 	if (code != 0)
 		return code;

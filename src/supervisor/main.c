@@ -390,6 +390,16 @@ heritage_close_on_exec(void)
 	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+static void
+plan_egress_need(struct supervisor *supervisor)
+{
+	for (uint32_t i = 0; i < supervisor->n_deployments; i++)
+		if (supervisor->deployments[i].used &&
+		    (supervisor->deployments[i].record.flags &
+			WIRE_DEPLOYMENT_EGRESS) != 0)
+			egress_need(supervisor);
+}
+
 static int
 start(struct supervisor *supervisor, int plan_fd, struct err *err)
 {
@@ -405,8 +415,8 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		tenant_limits_set(supervisor);
 	if (code == 0 && supervisor->plan.store_fd >= 3)
 		code = store_start(supervisor, err);
-	if (code == 0 && egress_is_wanted(supervisor))
-		code = egress_start(supervisor, err);
+	if (code == 0)
+		plan_egress_need(supervisor);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
 	if (code == 0)
@@ -435,7 +445,6 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 		return code;
 	gateway_brief(supervisor);
 	link_store(supervisor);
-	egress_link_store(supervisor);
 	egress_link_events(supervisor);
 	return 0;
 }

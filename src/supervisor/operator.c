@@ -158,6 +158,19 @@ memfd_keep(struct supervisor *supervisor, const struct wire_message *message,
 	return 0;
 }
 
+static int
+egress_settings_take(struct supervisor *supervisor,
+    const struct wire_message *message, const char *text, int fd)
+{
+	(void)message;
+	(void)text;
+	if (supervisor->plan.egress_fd >= 3)
+		close(supervisor->plan.egress_fd);
+	supervisor->plan.egress_fd = fd;
+	child_end(&supervisor->egress); /* it starts again, with these */
+	return 0;
+}
+
 static const struct {
 	uint32_t type;
 	int (*take)(struct supervisor *, const struct wire_message *,
@@ -168,6 +181,7 @@ static const struct {
 	{ WIRE_COMMIT, relay_take },
 	{ WIRE_SETTINGS, memfd_keep },
 	{ WIRE_TLS, memfd_keep },
+	{ WIRE_EGRESS_SETTINGS, egress_settings_take },
 };
 
 int

@@ -159,6 +159,8 @@ deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 	deployment->record = record;
 	deployment->told = true;
 	fd_steal(&bundle_fd);
+	if ((record.flags & WIRE_DEPLOYMENT_EGRESS) != 0)
+		egress_need(supervisor);
 	return 0;
 }
 

@@ -181,10 +181,21 @@ egress_again(struct supervisor *supervisor)
 {
 	struct err err = { "" };
 
-	if (egress_restart(supervisor, &err) == 0)
+	if (egress_start(supervisor, &err) == 0)
 		return;
 	supervisor_log(supervisor, "error", "%s", err.text);
 	egress_plan(supervisor, 0);
+}
+
+void
+egress_need(struct supervisor *supervisor)
+{
+	const struct child *egress = &supervisor->egress;
+
+	if (supervisor->plan.egress_fd < 3) /* then nothing goes out */
+		return;
+	if (egress->pid == 0 && egress->restart_at_ms == 0)
+		egress_again(supervisor);
 }
 
 /* ---- the zygotes ---------------------------------------------------------- */

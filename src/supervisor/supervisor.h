@@ -83,7 +83,7 @@ struct deployment {
 struct relay {
 	struct wire_message message; /* type NONE: nothing waits */
 	int fd; /* owned; -1 */
-	char text[sizeof(struct wire_server)];
+	char text[WIRE_TEXT_MAX];
 	bool gathering; /* something was relayed since the last COMMITTED */
 	bool committing; /* the last of it was COMMIT */
 	bool void_; /* the store forgot what it gathered: answer COMMIT so */
@@ -174,6 +174,8 @@ int gateway_lost(struct supervisor *supervisor);
 int zygote_lost(struct supervisor *supervisor, uint32_t which);
 void store_lost(struct supervisor *supervisor);
 void egress_lost(struct supervisor *supervisor);
+/* Something that may run may reach something: it starts, unless it has. */
+void egress_need(struct supervisor *supervisor);
 /* What a zygote has to say. Negative as above. */
 int zygote_hear(struct supervisor *supervisor, uint32_t which);
 /* Starts who is due. Negative as above. */
@@ -234,10 +236,8 @@ uint64_t boxes_next_ms(const struct supervisor *supervisor);
 	"the way out (egress) is not there: it ended, and is started again; "  \
 	"try again in a moment"
 
-bool egress_is_wanted(const struct supervisor *supervisor);
+/* Starts it, links it, and ends all that had to do with the one before. */
 int egress_start(struct supervisor *supervisor, struct err *err);
-/* And all that had to do with the one before. */
-int egress_restart(struct supervisor *supervisor, struct err *err);
 /* Something is heard of it: its end, or what it must not say. */
 bool egress_is_lost(struct supervisor *supervisor);
 /*

@@ -50,12 +50,15 @@
  * operator put into a folder by way of the supervisor:
  *
  *   operator -> supervisor SERVER_BUNDLE | SERVER_SOCKET   a wire_server as
- *                          text, and its bundle; relayed to the store
+ *                          text (behind it, what an isolate may reach, as
+ *                          JSON), and its bundle; relayed to the store
  *   operator -> supervisor COMMIT                  these are all; relayed
  *   store -> supervisor -> operator  COMMITTED     status 0, or errno and text
  *   operator -> supervisor SETTINGS, TLS           a sealed memfd: a new
  *                          wire_plan, certificate and key as PEM; kept, and
  *                          relayed to the gateway now and at its every start
+ *   operator -> supervisor EGRESS_SETTINGS         a sealed memfd: egress is
+ *                          started anew, with them
  *   store -> supervisor    DEPLOY | DEPLOY_SOCKET  id; a wire_deployment as
  *                          text (the same again changes nothing)
  *   store -> supervisor    UNDEPLOY id             0: all is told; what was not

@@ -469,6 +469,7 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 		.admin_fd = -1,
 		.operator_fd = -1,
 		.store_fd = -1,
+		.egress_fd = -1,
 		.tls_fd = -1,
 		.cells_max = 2,
 	};

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/serve/bounds.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "base/units.h"
+#include "ctl/serve/config.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define MS UINT64_C(1000000)
@@ -53,5 +56,20 @@ ctl_limits_check(const struct wire_limits *limits, struct err *err)
 		    "%s of %s is out of range: it goes from %s to %s",
 		    bound->what, is, least, most);
 	}
+	return 0;
+}
+
+int
+ctl_names_add(char list[CTL_NAMES_MAX], const char *name)
+{
+	const size_t used = strlen(list), len = strlen(name);
+
+	if (len == 0 || strchr(name, ',') != NULL)
+		return -EINVAL;
+	if (used + len + 2 > CTL_NAMES_MAX)
+		return -ENAMETOOLONG;
+	if (used > 0)
+		strcat(list, ",");
+	strcat(list, name);
 	return 0;
 }

@@ -61,6 +61,7 @@ ctl_catalog_fini(struct ctl_catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->n_servers; i++) {
 		free(catalog->servers[i].path);
+		free(catalog->servers[i].network);
 		if (catalog->servers[i].bundle.fd >= 0)
 			close(catalog->servers[i].bundle.fd);
 	}

@@ -22,6 +22,8 @@ struct ctl_server {
 	bool is_program; /* of the settings, too */
 	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's; of a
 				   * program its launch document */
+	char *network; /* owned; NULL: it reaches nothing, or its document
+			* says it (serve/egress.h) */
 };
 
 struct ctl_catalog {

@@ -223,6 +223,23 @@ policy_read(const struct place *place, struct json_span value, void *field)
 	return 0;
 }
 
+/* What stands there is looked at by who has the words for it. */
+static int
+span_read(const struct place *place, struct json_span value, void *field)
+{
+	(void)place;
+	*(struct json_span *)field = value;
+	return 0;
+}
+
+static int
+network_read(const struct place *place, struct json_span value, void *field)
+{
+	if (json_kind_of(value) != JSON_KIND_OBJECT)
+		return place_fail(place, "an object, as a policy's network");
+	return span_read(place, value, field);
+}
+
 static int
 spares_read(const struct place *place, struct json_span value, void *field)
 {
@@ -332,7 +349,7 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 }
 
 static read_fn limits_read, servers_read, tls_read, sessions_read, log_read,
-    box_read;
+    box_read, egress_read;
 
 #define LIMIT(name, read, member)                                              \
 	{                                                                      \
@@ -367,6 +384,7 @@ static const struct member server_members[] = {
 	SERVER("share", share_read, share),
 	SERVER("command", command_read, command),
 	SERVER("policy", policy_read, policy),
+	SERVER("network", network_read, network),
 	SERVER("box", box_read, box),
 };
 
@@ -398,6 +416,13 @@ static const struct member sessions_members[] = {
 	TOP("asks", count_read, sessions.asks_max),
 };
 
+static const struct member egress_members[] = {
+	TOP("nameservers", span_read, egress.nameservers),
+	TOP("ca", span_read, egress.ca),
+	TOP("nat64", span_read, egress.nat64),
+	TOP("denied", span_read, egress.denied),
+};
+
 static const struct member log_members[] = {
 	TOP("format", format_read, log_json),
 	TOP("level", level_read, verbose),
@@ -415,6 +440,7 @@ static const struct member top_members[] = {
 	{ "tls", tls_read, 0 },
 	{ "sessions", sessions_read, 0 },
 	{ "log", log_read, 0 },
+	{ "egress", egress_read, 0 },
 	TOP("servers", servers_read, servers),
 };
 
@@ -430,6 +456,7 @@ static const struct part {
 	{ "sessions", sessions_members, ARRAY_LEN(sessions_members) },
 	{ "log", log_members, ARRAY_LEN(log_members) },
 	{ "box", box_members, ARRAY_LEN(box_members) },
+	{ "egress", egress_members, ARRAY_LEN(egress_members) },
 };
 
 const char *
@@ -561,6 +588,12 @@ box_read(const struct place *place, struct json_span value, void *field)
 	return part_read(place, value, &parts[6], field);
 }
 
+static int
+egress_read(const struct place *place, struct json_span value, void *field)
+{
+	return part_read(place, value, &parts[7], field);
+}
+
 /* What goes together in a server. */
 static int
 server_check(const struct place *place, const struct ctl_server_config *server)
@@ -571,6 +604,11 @@ server_check(const struct place *place, const struct ctl_server_config *server)
 	if (server->policy.at != NULL && server->command.at == NULL)
 		return place_fail(
 		    place, "of a \"command\", to have a \"policy\"");
+	if (server->network.at != NULL &&
+	    (server->command.at != NULL || server->socket[0] != '\0'))
+		return place_fail(place,
+		    "of a file or folder, to have a \"network\": a "
+		    "\"command\" has it in its \"policy\"");
 	return 0;
 }
 
@@ -745,20 +783,5 @@ ctl_config_names_check(const struct ctl_config *config,
 		    "%s: /servers/%s: no server of this name is served",
 		    config->path, name);
 	}
-	return 0;
-}
-
-int
-ctl_names_add(char list[CTL_NAMES_MAX], const char *name)
-{
-	const size_t used = strlen(list), len = strlen(name);
-
-	if (len == 0 || strchr(name, ',') != NULL)
-		return -EINVAL;
-	if (used + len + 2 > CTL_NAMES_MAX)
-		return -ENAMETOOLONG;
-	if (used > 0)
-		strcat(list, ",");
-	strcat(list, name);
 	return 0;
 }

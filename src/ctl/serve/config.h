@@ -30,6 +30,7 @@ struct ctl_server_config {
 	char socket[sizeof(((struct wire_deployment *)0)->socket)]; /* or "" */
 	struct json_span command; /* a list of words; empty: no program */
 	struct json_span policy; /* an object, or a file's name */
+	struct json_span network; /* an object; of an isolate */
 	struct wire_box box;
 };
 
@@ -47,6 +48,10 @@ struct ctl_config {
 	char tls_cert[CTL_FILE_MAX]; /* as it stands there; "": no TLS */
 	char tls_key[CTL_FILE_MAX];
 	bool log_json, verbose;
+	/* Checked by ctl_egress_take(). */
+	struct {
+		struct json_span nameservers, ca, nat64, denied;
+	} egress;
 	struct ctl_server_config defaults;
 	struct json_span servers; /* {"NAME": {…}}, checked */
 };
@@ -80,5 +85,5 @@ int ctl_config_names_check(const struct ctl_config *config,
 int ctl_names_add(char list[CTL_NAMES_MAX], const char *name);
 
 /* The i-th member name of a part ("", "limits", "server", "tls", "sessions",
- * "log", "box"); NULL past the last: for the test that the schema and the reader agree. */
+ * "log", "box", "egress"); NULL past the last: for the test that the schema and the reader agree. */
 const char *ctl_config_member(const char *part, size_t i);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/auto.h"
+#include "ctl/serve/egress.h"
 #include "ctl/serve/supervisor.h"
 #include "wire/registry.h"
 #include "wire/wire.h"
@@ -110,6 +111,7 @@ static int
 server_send(const struct ctl_feed *feed, const struct ctl_server *server,
     const struct ctl_config *config, struct err *err)
 {
+	static char text[sizeof(struct wire_server) + CTL_NETWORK_MAX];
 	struct ctl_server_config own;
 	struct wire_server record;
 
@@ -118,13 +120,17 @@ server_send(const struct ctl_feed *feed, const struct ctl_server *server,
 	if (r < 0)
 		return err_set(err, r, "%s cannot be handed on: %s",
 		    server->name, strerror(-r));
+	const char *network = server->network != NULL ? server->network : "";
+	const size_t network_len = strlen(network);
 	const struct wire_message message = {
 		.type =
 		    server->is_socket ? WIRE_SERVER_SOCKET : WIRE_SERVER_BUNDLE,
-		.text_len = sizeof(record),
+		.text_len = (uint32_t)(sizeof(record) + network_len),
 	};
+	memcpy(text, &record, sizeof(record));
+	memcpy(text + sizeof(record), network, network_len);
 	return message_send(feed, &message,
-	    server->is_socket ? -1 : server->bundle.fd, &record, err);
+	    server->is_socket ? -1 : server->bundle.fd, text, err);
 }
 
 static int

@@ -20,6 +20,8 @@
 #include "ctl/serve/bounds.h"
 #include "ctl/serve/catalog.h"
 #include "ctl/serve/config.h"
+#include "ctl/serve/egress.h"
+#include "ctl/libexec.h"
 #include "ctl/ctl.h"
 #include "ctl/serve/feed.h"
 #include "ctl/serve/listen.h"
@@ -57,6 +59,9 @@ struct reading {
 	const char *listen; /* borrowed of command or config */
 	bool has_tls;
 	int tls_fd;
+	struct ctl_settings egress;
+	int egress_fd; /* sealed */
+	uint8_t egress_hash[32];
 };
 
 struct host {
@@ -68,6 +73,7 @@ struct host {
 	int operator_fd; /* ours */
 	int stop_fd; /* SIGINT, SIGTERM: readable, never read */
 	bool has_tls;
+	uint8_t egress_hash[32]; /* of its settings, as it has them */
 	char listen[sizeof(
 	    (struct ctl_config){ 0 }.listen)]; /* as it was given */
 	sigset_t waited;
@@ -205,21 +211,6 @@ catalog_take(
 	return r == 0 ? programs_take(reading, err) : r;
 }
 
-/* A path of the settings counts from the folder they are in. */
-static void
-beside(const char *config_path, const char *path, char full[PATH_MAX])
-{
-	const char *slash = strrchr(config_path, '/');
-	const int folder = slash != NULL && path[0] != '/'
-	    ? (int)(slash - config_path) + 1
-	    : 0;
-
-	/* What does not fit is a path that is not there. */
-	if (snprintf(full, PATH_MAX, "%.*s%s", folder, config_path, path) >=
-	    PATH_MAX)
-		full[0] = '\0';
-}
-
 static int
 tls_take(
     const struct command *command, struct reading *reading, struct err *err)
@@ -235,22 +226,71 @@ tls_take(
 		    command->tls_cert, command->tls_key, &reading->tls_fd, err);
 	if (config->tls_cert[0] == '\0')
 		return 0;
-	beside(reading->config_found, config->tls_cert, cert);
-	beside(reading->config_found, config->tls_key, key);
+	ctl_path_beside(reading->config_found, config->tls_cert, cert);
+	ctl_path_beside(reading->config_found, config->tls_key, key);
 	return ctl_tls_read(cert, key, &reading->tls_fd, err);
+}
+
+static int
+networks_take(struct reading *reading, struct err *err)
+{
+	struct ctl_catalog *catalog = &reading->catalog;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < catalog->n_servers; i++) {
+		struct ctl_server *server = &catalog->servers[i];
+		struct ctl_server_config own;
+		char name[PATH_MAX + 128];
+
+		ctl_config_server(&reading->config, server->name, &own);
+		snprintf(name, sizeof(name), "%s: /servers/%s",
+		    reading->config_found, server->name);
+		r = ctl_network_text(own.network, name, &server->network, err);
+	}
+	return r;
+}
+
+/* What of this machine's settings is of no use to egress. */
+static void
+remarks_say(const char *lines)
+{
+	while (*lines != '\0') {
+		const size_t len = strcspn(lines, "\n");
+		fprintf(
+		    stderr, "cordon serve: egress: %.*s\n", (int)len, lines);
+		lines += len + (lines[len] == '\n');
+	}
+}
+
+static int
+egress_take(struct reading *reading, struct err *err)
+{
+	int r = ctl_egress_take(&reading->config, &reading->egress, err);
+
+	if (r == 0 &&
+	    (r = ctl_egress_seal(&reading->egress, reading->egress_hash,
+		 &reading->egress_fd)) < 0)
+		err_set(err, r, "no memory file for egress: %s", strerror(-r));
+	remarks_say(reading->egress.remarks);
+	return r;
 }
 
 static int
 reading_take(
     const struct command *command, struct reading *reading, struct err *err)
 {
-	*reading = (struct reading){ .tls_fd = -1 };
+	*reading = (struct reading){ .tls_fd = -1, .egress_fd = -1 };
 	ctl_config_init(&reading->config);
+	ctl_settings_init(&reading->egress);
 	int r = config_take(command, reading, err);
 	if (r == 0)
 		r = catalog_take(command, reading, err);
 	if (r == 0)
 		r = tls_take(command, reading, err);
+	if (r == 0)
+		r = networks_take(reading, err);
+	if (r == 0)
+		r = egress_take(reading, err);
 	reading->has_tls = reading->tls_fd >= 0;
 	return r;
 }
@@ -262,7 +302,10 @@ reading_fini(struct reading *reading)
 	ctl_config_fini(&reading->config);
 	if (reading->tls_fd >= 0)
 		close(reading->tls_fd);
-	reading->tls_fd = -1;
+	if (reading->egress_fd >= 0)
+		close(reading->egress_fd);
+	reading->tls_fd = reading->egress_fd = -1;
+	ctl_settings_fini(&reading->egress);
 }
 
 static void
@@ -285,6 +328,7 @@ plan_fill(const struct host *host, const struct reading *reading,
 		.operator_fd = operator_fd,
 		.store_fd = host->state.store_fd,
 		.tls_fd = reading->tls_fd,
+		.egress_fd = reading->egress_fd,
 		.sessions = config->sessions,
 	};
 	memcpy(plan->token_hash, host->token.hash, CTL_TOKEN_HASH);
@@ -342,12 +386,18 @@ changes_feed(
 		r = ctl_feed_file(&feed, WIRE_SETTINGS, plan_fd, err);
 	if (r == 0 && reading->has_tls)
 		r = ctl_feed_file(&feed, WIRE_TLS, reading->tls_fd, err);
+	/* Whoever has a way out loses it for a moment: not for nothing. */
+	if (r == 0 &&
+	    memcmp(host->egress_hash, reading->egress_hash,
+		sizeof(host->egress_hash)) != 0)
+		r = ctl_feed_file(
+		    &feed, WIRE_EGRESS_SETTINGS, reading->egress_fd, err);
 	return r;
 }
 
 /* The old state stays in force unless all of the new one is good. */
 static void
-reload(const struct host *host)
+reload(struct host *host)
 {
 	struct reading reading;
 	struct err err;
@@ -366,6 +416,9 @@ reload(const struct host *host)
 		    reading.listen, host->listen);
 	if (r == 0)
 		r = changes_feed(host, &reading, &err);
+	if (r == 0)
+		memcpy(host->egress_hash, reading.egress_hash,
+		    sizeof(host->egress_hash));
 	if (r == 0)
 		fprintf(stderr,
 		    "cordon serve: settings and %zu servers are read anew\n",
@@ -435,6 +488,8 @@ prepare(struct host *host, struct reading *reading, struct err *err)
 	if (r == 0)
 		r = packages_check(err);
 	host->has_tls = reading->has_tls;
+	memcpy(
+	    host->egress_hash, reading->egress_hash, sizeof(host->egress_hash));
 	if (r == 0)
 		snprintf(
 		    host->listen, sizeof(host->listen), "%s", reading->listen);
