@@ -13,6 +13,7 @@ declare -A parts=(
 	[e2e]='the whole host with real MCP clients'
 	[e2e-sanitized]='the whole host under ASan and UBSan'
 	[e2e-quick]='the whole host, quickly'
+	[egress]='the way out, in network namespaces of its own'
 	[conformance]='the official conformance suite, through the host'
 	[soak]='three minutes of clients, while everything is killed'
 	[soak-quick]='the same for 20 seconds'
@@ -176,6 +177,11 @@ part_e2e_sanitized() {
 	CORDON_BUILD=build-check CORDON_TEST_PATIENCE=3 \
 	    node_tests e2e-sanitized --test-concurrency=1 -- \
 	    tests/e2e/{http,crash,clients,sessions,lossless,bridges}.test.mjs
+}
+
+# Each file has a network namespace of its own (tests/lib/inside.mjs).
+part_egress() {
+	node_tests egress --test-concurrency=2 -- tests/egress/*.test.mjs
 }
 
 part_conformance() {
