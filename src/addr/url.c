@@ -54,7 +54,8 @@ bytes_check(const char *raw_text, size_t len, struct err *err)
 		const unsigned char byte = (unsigned char)raw_text[i];
 		if (byte >= 0x80)
 			return err_set(err, -EINVAL,
-			    "has a byte beyond ASCII: write it as %%%02X",
+			    "has a byte beyond ASCII: percent-encode it "
+			    "(%%%02X), or write the host as A-labels (xn--…)",
 			    byte);
 		if (byte <= ' ' || byte == 0x7f)
 			return err_set(err, -EINVAL,
