@@ -7,6 +7,8 @@ import { AsyncLocalStorage, AsyncResource, executionAsyncId, triggerAsyncId }
 import { native } from '../native.js';
 import { jsonParse } from '../primordials.js';
 import { resetConsole } from '../web/console.js';
+import { fetchData, fetchEnd, fetchFail, fetchHead, fetchMore, fetchRoom,
+  resetFetches } from '../web/exchange.js';
 import { resetPerformance } from '../web/performance.js';
 import { reportError, reportRejection } from '../web/report.js';
 import { resetTimers, tick } from '../web/timers.js';
@@ -26,6 +28,7 @@ function begin() {
   endCalls();
   resetAsks();
   resetTimers();
+  resetFetches();
   resetConsole();
   resetPerformance();
   native.setContinuation(undefined);
@@ -72,6 +75,7 @@ export const entry = {
   __proto__: null,
   warm: () => warm(begin, run),
   pickEntry, describe, begin, call: start, answer, tick: safeTick,
+  fetchHead, fetchData, fetchEnd, fetchFail, fetchRoom, fetchMore,
   explain, setSources, unhandled,
   builtins: {
     __proto__: null,

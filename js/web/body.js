@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Request and Response share. A body is text, bytes or a stream; text and
-// bytes stay what they are until somebody asks for `.body`.
+// What Request and Response share. A body is text, bytes, a stream, or something
+// that is still to come (`read()`, `cancel()`); they stay what they are until
+// somebody asks for `.body`.
 
 import { native } from '../native.js';
 import { jsonParse } from '../primordials.js';
@@ -12,8 +13,12 @@ import { isReadableStream, streams } from './streams.js';
 
 const EMPTY = new Uint8Array(0);
 
-/** bodyTake(body): `{ text } | { bytes } | { stream } | null`; marks it used. */
-export let bodyTake, bodyClone, bodyFrom, isDisturbed, impliedType;
+/**
+ * bodyTake(body): `{ text } | { bytes } | { stream } | null`; marks it used.
+ * bodyComing(body, source): it comes, piece by piece: `read()` is a promise of
+ * a Uint8Array, or of null at the end; one at a time. `cancel(reason)`: no more.
+ */
+export let bodyTake, bodyClone, bodyComing, bodyFrom, isDisturbed, impliedType;
 
 /** A body's init as `[source, content type or null]`. */
 function extract(init) {
@@ -83,6 +88,32 @@ function readAll(stream) {
     .then(() => pieces.length === 1 ? pieces[0] : concatBytes(pieces));
 }
 
+/** All that comes; at once, if it was asked for at once. */
+async function gather(coming) {
+  const pieces = [];
+  for (let piece; (piece = await coming.read()) !== null;)
+    pieces.push(piece);
+  return pieces.length === 1 ? pieces[0] : concatBytes(pieces);
+}
+
+/** Reads no piece before somebody asks for it. */
+function streamComing(coming) {
+  const { ReadableStream } = streams();
+  return new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      const piece = await coming.read();
+      if (piece !== null) {
+        controller.enqueue(piece);
+      } else {
+        controller.close();
+        controller.byobRequest?.respond(0);
+      }
+    },
+    cancel(reason) { coming.cancel(reason); },
+  }, { highWaterMark: 0 });
+}
+
 function streamOf(source) {
   const { ReadableStream } = streams();
   const bytes = bytesFrom(source);
@@ -99,23 +130,29 @@ function streamOf(source) {
 export class Body {
   #source = null; // null, string or Uint8Array: not once there is a stream
   #stream = null;
+  #coming = null; // not once there is a stream
   #used = false;
   #type = null; // the content type that the init implied
 
   static {
     impliedType = (body) => body.#type;
     bodyFrom = (body, source) => { body.#source = source; };
+    bodyComing = (body, source) => { body.#coming = source; };
     isDisturbed = (body) => body.bodyUsed || Boolean(body.#stream?.locked);
     bodyTake = (body) => {
+      body.#toStream();
+      if (body.#stream === null && body.#source === null)
+        return null;
       body.#used = true;
       if (body.#stream !== null)
         return { stream: body.#stream };
       return typeof body.#source === 'string' ? { text: body.#source } :
-        body.#source === null ? null : { bytes: body.#source };
+        { bytes: body.#source };
     };
     bodyClone = (from, to) => {
       if (isDisturbed(from))
         throw new TypeError('clone: the body has been used already');
+      from.#toStream();
       to.#source = from.#source;
       if (from.#stream !== null)
         [from.#stream, to.#stream] = from.#stream.tee();
@@ -133,7 +170,16 @@ export class Body {
     this.#type = type;
   }
 
+  /** What is still to come, as a stream. */
+  #toStream() {
+    if (this.#coming === null)
+      return;
+    this.#stream = streamComing(this.#coming);
+    this.#coming = null;
+  }
+
   get body() {
+    this.#toStream();
     if (this.#stream === null && this.#source !== null) {
       this.#stream = streamOf(this.#used ? null : this.#source);
       this.#source = null;
@@ -153,6 +199,11 @@ export class Body {
     if (this.#stream !== null) {
       this.#used = true;
       return readAll(this.#stream).then(convert);
+    }
+    if (this.#coming !== null) {
+      const coming = this.#coming;
+      this.#used = true;
+      return gather(coming).then(convert);
     }
     const source = this.#source;
     this.#used = source !== null;

@@ -19,8 +19,11 @@ const DEFAULTS = {
 const OPTIONS = ['cache', 'credentials', 'integrity', 'keepalive', 'mode',
   'redirect', 'referrer', 'referrerPolicy'];
 
-/** requestFrom(method, url, list of headers, bytes): trusted, no parsing. */
-export let requestFrom;
+/**
+ * requestFrom(method, url, list of headers, bytes): trusted, no parsing.
+ * signalOf(request): null where nobody could abort it.
+ */
+export let requestFrom, signalOf;
 
 function methodOf(method) {
   const text = `${method}`;
@@ -48,10 +51,9 @@ function bodyOf(input, init) {
     return null;
   if (isDisturbed(input))
     throw new TypeError('Request: the body has been used already');
-  return input.body === null ? null : bodyOfTaken(bodyTake(input));
+  const taken = bodyTake(input);
+  return taken === null ? null : taken.text ?? taken.bytes ?? taken.stream;
 }
-
-const bodyOfTaken = ({ text, bytes, stream }) => text ?? bytes ?? stream;
 
 export class Request extends Body {
   #method = 'GET';
@@ -62,6 +64,9 @@ export class Request extends Body {
   #options = DEFAULTS;
 
   static {
+    signalOf = (request) => request.#signal === null &&
+      (request.#source === null || request.#source === undefined) ? null :
+      request.signal;
     requestFrom = (method, url, headers, bytes) => {
       const request = new Request(INTERNAL);
       request.#method = method;
@@ -83,7 +88,7 @@ export class Request extends Body {
       from !== null ? from.#method : 'GET';
     this.#headers = new Headers(init?.headers ?? from?.headers);
     this.#source = init?.signal !== undefined ? init.signal :
-      from !== null ? from.signal : null;
+      from !== null ? signalOf(from) : null;
     this.#take(from, init);
     this.#check(init);
   }
@@ -97,7 +102,7 @@ export class Request extends Body {
   }
 
   #check(init) {
-    const type = impliedType(this);
+    const type = init?.body === undefined ? null : impliedType(this);
     if (type !== null && !this.#headers.has('content-type'))
       this.#headers.append('content-type', type);
     if (init?.body !== undefined && init.body !== null &&

@@ -2,15 +2,19 @@
 
 import { native } from '../native.js';
 import { jsonStringify } from '../primordials.js';
-import { Body, bodyClone, impliedType } from './body.js';
-import { Headers, listOf } from './headers.js';
+import { Body, bodyClone, bodyComing, impliedType } from './body.js';
+import { Headers, headersFrom, listOf } from './headers.js';
 
 const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 const NULL_BODY = [101, 103, 204, 205, 304];
 const REDIRECT = [301, 302, 303, 307, 308];
 
-/** responseParts(value): `[status, list of headers]`, undefined for others. */
-export let responseParts;
+/**
+ * responseParts(value): `[status, list of headers]`, undefined for others.
+ * responseFrom({status, list, url, redirected, body}): what fetch() gives; takes
+ * the list; `body`: null, or what bodyComing() takes.
+ */
+export let responseParts, responseFrom;
 
 function statusOf(status) {
   const number = Math.trunc(+status);
@@ -26,8 +30,21 @@ export class Response extends Body {
   #statusText = '';
   #headers;
   #type = 'default';
+  #url = '';
+  #redirected = false;
 
   static {
+    responseFrom = ({ status, list, url, redirected, body }) => {
+      const response = new Response();
+      response.#status = status;
+      response.#headers = headersFrom(list);
+      response.#type = 'basic';
+      response.#url = url;
+      response.#redirected = redirected;
+      if (body !== null)
+        bodyComing(response, body);
+      return response;
+    };
     responseParts = (value) => typeof value === 'object' && value !== null &&
       !native.isProxy(value) && #status in value ?
       [value.#status, listOf(value.#headers)] : undefined;
@@ -82,8 +99,8 @@ export class Response extends Body {
   }
 
   get type() { return this.#type; }
-  get url() { return ''; }
-  get redirected() { return false; }
+  get url() { return this.#url; }
+  get redirected() { return this.#redirected; }
   get status() { return this.#status; }
   get ok() { return this.#status >= 200 && this.#status <= 299; }
   get statusText() { return this.#statusText; }
@@ -95,6 +112,8 @@ export class Response extends Body {
     copy.#status = this.#status;
     copy.#statusText = this.#statusText;
     copy.#type = this.#type;
+    copy.#url = this.#url;
+    copy.#redirected = this.#redirected;
     copy.#headers = new Headers(this.#headers);
     return copy;
   }

@@ -43,14 +43,20 @@
 	{ SYS_gettid, "V8's recursive locks" },                               \
 	{ SYS_getpid, "V8 looks for a fork" }
 
-/* cell: a stranger's code runs here, for one call. One descriptor. */
+/* Descriptor 0 is its caller; 1 is egress, where it may reach something. */
+#define CELL_STREAMS                                                          \
+	{ SYS_recvfrom, "the call, off descriptor 0; fetches, off 1",         \
+	  BOX_NO_BITS, 0, ~(uint64_t)1 },                                     \
+	{ SYS_sendto, "the answer, to descriptor 0; fetches, to 1",           \
+	  BOX_NO_BITS, 0, ~(uint64_t)1 },                                     \
+	{ SYS_poll, "wait for a timer, the caller, egress or the end" }
+
+/* cell: a stranger's code runs here, for one call. At most two descriptors. */
 static const struct box_call cell_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
 	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
-	{ SYS_recvfrom, "the call, off its one descriptor" },
-	{ SYS_sendto, "the answer, to its one descriptor" },
-	{ SYS_poll, "wait for a timer, the caller or the end" },
+	CELL_STREAMS,
 };
 
 /* cell of a policy with reuse: it re-arms its own clock between calls. */
@@ -58,9 +64,7 @@ static const struct box_call cell_reuse_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
 	{ SYS_mprotect, "V8 commits pages and seals code" },
 	{ SYS_pkey_mprotect, "the same, where the processor has keys" },
-	{ SYS_recvfrom, "the call, off its one descriptor" },
-	{ SYS_sendto, "the answer, to its one descriptor" },
-	{ SYS_poll, "wait for a timer, the caller or the end" },
+	CELL_STREAMS,
 	{ SYS_timer_settime, "the CPU limit starts anew with each call; only "
 			     "where the policy trusts the code with reuse" },
 };
@@ -74,14 +78,14 @@ static const struct box_call cell_reuse_calls[] = {
 	{ SYS_wait4, "how a cell ended" },                                    \
 	{ SYS_kill, "end a cell whose wall time is over; its pid namespace "  \
 		    "holds nothing but its cells" },                          \
-	{ SYS_socketpair, "a cell's stream", BOX_EQ, 0, 1 /* AF_UNIX */ },    \
-	{ SYS_sendmsg, "hand a cell's stream to the caller" },                \
-	{ SYS_recvmsg, "orders: fork, kill" },                                \
+	{ SYS_socketpair, "a cell's streams", BOX_EQ, 0, 1 /* AF_UNIX */ },    \
+	{ SYS_sendmsg, "hand a cell's streams to the caller and to egress" }, \
+	{ SYS_recvmsg, "orders: fork, kill; the channel to egress" },         \
 	{ SYS_ppoll, "wait for an order or the end of a cell" },              \
 	{ SYS_close, "descriptors that moved on" },                           \
-	{ SYS_close_range, "a cell keeps one descriptor" },                   \
-	{ SYS_dup3, "a cell's stream becomes descriptor 0" },                 \
-	{ SYS_dup2, "a cell's stream becomes descriptor 0" },                 \
+	{ SYS_close_range, "a cell keeps one descriptor, or two" },           \
+	{ SYS_dup3, "a cell's streams become descriptors 0 and 1" },          \
+	{ SYS_dup2, "a cell's streams become descriptors 0 and 1" },          \
 	{ SYS_prctl, "no_new_privs, no dumps, die with the parent" },         \
 	{ SYS_seccomp, "the second, tighter filter" },                        \
 	{ SYS_setrlimit, "memory and file limits of this deployment" },       \
@@ -309,7 +313,8 @@ static const struct box_domain domains[] = {
 	{ .name = "template", .uid_offset = 2, CALLS(template_calls),
 	  .duty = "one deployment's code, evaluated and warm; then only forks" },
 	{ .name = "cell", .uid_offset = 2, CALLS(cell_calls),
-	  .duty = "a stranger's code, one call; computes; one descriptor" },
+	  .duty = "a stranger's code, one call; computes; its caller's "
+		  "descriptor, and where it may reach something, egress's" },
 	{ .name = "cell-reuse", .uid_offset = 2, CALLS(cell_reuse_calls),
 	  .duty = "a cell of a deployment whose policy reuses cells" },
 };

@@ -3,7 +3,8 @@
  * cell: a child of its template, for one call. It takes its first page faults
  * on a dummy call, shuts the second door behind itself, and waits. A
  * stranger's code runs here; assume it owns the process. It has one descriptor
- * (0), and about twenty system calls that compute.
+ * (0), where its deployment may reach something a second one (1: way.h), and
+ * about twenty system calls that compute.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,11 +15,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "zygote/answer.h"
 #include "zygote/engine.h"
+#include "zygote/way.h"
 #include "zygote/zygote.h"
 
 #define CALL_FD 0
+#define WAY_FD 1
 #define CALL_FIRST 65536 /* a call that fits is read in one piece */
 #define CALL_GRACE_NS 30000000u /* from SIGXCPU to SIGKILL, in CPU time */
 
@@ -95,18 +99,12 @@ inbox_drop(size_t len)
 		inbox.at = inbox.len = 0;
 }
 
-/* The answer that is there, or comes before the next timer (-1: there is
- * none). An answer that nobody asked for is passed over. */
+/* One answer of the caller's. One that nobody asked for is passed over. */
 static void
-answer_await(int wait_ms)
+answer_take(void)
 {
-	struct pollfd fd = { .fd = CALL_FD, .events = POLLIN };
-
-	if (wait_ms < 0)
-		answer_wait();
-	if (inbox.at == inbox.len && poll(&fd, 1, wait_ms) <= 0)
-		return;
 	const struct wire_frame frame = inbox_frame(0);
+
 	if (frame.type != WIRE_FRAME_ANSWER)
 		_exit(0);
 	if (answer_ask_close((uint32_t)frame.code))
@@ -114,6 +112,35 @@ answer_await(int wait_ms)
 		    (const char *)inbox.bytes + inbox.at + sizeof(frame),
 		    frame.len);
 	inbox_drop(sizeof(frame) + frame.len);
+}
+
+/*
+ * Waits for what the call waits for: an answer of the caller, something of a
+ * fetch, the next timer (-1: there is none). A caller that leaves before its
+ * answer is complete is the end; behind the answer (waitUntil) it may.
+ */
+static void
+events_await(int wait_ms)
+{
+	const bool asks = answer_asks_open();
+	const bool has_answer = asks && inbox.at < inbox.len;
+	struct pollfd fds[] = {
+		{ .fd = answer_is_complete() ? -1 : CALL_FD,
+		    .events = asks ? POLLIN : POLLRDHUP },
+		{ .fd = -1 },
+	};
+
+	if (wait_ms < 0 && !way_is_used())
+		answer_wait();
+	fds[1].fd = way_poll(&fds[1].events);
+	if (poll(fds, ARRAY_LEN(fds), has_answer ? 0 : wait_ms) < 0)
+		return;
+	if (fds[1].revents != 0)
+		way_serve(fds[1].revents);
+	if (asks && (has_answer || fds[0].revents != 0))
+		answer_take();
+	else if (fds[0].revents != 0)
+		_exit(0);
 }
 
 /* The loop of one call, until nothing is left of it. */
@@ -124,8 +151,8 @@ call_finish(void)
 		const int wait_ms = engine_turn();
 		if (answer_is_done() || engine_is_stopped())
 			break;
-		if (answer_asks_open()) {
-			answer_await(wait_ms);
+		if (answer_asks_open() || way_is_used()) {
+			events_await(wait_ms);
 			continue;
 		}
 		if (wait_ms > 0)
@@ -173,12 +200,14 @@ call_serve(const struct wire_limits *limits)
 	}
 
 	answer_begin(CALL_FD, limits);
+	way_begin();
 	const uint8_t *bytes = inbox.bytes + inbox.at;
 	engine_call(head.type == WIRE_FRAME_CALL_REQUEST,
 	    (const char *)bytes + sizeof(head), head.len,
 	    body.len > 0 ? bytes + body_at + sizeof(body) : NULL, body.len);
 	inbox_drop(len);
 	call_finish();
+	way_end();
 }
 
 static void
@@ -206,8 +235,9 @@ calls_serve(const struct wire_limits *limits)
 
 void
 cell_run(const struct zygote *zygote, const struct wire_limits *limits,
-    int stream_fd, bool is_awaited)
+    int stream_fd, int way_fd, bool is_awaited)
 {
+	const unsigned int kept = way_fd >= 0 ? WAY_FD : CALL_FD;
 	const struct box_filter *filter = limits->reuse_calls > 1
 	    ? &zygote->cell_reuse_filter
 	    : &zygote->cell_filter;
@@ -215,7 +245,8 @@ cell_run(const struct zygote *zygote, const struct wire_limits *limits,
 	prctl(PR_SET_NAME, "cordon-cell");
 	engine_fatal_set(cell_on_fatal);
 	if (dup2(stream_fd, CALL_FD) < 0 ||
-	    syscall(SYS_close_range, CALL_FD + 1, ~0u, 0) < 0 ||
+	    (way_fd >= 0 && dup2(way_fd, WAY_FD) < 0) ||
+	    syscall(SYS_close_range, kept + 1, ~0u, 0) < 0 ||
 	    engine_reseed() != 0 || clock_create() != 0 ||
 	    clock_arm(limits->load_cpu_ns, limits->load_cpu_ns) != 0)
 		_exit(1);

@@ -717,6 +717,35 @@ engine_answer(uint32_t ask, const char *json, size_t len)
 	(void)entry_call(scope.context(), "answer", 2, args);
 }
 
+bool
+engine_fetched(enum wire_egress_frame type, uint32_t number, int32_t code,
+    const uint8_t *bytes, size_t len)
+{
+	Scope scope;
+	v8::TryCatch caught(engine.isolate);
+	v8::Local<v8::Value> args[3] = { v8::Integer::NewFromUnsigned(
+					     engine.isolate, number),
+		v8::Integer::New(engine.isolate, code),
+		v8::Undefined(engine.isolate) };
+
+	if (engine.stop_code != 0)
+		return true;
+	const char *name = natives_fetched(type, bytes, len, &args[2]);
+	if (name != nullptr)
+		(void)entry_call(scope.context(), name, 3, args);
+	return name != nullptr;
+}
+
+void
+engine_fetch_room(void)
+{
+	Scope scope;
+	v8::TryCatch caught(engine.isolate);
+
+	if (engine.stop_code == 0)
+		(void)entry_call(scope.context(), "fetchMore", 0, nullptr);
+}
+
 int
 engine_turn(void)
 {

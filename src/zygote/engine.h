@@ -17,6 +17,7 @@ extern "C" {
 
 #include "base/err.h"
 #include "base/pack.h"
+#include "wire/egress.h"
 #include "wire/wire.h"
 
 #define ENGINE_JITLESS 1u
@@ -68,6 +69,15 @@ void engine_call(int kind, const char *json, size_t json_len,
 /* The answer to an ask of the call came: {"result"} or {"error"}. What waits
  * for it runs in the next turn. */
 void engine_answer(uint32_t ask, const char *json, size_t len);
+
+/*
+ * What egress said of a fetch (wire/egress.h): HEAD, DATA, END, FAIL, ROOM. What
+ * waits for it runs in the next turn. False: it is misshapen.
+ */
+bool engine_fetched(enum wire_egress_frame type, uint32_t number, int32_t code,
+    const uint8_t *bytes, size_t len);
+/* There is room again for what was told to come later (way.h). */
+void engine_fetch_room(void);
 
 /*
  * One turn of the loop: microtasks, V8's own tasks, at most one due timer.

@@ -84,13 +84,6 @@ natives_string(v8::Isolate *isolate, const char *text, size_t len)
 	    isolate, text, v8::NewStringType::kNormal, (int)len);
 }
 
-namespace {
-
-struct Bytes {
-	uint8_t *data = nullptr;
-	size_t size = 0;
-};
-
 Bytes
 bytes_of(v8::Local<v8::Value> value)
 {
@@ -100,6 +93,8 @@ bytes_of(v8::Local<v8::Value> value)
 	return { (uint8_t *)view->Buffer()->Data() + view->ByteOffset(),
 		view->ByteLength() };
 }
+
+namespace {
 
 void
 throw_type(v8::Isolate *isolate, const char *sentence)
@@ -603,5 +598,6 @@ natives_new(v8::Local<v8::Context> context, v8::Local<v8::Value> random_state)
 		set(entry.name,
 		    v8::Function::New(context, entry.call).ToLocalChecked());
 	set("randomState", random_state);
+	natives_fetch_add(context, native);
 	return native;
 }

@@ -24,6 +24,7 @@
 #include "base/pack.h"
 #include "zygote/answer.h"
 #include "zygote/engine.h"
+#include "zygote/way.h"
 #include "zygote/zygote.h"
 
 #define CONTROL_FD 0
@@ -37,6 +38,7 @@
 #define FORK_MAX 64u /* cells by one order */
 
 static struct wire_limits limits; /* this template's, from START */
+static int egress_fd = -1; /* where cells' ways out are handed over; -1: none */
 static char text[WIRE_TEXT_MAX + 1];
 
 static void
@@ -171,17 +173,35 @@ ready_tell(void)
 	close(fd);
 }
 
+/* Egress that is away, or does not listen, is no reason to stop: the cell finds
+ * its stream closed, and its fetches say so. */
+static void
+way_hand_over(pid_t pid, int way_fd)
+{
+	const struct wire_message message = { .type = WIRE_EGRESS_CALLER,
+		.id = (uint32_t)pid };
+
+	(void)wire_send(egress_fd, &message, &way_fd, 1, NULL);
+}
+
 static void
 cell_fork(const struct zygote *zygote, bool is_awaited)
 {
-	int pair[2];
+	int pair[2], way[2] = { -1, -1 };
 
-	if (wire_pair(SOCK_STREAM, pair) != 0)
+	if (wire_pair(SOCK_STREAM, pair) != 0 ||
+	    (egress_fd >= 0 && wire_pair(SOCK_STREAM, way) != 0))
 		_exit(1);
 	const pid_t pid = _Fork();
 	if (pid == 0)
-		cell_run(zygote, &limits, pair[1], is_awaited);
+		cell_run(zygote, &limits, pair[1], way[1], is_awaited);
 	close(pair[1]);
+	if (egress_fd >= 0) {
+		if (pid > 0)
+			way_hand_over(pid, way[0]);
+		close(way[0]);
+		close(way[1]);
+	}
 
 	/* Its number is its pid in this namespace: KILL and EXIT name it. */
 	if (pid > 0) {
@@ -269,13 +289,32 @@ orders_serve(const struct zygote *zygote)
 	}
 }
 
+/* The supervisor speaks first, once the limits around us are set. Who may
+ * reach something gets a channel to egress before that. */
+static void
+start_await(void)
+{
+	struct wire_message message;
+	int fds[WIRE_FDS_MAX];
+
+	for (;;) {
+		if (wire_receive(CONTROL_FD, 0, &message, fds, text) != 0)
+			_exit(1);
+		if (message.type == WIRE_START)
+			break;
+		if (message.type != WIRE_EGRESS_CELLS || egress_fd >= 0)
+			_exit(1);
+		egress_fd = fds[0];
+	}
+	limits = message.limits;
+	if (egress_fd >= 0)
+		way_grant();
+}
+
 void
 template_run(
     const struct zygote *zygote, uid_t uid, int bundle_fd, int control_fd)
 {
-	struct wire_message start;
-	int fds[WIRE_FDS_MAX];
-
 	prctl(PR_SET_NAME, "cordon-template");
 	signal(SIGCHLD, SIG_DFL);
 	if ((uid != 0 &&
@@ -288,11 +327,7 @@ template_run(
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 	    box_filter_install(&zygote->template_filter) != 0)
 		_exit(1);
-	/* The supervisor speaks first, once the limits around us are set. */
-	if (wire_receive(CONTROL_FD, 0, &start, fds, text) != 0 ||
-	    start.type != WIRE_START)
-		_exit(1);
-	limits = start.limits;
+	start_await();
 	limits_set(zygote);
 
 	engine_fatal_set(template_on_fatal);

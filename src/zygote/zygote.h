@@ -32,10 +32,11 @@ int zygote_main(int argc, char **argv, char **env);
 void template_run(const struct zygote *zygote, uid_t uid, int bundle_fd,
     int control_fd) __attribute__((noreturn));
 
-/* A cell's life, in the child; takes the stream; never returns. is_awaited: a
- * call waits for it already, so that warming up would only delay it. */
+/* A cell's life, in the child; takes the stream, and the one of fetches (-1:
+ * nothing may go out); never returns. is_awaited: a call waits for it already,
+ * so that warming up would only delay it. */
 void cell_run(const struct zygote *zygote, const struct wire_limits *limits,
-    int stream_fd, bool is_awaited) __attribute__((noreturn));
+    int stream_fd, int way_fd, bool is_awaited) __attribute__((noreturn));
 
 /*
  * The clocks of a CPU limit: SIGXCPU at soft_ns of this process's CPU time

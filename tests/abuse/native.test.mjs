@@ -28,8 +28,8 @@ const otherwise = {
 
 // Attacks whose control cannot succeed either; the kernel must have answered.
 const answeredByKernel = new Set(['exec_self', 'namespace_setns', 'signal_all',
-  'bpf_map', 'descriptor_receive', 'descriptor_send', 'device_ioctl',
-  'memory_kernel', 'other_x32', 'perf', 'keys', 'fault_handler', 'uring']);
+  'bpf_map', 'descriptor_receive', 'descriptor_send', 'descriptor_third',
+  'device_ioctl', 'memory_kernel', 'other_x32', 'perf', 'keys', 'fault_handler', 'uring']);
 
 const folder = mkdtempSync(join(tmpdir(), 'cordon-native-'));
 const tool = join(folder, 'attack.js');

@@ -7,6 +7,7 @@ import { isArrayBuffer, isPromise, isProxy, isUint8Array }
   from 'node:util/types';
 import v8 from 'node:v8';
 import vm from 'node:vm';
+import { endName, inflateNatives, noEgress } from './egress.mjs';
 
 if (vm.SourceTextModule === undefined)
   throw new Error('run these tests with node --experimental-vm-modules');
@@ -76,6 +77,12 @@ function newNative(realm, out) {
       out.asks.push({ number, ...JSON.parse(json) });
       return true;
     },
+    fetchStart: (...args) => out.egress.fetchStart(...args),
+    fetchBody: (...args) => out.egress.fetchBody(...args),
+    fetchRoom: (...args) => out.egress.fetchRoom(...args),
+    fetchCancel: (...args) => out.egress.fetchCancel(...args),
+    fetchEndName: endName,
+    ...inflateNatives(inside),
     random: (bytes) => { randomFillSync(bytes); },
     now: () => Math.round((performance.now() - start) * 10) / 10,
     utf8Encode: (text) => inside(Buffer.from(text.toWellFormed())),
@@ -118,19 +125,23 @@ function clone(value, transfer) {
   return copy;
 }
 
-/** A fresh cell: `{context, entry, logs, events, notes, asks, run(code)}`. */
-export function newCell() {
+/**
+ * A fresh cell: `{context, entry, logs, events, notes, asks, run(code)}`. Its way
+ * out is a FakeEgress, or there is none.
+ */
+export function newCell(egress = noEgress) {
   const context = vm.createContext({}, {
     codeGeneration: { strings: false, wasm: true },
   });
   const realm = vm.runInContext('({ Uint8Array, Array, TypeError })', context);
   const out = { logs: [], events: [], notes: [], asks: [], askMax: 1 << 20,
-    wake: null };
+    wake: null, egress };
   const bootstrap = compiled.runInContext(context);
   const native = newNative(realm, out);
   const entry = bootstrap(native);
   const run = (code, filename = 'tool.js') =>
     new vm.Script(code, { filename }).runInContext(context);
+  egress.attach?.({ entry }, (bytes) => new realm.Uint8Array(bytes));
   return Object.assign(out, { context, entry, run, native });
 }
 

@@ -2,6 +2,7 @@
 #include "payload.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
@@ -287,19 +288,29 @@ descriptor_event(void)
 	return syscall(SYS_eventfd2, 0, 0);
 }
 
-/* Whatever lies behind any other number: one must be as closed as the next. */
+/* Whatever lies behind any other number: one must be as closed as the next.
+ * (poll(2) can be had, and tells.) */
 static long
 descriptor_others(void)
 {
-	char byte;
-
-	for (int fd = 1; fd < 4096; fd++)
-		if (syscall(SYS_recvfrom, fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK,
-			NULL, NULL) >= 0 ||
-		    errno != EBADF)
+	for (int fd = 1; fd < 4096; fd++) {
+		struct pollfd one = { .fd = fd, .events = POLLIN };
+		if (syscall(SYS_poll, &one, 1, 0) < 0 ||
+		    (one.revents & POLLNVAL) == 0)
 			return fd;
+	}
 	errno = EBADF;
 	return -1;
+}
+
+/* Were there a third one, nothing could be read from it. */
+static long
+descriptor_third(void)
+{
+	char byte;
+
+	return syscall(
+	    SYS_recvfrom, 2, &byte, 1, MSG_DONTWAIT | MSG_PEEK, NULL, NULL);
 }
 
 static long
@@ -497,6 +508,7 @@ static const struct {
 	ATTACK(descriptor_epoll),
 	ATTACK(descriptor_event),
 	ATTACK(descriptor_others),
+	ATTACK(descriptor_third),
 	ATTACK(descriptor_receive),
 	ATTACK(descriptor_send),
 	ATTACK(mount_tmpfs),
