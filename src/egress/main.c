@@ -109,19 +109,6 @@ settings_take(struct egress *egress, struct err *err)
 	    : err_set(err, -EINVAL, "a record of the settings is none");
 }
 
-const struct addr_range *
-egress_refuses(const struct egress *egress, const struct addr_ip *ip)
-{
-	const struct wire_egress_settings *settings = &egress->settings;
-	struct addr_host host = { .nat64 = settings->nat64,
-		.n_nat64 = settings->n_nat64,
-		.denied = settings->denied,
-		.n_denied = settings->n_denied };
-
-	own_get(egress->own, &host.own, &host.n_own);
-	return addr_refused(ip, &host);
-}
-
 /* ---- the supervisor ------------------------------------------------------- */
 
 static void
