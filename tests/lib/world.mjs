@@ -10,12 +10,14 @@
 //   import { World } from '../lib/world.mjs';
 //
 //   const world = await World.start();
-//   await world.name('api.example', { a: ['45.83.7.1'] });       // DNS
-//   await world.https('api.example', { address: '45.83.7.1' });  // an origin
-//   await world.run(['curl', '-s', 'https://api.example/echo']);  // the control
+//   await world.name('api.acme.net', { a: ['45.83.7.1'] });       // DNS
+//   await world.https('api.acme.net', { address: '45.83.7.1' });  // an origin
+//   await world.run(['curl', '-s', 'https://api.acme.net/echo']);  // the control
 //   Host.start({ config: { ...world.config() } })
 //   await world.requests();             // what the origins saw
 //   await world.stop();
+//
+// Names are such as the public DNS could have: no rule takes "api.example".
 //
 // /etc/resolv.conf and /etc/ssl/certs are the world's (in this mount
 // namespace), so programs need to be told nothing.

@@ -155,7 +155,7 @@ export class Names {
     head.writeUInt16BE(1, 2);
     head.writeUInt16BE(records.length, 4);
     const asked = answer.spoof === 'name'
-      ? Buffer.concat([nameBytes('other.example'),
+      ? Buffer.concat([nameBytes('other.acme.net'),
         question.bytes.subarray(-4)])
       : question.bytes;
     const bytes = Buffer.concat([id, head, asked, ...records]);
