@@ -232,9 +232,13 @@ document_spec(struct document *document, const char *packages,
 	return r;
 }
 
-int
-policy_document_spec(const char *raw_text, size_t len, const char *packages,
-    struct box_spec *spec, struct policy_memory **memoryp, struct err *err)
+typedef int
+document_fn(struct document *document, void *context, struct err *err);
+
+/* Reads one; what becomes of it says `then`. *memoryp, if any, on success. */
+static int
+document_read(const char *raw_text, size_t len, document_fn *then,
+    void *context, struct policy_memory **memoryp, struct err *err)
 {
 	struct document document = { .memory = calloc(
 					 1, sizeof(struct policy_memory)) };
@@ -252,11 +256,46 @@ policy_document_spec(const char *raw_text, size_t len, const char *packages,
 	if (r == 0)
 		r = policy_part_read(&at, value, &document_part, &document);
 	if (r == 0)
-		r = document_spec(&document, packages, spec, err);
+		r = then(&document, context, err);
 	policy_free(document.policy);
-	if (r != 0)
+	if (r != 0 || memoryp == NULL)
 		policy_spec_free(document.memory);
 	else
 		*memoryp = document.memory;
 	return r;
+}
+
+struct spec_context {
+	const char *packages;
+	struct box_spec *spec;
+};
+
+static int
+then_spec(struct document *document, void *context, struct err *err)
+{
+	const struct spec_context *wanted = context;
+
+	return document_spec(document, wanted->packages, wanted->spec, err);
+}
+
+int
+policy_document_spec(const char *raw_text, size_t len, const char *packages,
+    struct box_spec *spec, struct policy_memory **memoryp, struct err *err)
+{
+	struct spec_context wanted = { packages, spec };
+
+	return document_read(raw_text, len, then_spec, &wanted, memoryp, err);
+}
+
+static int
+then_network(struct document *document, void *context, struct err *err)
+{
+	return policy_network(document->policy, context, err);
+}
+
+int
+policy_document_network(const char *raw_text, size_t len,
+    struct policy_network *network, struct err *err)
+{
+	return document_read(raw_text, len, then_network, network, NULL, err);
 }

@@ -12,6 +12,9 @@
 #include "base/auto.h"
 #include "policy/resolve.h"
 
+/* BOX_NET_SELF and BOX_HTTP_PROXY_PORT. */
+#define PROXY "http://198.18.0.1:3128"
+
 /* Language, terminal, time zone. */
 static const char *const passed[] = { "LANG", "TERM", "COLORTERM", "NO_COLOR",
 	"TZ" };
@@ -107,6 +110,22 @@ passed_set(const struct policy_place *place, struct policy_words *words)
 	return r;
 }
 
+/* Programs need know of none; some connect only by a proxy. */
+static int
+proxies_set(struct policy_words *words)
+{
+	static const char *const proxied[] = { "HTTP_PROXY", "HTTPS_PROXY",
+		"http_proxy", "https_proxy" };
+	static const char *const direct[] = { "NO_PROXY", "no_proxy" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(proxied); i++)
+		r = value_set(words, proxied[i], PROXY);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(direct); i++)
+		r = value_set(words, direct[i], "localhost,127.0.0.1,::1");
+	return r;
+}
+
 int
 policy_env_make(const struct policy_resolution *all,
     const struct policy *policy, const char *home, struct policy_words *words)
@@ -116,6 +135,8 @@ policy_env_make(const struct policy_resolution *all,
 
 	if (r == 0)
 		r = passed_set(all->place, words);
+	if (r == 0 && all->has_network)
+		r = proxies_set(words);
 	for (size_t i = 0; r == 0 && i < all->env.n; i++)
 		r = policy_env_set(words, strdup(all->env.at[i].text));
 	for (size_t i = 0; r == 0 && i < named->n; i++) {

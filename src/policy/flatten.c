@@ -68,7 +68,8 @@ static int
 words_copy(const struct policy *from, struct policy *to)
 {
 	static const enum policy_list lists[] = { POLICY_ALLOWED_DOMAINS,
-		POLICY_DENIED_DOMAINS, POLICY_SECRETS, POLICY_REMARKS };
+		POLICY_DENIED_DOMAINS, POLICY_RULES, POLICY_SECRETS,
+		POLICY_REMARKS };
 	int r = 0;
 
 	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
@@ -81,6 +82,8 @@ words_copy(const struct policy *from, struct policy *to)
 	to->limits = from->limits;
 	to->flags = from->flags;
 	to->notes = from->notes;
+	to->budget = from->budget;
+	to->may_loopback = from->may_loopback;
 	return r;
 }
 

@@ -12,6 +12,7 @@ struct policy_memory {
 	const char **argv;
 	const char **env_list;
 	struct box_grant *grants;
+	struct policy_ports ports;
 	char *home;
 	char *cwd;
 };

@@ -29,3 +29,7 @@ struct policy_network {
  * rules. */
 int policy_network(const struct policy *policy, struct policy_network *network,
     struct err *err);
+
+/* The same, of a launch document (policy_document_spec()). */
+int policy_document_network(const char *raw_text, size_t len,
+    struct policy_network *network, struct err *err);

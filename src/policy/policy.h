@@ -10,7 +10,13 @@
  *     "profiles": ["node"],
  *     "filesystem": { "allowRead": [], "denyRead": [], "allowWrite": [],
  *                     "allowWriteGuarded": [], "denyWrite": [] },
- *     "network": { "allowedDomains": [], "deniedDomains": [],
+ *     "network": { "allowedDomains": ["example.com", "db.example.com:5432"],
+ *                  "deniedDomains": [],
+ *                  "rules": [{ "url": "https://api.example.com/v1/",
+ *                              "methods": ["GET"] }],
+ *                  "requestsPerMinute": 600, "concurrent": 64,
+ *                  "requestsPerCall": 50, "bytesIn": "64MiB",
+ *                  "bytesOut": "64MiB", "bytesPerMinute": "1GiB",
  *                  "allowAllUnixSockets": false },
  *     "env": { "NAME": "value", "NAME2": null },    null: passed on as it is
  *     "secrets": ["NAME"],
@@ -69,6 +75,9 @@ int policy_write(struct policy *policy, const char *path, struct err *err);
 int policy_net(struct policy *policy, const char *host_port, struct err *err);
 int policy_env(struct policy *policy, const char *name_value, struct err *err);
 int policy_secret(struct policy *policy, const char *name, struct err *err);
+/* Ports of this machine may be named from now on ("localhost:5432"): for
+ * `cordon wrap` alone, whose user could dial them anyway. */
+void policy_allow_loopback(struct policy *policy);
 struct box_limits *policy_limits(struct policy *policy);
 void policy_notes(struct policy *policy, enum box_notes notes);
 
@@ -97,7 +106,7 @@ policy_flatten(const struct policy *policy, const struct policy_place *place,
 int policy_put(const struct policy *policy, struct json_out *out);
 
 /* What was accepted but is not obeyed (yet), one sentence each; NULL past the
- * last: "network.allowedDomains: this box has no network at all". */
+ * last: "network.httpProxyPort: nobody is asked for a proxy". */
 const char *policy_remark(const struct policy *policy, size_t i);
 
 /*

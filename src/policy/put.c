@@ -226,10 +226,52 @@ filesystem_put(struct object *outer, const struct policy_words *lists)
 	return r;
 }
 
+/* "URL METHOD,METHOD" as an object. */
+static void
+rule_put(struct json_out *out, const char *word)
+{
+	const size_t len = strcspn(word, " ");
+	const char *before = "\"methods\":[";
+
+	json_out_text(out, "{");
+	if (word[len] != '\0') {
+		for (const char *at = word + len; *at != '\0';) {
+			const size_t n = strcspn(at + 1, ",");
+			json_out_text(out, before);
+			json_out_string(out, at + 1, n);
+			before = ",";
+			at += 1 + n;
+		}
+		json_out_text(out, "],");
+	}
+	json_out_text(out, "\"url\":");
+	json_out_string(out, word, len);
+	json_out_text(out, "}");
+}
+
+static int
+rules_put(struct object *object, const struct policy_words *words)
+{
+	auto_free const char **texts = sorted_texts(words);
+
+	if (texts == NULL)
+		return -ENOMEM;
+	if (words->n == 0)
+		return 0;
+	member_begin(object, "rules", 5);
+	for (size_t i = 0; i < words->n; i++) {
+		json_out_text(object->out, i == 0 ? "[" : ",");
+		rule_put(object->out, texts[i]);
+	}
+	json_out_text(object->out, "]");
+	return 0;
+}
+
 static int
 network_put(struct object *outer, const struct policy *policy)
 {
 	struct object object = { outer->out, outer, "network", false };
+	const struct policy_budget *budget = &policy->budget;
 
 	if ((policy->flags & BOX_UNIX_SOCKETS) != 0) {
 		member_begin(&object, "allowAllUnixSockets", 19);
@@ -237,9 +279,17 @@ network_put(struct object *outer, const struct policy *policy)
 	}
 	int r = list_put(
 	    &object, "allowedDomains", &policy->lists[POLICY_ALLOWED_DOMAINS]);
+	size_put(&object, "bytesIn", budget->bytes_in, 0);
+	size_put(&object, "bytesOut", budget->bytes_out, 0);
+	size_put(&object, "bytesPerMinute", budget->bytes_per_minute, 0);
+	count_put(&object, "concurrent", budget->concurrent, 0);
 	if (r == 0)
 		r = list_put(&object, "deniedDomains",
 		    &policy->lists[POLICY_DENIED_DOMAINS]);
+	count_put(&object, "requestsPerCall", budget->per_caller, 0);
+	count_put(&object, "requestsPerMinute", budget->requests_per_minute, 0);
+	if (r == 0)
+		r = rules_put(&object, &policy->lists[POLICY_RULES]);
 	object_end(&object);
 	return r;
 }

@@ -16,6 +16,7 @@
 
 #define MS 1000000u /* ns */
 #define CPUS_MAX 4096u
+#define BUDGET_COUNT_MAX 1000000u
 
 static int
 remark(const struct policy_at *at, const char *text)
@@ -145,17 +146,26 @@ domain_item(const struct policy_at *at, struct json_span value,
     const struct policy_member *member)
 {
 	const bool is_deny = member->what == POLICY_DENIED_DOMAINS;
+	struct err why = { "" };
 	char *text = NULL;
-	const int r = policy_text_get(at, value, 512, &text);
+	int r = policy_text_get(at, value, 512, &text);
 
 	if (r != 0)
 		return r;
 	auto_free char *owned = text;
-	const char *complaint = policy_host_complaint(owned, is_deny);
-	if (complaint != NULL)
-		return err_set(at->err, -EINVAL, "%s: %s: \"%.256s\" %s",
-		    at->name, at->pointer, owned, complaint);
-	return item_add(at, value, (enum policy_list)member->what, 512);
+	r = policy_domain_check(at->policy, owned, is_deny, &why);
+	if (r == 0)
+		return item_add(at, value, (enum policy_list)member->what, 512);
+	/* srt takes more, and obeys it: an allow that is left out is the
+	 * stricter, a deny is not. */
+	if (at->is_srt && !is_deny) {
+		char text_left[POLICY_POINTER_MAX];
+		snprintf(text_left, sizeof(text_left),
+		    "left out: \"%.64s\" %.160s", owned, why.text);
+		return remark_member(at, text_left);
+	}
+	return err_set(at->err, -EINVAL, "%s: %s: \"%.256s\" %s", at->name,
+	    at->pointer, owned, why.text);
 }
 
 static int
@@ -163,13 +173,90 @@ domains_read(const struct policy_at *at, struct json_span value,
     const struct policy_member *member, void *target)
 {
 	(void)target;
-	const int r = items_read(at, value, member, domain_item);
+	return items_read(at, value, member, domain_item);
+}
 
-	/* A deny asks for nothing that is missing here. */
-	if (r != 0 || says_nothing(value) ||
-	    member->what == POLICY_DENIED_DOMAINS)
+/* ---- rules with methods --------------------------------------------------- */
+
+struct rule_words {
+	char *url; /* owned */
+	uint8_t methods;
+};
+
+static int
+url_read(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member, void *target)
+{
+	struct rule_words *words = target;
+
+	(void)member;
+	return policy_text_get(at, value, ADDR_RULE_TEXT_MAX, &words->url);
+}
+
+static int
+methods_read(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member, void *target)
+{
+	struct rule_words *words = target;
+	struct json_span item;
+	struct json_iter iter;
+
+	(void)member;
+	if (json_kind_of(value) != JSON_KIND_ARRAY)
+		return policy_at_fail(at, "a list");
+	(void)json_iter_init(&iter, value);
+	while (json_iter_element(&iter, &item)) {
+		uint8_t bit = 0;
+		char name[16];
+
+		if (json_kind_of(item) != JSON_KIND_STRING ||
+		    json_string_copy(item, name, sizeof(name), NULL) != 0 ||
+		    strchr(name, ',') != NULL ||
+		    !addr_methods_parse(name, &bit))
+			return policy_at_fail(at,
+			    "a list of GET, HEAD, POST, PUT, PATCH, DELETE, "
+			    "OPTIONS, OTHER");
+		words->methods |= bit;
+	}
+	return words->methods != 0
+	    ? 0
+	    : policy_at_fail(at, "a list that is not empty");
+}
+
+static const struct policy_member rule_members[] = {
+	{ "methods", methods_read, 0, NULL },
+	{ "url", url_read, 0, NULL },
+};
+
+static const struct policy_part rule_part = { "rule", rule_members,
+	ARRAY_LEN(rule_members) };
+
+static int
+rule_item(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member)
+{
+	struct rule_words words = { NULL, 0 };
+	struct err why = { "" };
+
+	(void)member;
+	int r = policy_part_read(at, value, &rule_part, &words);
+	auto_free char *url = words.url;
+	if (r != 0)
 		return r;
-	return remark_member(at, "this box has no network at all");
+	if (url == NULL)
+		return policy_at_fail(at, "an object with a \"url\"");
+	r = policy_rule_word(at->policy, url, words.methods, &why);
+	return r == 0 ? 0
+		      : err_set(at->err, r, "%s: %s: \"%.256s\" %s", at->name,
+			    at->pointer, url, why.text);
+}
+
+static int
+rules_read(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member, void *target)
+{
+	(void)target;
+	return items_read(at, value, member, rule_item);
 }
 
 static int
@@ -438,10 +525,47 @@ cpu_read(const struct policy_at *at, struct json_span value,
 	return 0;
 }
 
+/* ---- budgets -------------------------------------------------------------- */
+
+static int
+budget_count_read(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member, void *target)
+{
+	char *field = (char *)&at->policy->budget + member->what;
+	uint64_t count;
+
+	(void)target;
+	if (integer_get(value, &count) != 0 || count > BUDGET_COUNT_MAX)
+		return policy_at_fail(
+		    at, "a whole number, at most a million; 0 is the default");
+	memcpy(field, &(uint32_t){ (uint32_t)count }, sizeof(uint32_t));
+	return 0;
+}
+
+static int
+budget_size_read(const struct policy_at *at, struct json_span value,
+    const struct policy_member *member, void *target)
+{
+	char *field = (char *)&at->policy->budget + member->what;
+	uint64_t bytes;
+
+	(void)target;
+	if (integer_get(value, &bytes) != 0 &&
+	    unit_get(value, units_size_parse, &bytes) != 0)
+		return policy_at_fail(at,
+		    "a size: \"64MiB\", or a number of bytes; 0 is the "
+		    "default");
+	memcpy(field, &bytes, sizeof(bytes));
+	return 0;
+}
+
 static policy_read_fn filesystem_read, network_read, limits_read,
     credentials_read, credential_files_read, credential_names_read;
 
-#define NO_NETWORK "this box has no network at all"
+#define ALL_OF_IT "one process leads out, by the lists of hosts alone"
+#define ADDRESSES                                                              \
+	"addresses inside are never dialled; single ones are in deniedDomains"
+#define BUDGET(member) offsetof(struct policy_budget, member)
 #define NOT_LINUX "it is of another system than Linux"
 #define NOT_SRT "this box is not made by srt's helpers"
 
@@ -461,20 +585,29 @@ static const struct policy_member network_members[] = {
 	{ "allowAllUnixSockets", sockets_read, BOX_UNIX_SOCKETS, NULL },
 	{ "allowedDomains", domains_read, POLICY_ALLOWED_DOMAINS, NULL },
 	{ "deniedDomains", domains_read, POLICY_DENIED_DOMAINS, NULL },
+	{ "rules", rules_read, 0, NULL },
+	{ "requestsPerMinute", budget_count_read, BUDGET(requests_per_minute),
+	    NULL },
+	{ "requestsPerCall", budget_count_read, BUDGET(per_caller), NULL },
+	{ "concurrent", budget_count_read, BUDGET(concurrent), NULL },
+	{ "bytesIn", budget_size_read, BUDGET(bytes_in), NULL },
+	{ "bytesOut", budget_size_read, BUDGET(bytes_out), NULL },
+	{ "bytesPerMinute", budget_size_read, BUDGET(bytes_per_minute), NULL },
 	{ "allowLocalBinding", foreign_read, 0,
 	    "a box has a loopback of its own, and may bind there" },
 	{ "allowMachLookup", foreign_read, 0, NOT_LINUX },
 	{ "allowUnixSockets", foreign_read, 0,
 	    "single sockets are not told apart; allowAllUnixSockets is" },
-	{ "deniedDomainReasons", foreign_read, 0, NO_NETWORK },
-	{ "deniedResolvedAddresses", foreign_read, 0, NO_NETWORK },
-	{ "filterRequest", foreign_read, 0, NO_NETWORK },
-	{ "httpProxyPort", foreign_read, 0, NO_NETWORK },
-	{ "mitmProxy", foreign_read, 0, NO_NETWORK },
-	{ "parentProxy", foreign_read, 0, NO_NETWORK },
-	{ "socksProxyPort", foreign_read, 0, NO_NETWORK },
+	{ "deniedDomainReasons", foreign_read, 0,
+	    "a refusal names the rule that was missing" },
+	{ "deniedResolvedAddresses", foreign_read, 0, ADDRESSES },
+	{ "filterRequest", foreign_read, 0, ALL_OF_IT },
+	{ "httpProxyPort", foreign_read, 0, ALL_OF_IT },
+	{ "mitmProxy", foreign_read, 0, ALL_OF_IT },
+	{ "parentProxy", foreign_read, 0, ALL_OF_IT },
+	{ "socksProxyPort", foreign_read, 0, ALL_OF_IT },
 	{ "strictAllowlist", foreign_read, 0, "nobody is asked here anyway" },
-	{ "tlsTerminate", foreign_read, 0, NO_NETWORK },
+	{ "tlsTerminate", foreign_read, 0, ALL_OF_IT },
 };
 
 #define LIMIT(member) offsetof(struct box_limits, member)
@@ -493,9 +626,9 @@ static const struct policy_member limits_members[] = {
 static const struct policy_member credentials_members[] = {
 	{ "files", credential_files_read, 0, NULL },
 	{ "envVars", credential_names_read, 0, NULL },
-	{ "allowPlaintextInject", foreign_read, 0, NO_NETWORK },
-	{ "awsPairs", foreign_read, 0, NO_NETWORK },
-	{ "sigv4", foreign_read, 0, NO_NETWORK },
+	{ "allowPlaintextInject", foreign_read, 0, ALL_OF_IT },
+	{ "awsPairs", foreign_read, 0, ALL_OF_IT },
+	{ "sigv4", foreign_read, 0, ALL_OF_IT },
 };
 
 static const struct policy_member top_members[] = {
@@ -517,7 +650,7 @@ static const struct policy_member top_members[] = {
 	{ "git", foreign_read, 0,
 	    "git's own settings are not changed; env can name them" },
 	{ "ignoreViolations", foreign_read, 0, "every denial is told" },
-	{ "javaAgentJarPath", foreign_read, 0, NO_NETWORK },
+	{ "javaAgentJarPath", foreign_read, 0, ALL_OF_IT },
 	{ "mandatoryDenySearchDepth", foreign_read, 0,
 	    "a guarded folder is guarded as box guards it" },
 	{ "ripgrep", foreign_read, 0, NOT_SRT },
@@ -537,6 +670,7 @@ static const struct policy_part parts[] = {
 	PART("network", network_members),
 	PART("limits", limits_members),
 	PART("credentials", credentials_members),
+	PART("rule", rule_members),
 };
 
 const struct policy_part *

@@ -40,6 +40,7 @@ struct policy_resolution {
 	size_t n_grants;
 	struct policy_words folders; /* in front of PATH */
 	struct policy_words env; /* of profiles; "NAME=value" */
+	bool has_network; /* for env: there is a proxy */
 	struct err *err;
 };
 

@@ -6,6 +6,7 @@
  * values. Nothing in it has looked at a file yet; resolve.h does.
  */
 
+#include "policy/network.h"
 #include "policy/policy.h"
 
 #define POLICY_WORDS_MAX 4096u /* of one list */
@@ -19,6 +20,7 @@ enum policy_list {
 	POLICY_DENY_WRITE,
 	POLICY_ALLOWED_DOMAINS,
 	POLICY_DENIED_DOMAINS,
+	POLICY_RULES, /* "URL" or "URL METHOD,METHOD" */
 	POLICY_ENV, /* "NAME=value"; "NAME": passed on */
 	POLICY_SECRETS,
 	POLICY_PROFILES,
@@ -43,6 +45,8 @@ struct policy {
 	struct box_limits limits;
 	uint32_t flags; /* BOX_UNIX_SOCKETS */
 	enum box_notes notes;
+	struct policy_budget budget;
+	bool may_loopback; /* its rules may name ports of this machine */
 };
 
 #define POLICY_NOTES_DEFAULT BOX_NOTES_FILES
@@ -61,8 +65,27 @@ int policy_list_add(struct policy *policy, enum policy_list list,
 /* A name is [A-Za-z_][A-Za-z0-9_]*, `len` bytes. */
 bool policy_name_is_valid(const char *name, size_t len);
 
-/* NULL, or what a host pattern of an allow or a deny list must be. */
-const char *policy_host_complaint(const char *host_port, bool is_deny);
+/* Whether a word of an allow or a deny list is one; -EINVAL and a sentence's
+ * end. */
+int policy_domain_check(const struct policy *policy, const char *text,
+    bool is_deny, struct err *err);
+/* Adds a rule with methods (enum addr_method; 0: each). -EINVAL and a
+ * sentence's end. */
+int policy_rule_word(
+    struct policy *policy, const char *url, uint8_t methods, struct err *err);
+/* Whether it asks for a way out at all. */
+bool policy_has_network(const struct policy *policy);
+
+/* What box/spec.h has of a network. */
+struct policy_ports {
+	uint16_t ports[BOX_PORTS_MAX];
+	uint32_t addresses[BOX_PORTS_MAX];
+	uint32_t n_ports;
+	uint32_t n_addresses;
+};
+
+int policy_ports_make(
+    const struct policy *policy, struct policy_ports *ports, struct err *err);
 
 /* "none", "calls", …, in the order of enum box_notes; NULL past the last. */
 const char *policy_denials_name(size_t i);

@@ -61,8 +61,11 @@ int
 policy_memory_spec(struct policy_memory *memory, const struct policy *policy,
     struct box_spec *spec, struct err *err)
 {
-	int r =
-	    policy_env_make(&memory->all, policy, memory->home, &memory->env);
+	int r = policy_ports_make(policy, &memory->ports, err);
+	memory->all.has_network = memory->ports.n_ports > 0;
+	if (r == 0)
+		r = policy_env_make(
+		    &memory->all, policy, memory->home, &memory->env);
 	if (r != 0)
 		return r;
 	memory->argv = list_of(&memory->words);
@@ -86,6 +89,10 @@ policy_memory_spec(struct policy_memory *memory, const struct policy *policy,
 		.cwd = memory->cwd,
 		.home = memory->home,
 		.limits = policy->limits,
+		.ports = memory->ports.ports,
+		.n_ports = memory->ports.n_ports,
+		.addresses = memory->ports.addresses,
+		.n_addresses = memory->ports.n_addresses,
 	};
 	return 0;
 }
