@@ -48,13 +48,13 @@ struct ctl_grants {
 	CTL_GRANTS_ROW(type, member, "write", CTL_LIST, writes, "PATH",        \
 	    "may be read, run and changed"),                                   \
 	CTL_GRANTS_ROW(type, member, "net", CTL_LIST, nets, "HOST[:PORT]",     \
-	    "remembered: boxes have no network yet"),                          \
+	    "may be reached; *.HOST: every name below"),                       \
 	CTL_GRANTS_ROW(type, member, "unix-sockets", CTL_FLAG, unix_sockets,   \
 	    NULL, "may make unix sockets"),                                    \
 	CTL_GRANTS_ROW(type, member, "env", CTL_LIST, envs, "NAME[=VALUE]",    \
 	    "set a variable, or pass it on"),                                  \
 	CTL_GRANTS_ROW(type, member, "secret", CTL_LIST, secrets, "NAME",      \
-	    "remembered: there is no vault yet"),                              \
+	    "there by a placeholder, never by its value"),                     \
 	CTL_GRANTS_ROW(type, member, "memory", CTL_SIZE, memory_bytes, "SIZE", \
 	    "of all processes and files in memory (2GiB)"),                    \
 	CTL_GRANTS_ROW(type, member, "pids", CTL_COUNT, pids, "N",             \

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/secret.h"
 #include "policy/resolve.h"
 
 /* BOX_NET_SELF and BOX_HTTP_PROXY_PORT. */
@@ -126,6 +127,21 @@ proxies_set(struct policy_words *words)
 	return r;
 }
 
+/* Whatever else is said of that variable: no value of a secret is in a box. */
+static int
+secrets_set(const struct policy *policy, struct policy_words *words)
+{
+	const struct policy_words *names = &policy->lists[POLICY_SECRETS];
+	char placeholder[SECRET_PLACEHOLDER_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < names->n; i++) {
+		secret_placeholder_put(names->at[i].text, placeholder);
+		r = value_set(words, names->at[i].text, placeholder);
+	}
+	return r;
+}
+
 int
 policy_env_make(const struct policy_resolution *all,
     const struct policy *policy, const char *home, struct policy_words *words)
@@ -152,5 +168,7 @@ policy_env_make(const struct policy_resolution *all,
 			r = value_set(
 			    words, word, policy_place_env(all->place, word));
 	}
+	if (r == 0)
+		r = secrets_set(policy, words);
 	return r == 0 ? 0 : err_set(all->err, r, "env: %s", strerror(-r));
 }

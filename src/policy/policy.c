@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/secret.h"
 #include "policy/rules.h"
 
 #define NAME_MAX_BYTES 128u
@@ -210,10 +211,10 @@ policy_secret(struct policy *policy, const char *name, struct err *err)
 		return err_set(err, -EINVAL,
 		    "--secret takes a name alone: a value on the command line "
 		    "is seen by every process of this machine");
-	if (!policy_name_is_valid(name, strlen(name)))
+	if (!secret_name_is_good(name))
 		return err_set(err, -EINVAL,
-		    "secret: \"%.64s\" is no name: letters, digits and _, of "
-		    "which the first is no digit",
+		    "secret: \"%.64s\" is no name: at most 63 letters, digits "
+		    "and _, of which the first is no digit",
 		    name);
 	const int r = policy_list_add(policy, POLICY_SECRETS, name, false);
 	return r == 0 ? 0 : err_set(err, r, "secret: %s", strerror(-r));

@@ -12,11 +12,6 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "base/units.h"
-
-#define MS 1000000u /* ns */
-#define CPUS_MAX 4096u
-#define BUDGET_COUNT_MAX 1000000u
 
 static int
 remark(const struct policy_at *at, const char *text)
@@ -400,165 +395,6 @@ denials_read(const struct policy_at *at, struct json_span value,
 	return policy_at_fail(at, "\"none\", \"calls\", \"files\" or \"all\"");
 }
 
-/* A number without exponent, in thousandths. */
-static int
-milli_parse(struct json_span value, uint64_t *milli)
-{
-	uint64_t number = 0;
-	size_t i = 0, places = 0;
-
-	if (json_kind_of(value) != JSON_KIND_NUMBER || value.len > 12)
-		return -EINVAL;
-	for (; i < value.len && value.at[i] >= '0' && value.at[i] <= '9'; i++)
-		number = number * 10 + (uint64_t)(value.at[i] - '0');
-	if (i < value.len && value.at[i] == '.') {
-		for (i++; i < value.len && value.at[i] >= '0' &&
-		     value.at[i] <= '9' && places < 3;
-		     i++, places++)
-			number = number * 10 + (uint64_t)(value.at[i] - '0');
-	}
-	for (; places < 3; places++)
-		number *= 10;
-	*milli = number;
-	return i == value.len ? 0 : -EINVAL;
-}
-
-static int
-integer_get(struct json_span value, uint64_t *number)
-{
-	char text[24];
-
-	if (json_kind_of(value) != JSON_KIND_NUMBER ||
-	    !json_value_is_integer(value) || value.at[0] == '-' ||
-	    value.len >= sizeof(text))
-		return -EINVAL;
-	memcpy(text, value.at, value.len);
-	text[value.len] = '\0';
-	return units_size_parse(text, number);
-}
-
-static int
-unit_get(struct json_span value, int (*parse)(const char *, uint64_t *),
-    uint64_t *number)
-{
-	char text[64];
-
-	if (json_kind_of(value) != JSON_KIND_STRING ||
-	    json_string_copy(value, text, sizeof(text), NULL) != 0)
-		return -EINVAL;
-	return parse(text, number);
-}
-
-static void
-limit_set(struct box_limits *limits, size_t offset, bool is_long, uint64_t n)
-{
-	char *field = (char *)limits + offset;
-
-	if (is_long)
-		memcpy(field, &n, sizeof(n));
-	else
-		memcpy(field, &(uint32_t){ (uint32_t)n }, sizeof(uint32_t));
-}
-
-static int
-size_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	uint64_t bytes;
-
-	(void)target;
-	if (integer_get(value, &bytes) != 0 &&
-	    unit_get(value, units_size_parse, &bytes) != 0)
-		return policy_at_fail(at,
-		    "a size: \"512MiB\", or a number of bytes; 0 is no limit");
-	limit_set(&at->policy->limits, member->what, true, bytes);
-	return 0;
-}
-
-static int
-duration_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	const bool is_long =
-	    member->what == offsetof(struct box_limits, wall_ms);
-	uint64_t ns;
-
-	(void)target;
-	if (unit_get(value, units_duration_parse, &ns) != 0 ||
-	    (!is_long && ns / MS > 3600000))
-		return policy_at_fail(at,
-		    is_long ? "a duration with its unit: \"30s\"; \"0s\" is no "
-			      "limit"
-			    : "a duration with its unit, of at most an hour: "
-			      "\"2s\"");
-	limit_set(&at->policy->limits, member->what, is_long,
-	    ns / MS + (ns % MS > 0));
-	return 0;
-}
-
-static int
-count_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	uint64_t count;
-
-	(void)target;
-	if (integer_get(value, &count) != 0 || count > UINT32_MAX)
-		return policy_at_fail(at, "a whole number; 0 is no limit");
-	limit_set(&at->policy->limits, member->what, false, count);
-	return 0;
-}
-
-static int
-cpu_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	uint64_t milli;
-
-	(void)target;
-	if (milli_parse(value, &milli) != 0 || milli > CPUS_MAX * 1000ull ||
-	    (milli > 0 && milli < 10))
-		return policy_at_fail(at,
-		    "a number of CPUs from 0.01, of at most three decimal "
-		    "places: 1.5; 0 is no limit");
-	limit_set(&at->policy->limits, member->what, false, milli);
-	return 0;
-}
-
-/* ---- budgets -------------------------------------------------------------- */
-
-static int
-budget_count_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	char *field = (char *)&at->policy->budget + member->what;
-	uint64_t count;
-
-	(void)target;
-	if (integer_get(value, &count) != 0 || count > BUDGET_COUNT_MAX)
-		return policy_at_fail(
-		    at, "a whole number, at most a million; 0 is the default");
-	memcpy(field, &(uint32_t){ (uint32_t)count }, sizeof(uint32_t));
-	return 0;
-}
-
-static int
-budget_size_read(const struct policy_at *at, struct json_span value,
-    const struct policy_member *member, void *target)
-{
-	char *field = (char *)&at->policy->budget + member->what;
-	uint64_t bytes;
-
-	(void)target;
-	if (integer_get(value, &bytes) != 0 &&
-	    unit_get(value, units_size_parse, &bytes) != 0)
-		return policy_at_fail(at,
-		    "a size: \"64MiB\", or a number of bytes; 0 is the "
-		    "default");
-	memcpy(field, &bytes, sizeof(bytes));
-	return 0;
-}
-
 static policy_read_fn filesystem_read, network_read, limits_read,
     credentials_read, credential_files_read, credential_names_read;
 
@@ -586,13 +422,15 @@ static const struct policy_member network_members[] = {
 	{ "allowedDomains", domains_read, POLICY_ALLOWED_DOMAINS, NULL },
 	{ "deniedDomains", domains_read, POLICY_DENIED_DOMAINS, NULL },
 	{ "rules", rules_read, 0, NULL },
-	{ "requestsPerMinute", budget_count_read, BUDGET(requests_per_minute),
+	{ "requestsPerMinute", policy_budget_count_read,
+	    BUDGET(requests_per_minute), NULL },
+	{ "requestsPerCall", policy_budget_count_read, BUDGET(per_caller),
 	    NULL },
-	{ "requestsPerCall", budget_count_read, BUDGET(per_caller), NULL },
-	{ "concurrent", budget_count_read, BUDGET(concurrent), NULL },
-	{ "bytesIn", budget_size_read, BUDGET(bytes_in), NULL },
-	{ "bytesOut", budget_size_read, BUDGET(bytes_out), NULL },
-	{ "bytesPerMinute", budget_size_read, BUDGET(bytes_per_minute), NULL },
+	{ "concurrent", policy_budget_count_read, BUDGET(concurrent), NULL },
+	{ "bytesIn", policy_budget_size_read, BUDGET(bytes_in), NULL },
+	{ "bytesOut", policy_budget_size_read, BUDGET(bytes_out), NULL },
+	{ "bytesPerMinute", policy_budget_size_read, BUDGET(bytes_per_minute),
+	    NULL },
 	{ "allowLocalBinding", foreign_read, 0,
 	    "a box has a loopback of its own, and may bind there" },
 	{ "allowMachLookup", foreign_read, 0, NOT_LINUX },
@@ -613,14 +451,14 @@ static const struct policy_member network_members[] = {
 #define LIMIT(member) offsetof(struct box_limits, member)
 
 static const struct policy_member limits_members[] = {
-	{ "cpu", cpu_read, LIMIT(cpu_milli), NULL },
-	{ "fileSize", size_read, LIMIT(file_bytes), NULL },
-	{ "files", count_read, LIMIT(files), NULL },
-	{ "grace", duration_read, LIMIT(grace_ms), NULL },
-	{ "memory", size_read, LIMIT(memory_bytes), NULL },
-	{ "pids", count_read, LIMIT(pids), NULL },
-	{ "timeout", duration_read, LIMIT(wall_ms), NULL },
-	{ "tmp", size_read, LIMIT(tmp_bytes), NULL },
+	{ "cpu", policy_cpu_read, LIMIT(cpu_milli), NULL },
+	{ "fileSize", policy_size_read, LIMIT(file_bytes), NULL },
+	{ "files", policy_count_read, LIMIT(files), NULL },
+	{ "grace", policy_duration_read, LIMIT(grace_ms), NULL },
+	{ "memory", policy_size_read, LIMIT(memory_bytes), NULL },
+	{ "pids", policy_count_read, LIMIT(pids), NULL },
+	{ "timeout", policy_duration_read, LIMIT(wall_ms), NULL },
+	{ "tmp", policy_size_read, LIMIT(tmp_bytes), NULL },
 };
 
 static const struct policy_member credentials_members[] = {

@@ -64,3 +64,7 @@ int policy_text_check(const char *raw_text, size_t len, const char *name,
 
 /* A policy that stands inside another text. */
 int policy_value_read(const struct policy_at *at, struct json_span value);
+
+/* Limits and budgets (amount.c); `what` is the offset of the field. */
+policy_read_fn policy_size_read, policy_duration_read, policy_count_read,
+    policy_cpu_read, policy_budget_count_read, policy_budget_size_read;

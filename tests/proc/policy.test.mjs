@@ -135,7 +135,7 @@ test('a folder that may not be written in is not', () => {
 
 test('srt\'s settings wall in as they are', () => {
   const settings = {
-    network: { allowedDomains: ['example.com'], deniedDomains: [] },
+    network: { allowedDomains: [], deniedDomains: [] },
     filesystem: { denyRead: ['~'], allowRead: ['.'], allowWrite: ['.', 'gone'],
       denyWrite: ['src'] },
   };
@@ -143,7 +143,6 @@ test('srt\'s settings wall in as they are', () => {
     `cat '${home}/.ssh/id' keys/key; echo x > made; ` +
     'echo x >> .bashrc; echo x > src/x', { option: '--settings' });
   assert.equal(stdout, 'key\n', stderr);
-  assert.match(stderr, /network\.allowedDomains: this box has no network/);
   assert.equal(readFileSync(join(work, 'made'), 'utf8'), 'x\n');
   assert.equal(readFileSync(join(work, '.bashrc'), 'utf8'), 'rc\n');
   assert.ok(!existsSync(join(work, 'src/x')));
