@@ -20,7 +20,7 @@ struct http_door {
 	struct MHD_Daemon *daemon;
 	struct event *run_event; /* its epoll descriptor */
 	struct event *more_event; /* a timer: there is more to do */
-	int listen_fd;
+	int listen_fd; /* -1: connections are adopted */
 	unsigned tag;
 	unsigned n_peers;
 	bool tls;
@@ -32,6 +32,7 @@ struct http_peer {
 	TAILQ_ENTRY(http_peer) link; /* in server->idle or ->busy */
 	struct http_door *door;
 	struct http_request *request; /* NULL between requests */
+	void *visitor; /* of a connection that was adopted */
 	int fd;
 	bool busy; /* a request's head is in, its answer not out */
 	bool cut; /* was told to go */
@@ -73,6 +74,8 @@ struct http_request {
 	struct MHD_Response *response; /* owned until it is queued */
 	unsigned status;
 	bool has_body;
+	bool is_streamed; /* its body goes to body() */
+	bool body_waits; /* body() has not taken all of a piece */
 	bool head_done;
 	bool complete;
 	bool suspended;
@@ -91,6 +94,8 @@ struct http_server {
 	unsigned n_peers;
 	unsigned n_waiting;
 	unsigned n_pending;
+	struct http_door *hall; /* of adopted connections; NULL until one is */
+	void *adopting; /* the visitor that MHD is just being given */
 	bool draining;
 };
 

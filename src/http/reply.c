@@ -9,6 +9,7 @@
 
 /* MHD's own buffer of a streamed answer without chunks (HTTP/1.0). */
 #define STREAM_BLOCK 1024
+#define SIZED_BLOCK (64u << 10)
 
 /* A response that is to be queued when MHD next asks; NULL has become "cut the
  * connection". */
@@ -132,17 +133,36 @@ stream_read(void *cls, uint64_t position, char *buffer, size_t max)
 	return (ssize_t)n;
 }
 
-void
-http_stream_begin(struct http_request *request, unsigned status,
-    const struct http_header *headers, size_t n_headers)
+static void
+stream_begin(struct http_request *request, unsigned status,
+    const struct http_header *headers, size_t n_headers, uint64_t len,
+    size_t block)
 {
 	struct MHD_Response *response = MHD_create_response_from_callback(
-	    MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, request, NULL);
+	    len, block, stream_read, request, NULL);
 
 	http_request_body_drop(request);
 	request->stream.open = response != NULL;
 	request->stream.written_at = http_now_ms();
 	response_set(request, response, status, headers, n_headers);
+}
+
+void
+http_stream_begin(struct http_request *request, unsigned status,
+    const struct http_header *headers, size_t n_headers)
+{
+	stream_begin(request, status, headers, n_headers, MHD_SIZE_UNKNOWN,
+	    STREAM_BLOCK);
+}
+
+void
+http_stream_begin_sized(struct http_request *request, unsigned status,
+    const struct http_header *headers, size_t n_headers, uint64_t len)
+{
+	const size_t block = len < SIZED_BLOCK ? (size_t)len : SIZED_BLOCK;
+
+	stream_begin(request, status, headers, n_headers, len,
+	    block < STREAM_BLOCK ? STREAM_BLOCK : block);
 }
 
 static bool

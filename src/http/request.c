@@ -207,7 +207,8 @@ head_fault(const struct http_request *request, const struct head_facts *facts,
 	if (is_doubled(facts))
 		return "{\"error\":\"a header that must be single came "
 		       "twice\"}";
-	if (request->target[0] != '/' ||
+	if ((request->target[0] != '/' &&
+		!request->server->options.any_target) ||
 	    !http_header_value_is_safe(request->target))
 		return "{\"error\":\"the request target must be a path\"}";
 	return framing_fault(facts, version);
@@ -236,7 +237,7 @@ head_check(struct http_request *request, const char *version)
 static void
 length_check(struct http_request *request)
 {
-	if (request->response == NULL &&
+	if (request->response == NULL && !request->is_streamed &&
 	    request->claimed_len > request->body_max)
 		refuse(request, 413,
 		    "{\"error\":\"the request body is larger than this "
@@ -331,11 +332,42 @@ body_grow(struct http_request *request, size_t need)
 	return true;
 }
 
+/* What is not taken comes again, once it is resumed. Without an owner nobody
+ * wants the rest: an answer waits for its end. */
+static enum MHD_Result
+pass_body(struct http_request *request, const char *data, size_t *data_len)
+{
+	const struct http_ops *ops = request->server->options.ops;
+	const size_t len = *data_len;
+
+	if (request->dead)
+		return MHD_NO;
+	request->peer->deadline =
+	    http_now_ms() + request->server->options.arrival_ms;
+	size_t taken = len;
+	if (request->owner != NULL)
+		taken = ops->body(
+		    request->owner, request, (const uint8_t *)data, len);
+	if (request->owner == NULL)
+		taken = len;
+	*data_len = len - taken;
+	if (request->dead)
+		return MHD_NO;
+	if (taken == len)
+		return MHD_YES;
+	request->peer->deadline = 0;
+	request->body_waits = true;
+	http_request_suspend(request);
+	return MHD_YES;
+}
+
 static enum MHD_Result
 take_body(struct http_request *request, const char *data, size_t *data_len)
 {
 	const size_t len = *data_len;
 
+	if (request->is_streamed)
+		return pass_body(request, data, data_len);
 	*data_len = 0;
 	if (len > request->body_max - request->body_len)
 		return body_overflow(request);
@@ -370,7 +402,8 @@ http_request_handle(void *cls, struct MHD_Connection *connection,
 	if (!request->complete) {
 		request->complete = true;
 		request->peer->deadline = 0;
-		if (request->response == NULL)
+		if (request->response == NULL ||
+		    (request->is_streamed && request->owner != NULL))
 			server->options.ops->request(
 			    server->options.arg, request);
 	}
@@ -398,6 +431,35 @@ void
 http_request_body_allow(struct http_request *request, size_t max)
 {
 	request->body_max = max;
+}
+
+void
+http_request_body_stream(struct http_request *request)
+{
+	request->is_streamed = true;
+}
+
+void
+http_request_body_resume(struct http_request *request)
+{
+	if (!request->body_waits)
+		return;
+	request->body_waits = false;
+	http_request_resume(request);
+}
+
+uint64_t
+http_request_body_len(const struct http_request *request)
+{
+	if (!request->has_body)
+		return 0;
+	return request->claimed_len > 0 ? request->claimed_len : UINT64_MAX;
+}
+
+void *
+http_request_visitor(const struct http_request *request)
+{
+	return request->peer->visitor;
 }
 
 void

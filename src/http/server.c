@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -135,6 +136,8 @@ static void
 door_free(struct http_door *door)
 {
 	TAILQ_REMOVE(&door->server->doors, door, link);
+	if (door->server->hall == door)
+		door->server->hall = NULL;
 	if (door->daemon != NULL)
 		MHD_stop_daemon(door->daemon);
 	if (door->run_event != NULL)
@@ -226,6 +229,7 @@ peer_open(struct http_door *door, struct MHD_Connection *connection,
 		return;
 	*peer = (struct http_peer){
 		.door = door,
+		.visitor = server->adopting,
 		.fd = info->connect_fd,
 		.deadline = http_now_ms() + server->options.idle_ms,
 	};
@@ -233,6 +237,7 @@ peer_open(struct http_door *door, struct MHD_Connection *connection,
 		event_add(server->tick_event, &tick);
 	door->n_peers++;
 	TAILQ_INSERT_TAIL(&server->idle, peer, link);
+	server->adopting = NULL; /* taken */
 }
 
 static void
@@ -246,6 +251,8 @@ peer_close(struct http_peer *peer)
 	TAILQ_REMOVE(peer->busy ? &server->busy : &server->idle, peer, link);
 	server->n_peers--;
 	peer->door->n_peers--;
+	if (peer->visitor != NULL && server->options.ops->left != NULL)
+		server->options.ops->left(server->options.arg, peer->visitor);
 	free(peer);
 }
 
@@ -284,7 +291,8 @@ daemon_start(struct http_door *door, int listen_fd, const char *pem)
 	};
 	const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
 	const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
-	    (pem == NULL ? 0u : (unsigned)MHD_USE_TLS);
+	    (pem == NULL ? 0u : (unsigned)MHD_USE_TLS) |
+	    (listen_fd >= 0 ? 0u : (unsigned)MHD_USE_NO_LISTEN_SOCKET);
 
 	return MHD_start_daemon(flags, 0, on_accept, door, http_request_handle,
 	    door->server, MHD_OPTION_LISTEN_SOCKET, listen_fd,
@@ -306,12 +314,15 @@ door_open(struct http_door *door, const char *pem)
 {
 	/* Of its own: libmicrohttpd closes it at its end, and also where it
 	 * does not start, but not always. */
-	const int listen_fd = fcntl(door->listen_fd, F_DUPFD_CLOEXEC, 0);
-	if (listen_fd < 0)
-		return -errno;
+	int listen_fd = -1;
+	if (door->listen_fd >= 0) {
+		listen_fd = fcntl(door->listen_fd, F_DUPFD_CLOEXEC, 0);
+		if (listen_fd < 0)
+			return -errno;
+	}
 	door->daemon = daemon_start(door, listen_fd, pem);
 	if (door->daemon == NULL) {
-		if (fcntl(listen_fd, F_GETFD) >= 0)
+		if (listen_fd >= 0 && fcntl(listen_fd, F_GETFD) >= 0)
 			close(listen_fd);
 		return -EIO;
 	}
@@ -330,16 +341,16 @@ door_open(struct http_door *door, const char *pem)
 static void
 door_close(struct http_door *door)
 {
-	if (!door->closed) {
+	if (!door->closed && door->listen_fd >= 0) {
 		auto_close int listen_fd = MHD_quiesce_daemon(door->daemon);
 		(void)listen_fd;
 	}
 	door->closed = true;
 }
 
-int
-http_server_listen(
-    struct http_server *server, int listen_fd, unsigned tag, const char *pem)
+static int
+door_new(struct http_server *server, int listen_fd, unsigned tag,
+    const char *pem, struct http_door **doorp)
 {
 	struct http_door *door = calloc(1, sizeof(*door));
 
@@ -357,8 +368,42 @@ http_server_listen(
 		if (door->daemon != NULL)
 			door_close(door);
 		door_free(door);
+		return r;
 	}
-	return r;
+	*doorp = door;
+	return 0;
+}
+
+int
+http_server_listen(
+    struct http_server *server, int listen_fd, unsigned tag, const char *pem)
+{
+	struct http_door *door;
+
+	return door_new(server, listen_fd, tag, pem, &door);
+}
+
+int
+http_server_adopt(struct http_server *server, int fd, void *visitor)
+{
+	/* libmicrohttpd wants an address, and looks at its family only. */
+	static const struct sockaddr_in nobody = { .sin_family = AF_INET };
+	auto_close int taken = fd;
+
+	if (server->hall == NULL) {
+		const int r = door_new(server, -1, 0, NULL, &server->hall);
+		if (r != 0)
+			return r;
+	}
+	server->adopting = visitor;
+	const enum MHD_Result result = MHD_add_connection(server->hall->daemon,
+	    fd_steal(&taken), (const struct sockaddr *)&nobody, sizeof(nobody));
+	const bool is_in = visitor == NULL || server->adopting == NULL;
+	server->adopting = NULL;
+	if (result != MHD_YES || !is_in)
+		return -EIO;
+	event_active(server->hall->run_event, EV_READ, 0);
+	return 0;
 }
 
 int
@@ -368,7 +413,8 @@ http_server_tls_set(struct http_server *server, unsigned tag, const char *pem)
 
 	for (; door != NULL; door = next) {
 		next = TAILQ_NEXT(door, link);
-		if (door->tag != tag || door->closed || server->draining)
+		if (door->tag != tag || door->closed || server->draining ||
+		    door->listen_fd < 0)
 			continue;
 		/* The new one stands at the tail, where this does not come
 		 * by again before it is done. */

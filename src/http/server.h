@@ -4,7 +4,8 @@
 /*
  * An HTTP/1.1 server on one event loop: libmicrohttpd's parser, our limits. It
  * takes inherited listening sockets, collects each request to a cap, and hands
- * it over whole; the answer comes now or later, whole or in pieces.
+ * it over whole, or its body in pieces; the answer comes now or later, whole or
+ * in pieces.
  *
  * What it refuses by itself, before the owner hears of it: malformed HTTP,
  * Content-Length with Transfer-Encoding, a doubled Host or framing header,
@@ -31,6 +32,14 @@ struct http_ops {
 	/* All of it is in: answer now, or later from the loop. */
 	void (*request)(void *arg, struct http_request *request);
 	/*
+	 * A piece of the body of a request that http_request_body_stream() was
+	 * said of. Returns how much of it was taken: less, and the rest comes
+	 * again after http_request_body_resume(). Not called once the owner is
+	 * no more: the rest is thrown away. May be NULL.
+	 */
+	size_t (*body)(void *owner, struct http_request *request,
+	    const uint8_t *bytes, size_t len);
+	/*
 	 * The client left before the answer was complete. The request is
 	 * invalid once this returns. Only for requests that request() was
 	 * called with and whose owner (http_request_owner) is set.
@@ -47,6 +56,8 @@ struct http_ops {
 	/* The request is over, answered or not: its note can be freed. May be
 	 * NULL. */
 	void (*over)(void *arg, struct http_request *request);
+	/* A connection that http_server_adopt() took is closed. May be NULL. */
+	void (*left)(void *arg, void *visitor);
 };
 
 struct http_options {
@@ -57,6 +68,8 @@ struct http_options {
 	unsigned arrival_ms; /* from a request's first line to its last byte */
 	unsigned idle_ms; /* between requests, and for the first line */
 	unsigned silence_ms;
+	bool any_target; /* "http://host/path" and the like are handed on, too:
+			  * what a proxy is asked */
 };
 
 /* The base must outlive the server. -ENOMEM, -EIO (libmicrohttpd would not
@@ -80,6 +93,13 @@ int http_server_listen(
 int
 http_server_tls_set(struct http_server *server, unsigned tag, const char *pem);
 
+/*
+ * Serves a connected stream socket; takes it on failure too. `visitor` is what
+ * http_request_visitor() says of its requests, until left() is called, which it
+ * is once, and not on failure. -EIO: there are too many; -ENOMEM.
+ */
+int http_server_adopt(struct http_server *server, int fd, void *visitor);
+
 /* Cuts every connection; takes NULL. */
 struct http_server *http_server_free(struct http_server *server);
 
@@ -98,6 +118,20 @@ bool http_request_is_tls(const struct http_request *request);
 
 /* In head(): the body may be this long, instead of body_max. */
 void http_request_body_allow(struct http_request *request, size_t max);
+
+/*
+ * In head(): the body goes to body() in pieces, however long it is, and
+ * arrival_ms counts from each. Its owner must be set. At its end request() is
+ * called, as always. An answer that begins earlier is sent after that end.
+ */
+void http_request_body_stream(struct http_request *request);
+void http_request_body_resume(struct http_request *request);
+/* What its Content-Length says; UINT64_MAX: there is a body, its length is not
+ * known; 0: there is none. */
+uint64_t http_request_body_len(const struct http_request *request);
+
+/* Whose connection it came over; NULL: not an adopted one. */
+void *http_request_visitor(const struct http_request *request);
 
 /* A pointer that goes with the request until over(). */
 void http_request_note_set(struct http_request *request, void *note);
@@ -155,6 +189,9 @@ void http_reply_static(struct http_request *request, unsigned status,
  */
 void http_stream_begin(struct http_request *request, unsigned status,
     const struct http_header *headers, size_t n_headers);
+/* The same with a Content-Length, which the pieces must come to. */
+void http_stream_begin_sized(struct http_request *request, unsigned status,
+    const struct http_header *headers, size_t n_headers, uint64_t len);
 bool
 http_stream_write(struct http_request *request, const void *bytes, size_t len);
 void http_stream_end(struct http_request *request);
