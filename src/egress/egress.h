@@ -13,9 +13,7 @@
  *   resolve.c   names to addresses that may be dialled (c-ares)
  *   own.c       the addresses of this host's interfaces, as they change
  *   secret.c    put into requests; scrub.c: taken out of what returns
- *   boxes.c     what comes out of a box: dns.c, door.c (who is dialled),
- *               hello.c (SNI), relay.c (bytes), seen.c (HTTP), socks.c,
- *               terminate.c (TLS ended by us)
+ *   doors/      what comes out of a box (doors/doors.h)
  *   events.c    what is told of it
  */
 
@@ -30,6 +28,7 @@
 #include "wire/wire.h"
 
 struct event_base;
+struct leaves;
 
 struct egress {
 	struct event_base *base;
@@ -43,6 +42,7 @@ struct egress {
 	const char *ca_pem; /* the roots, for verifying */
 	size_t ca_len;
 	void *trust; /* X509_STORE *: them, parsed when first asked for */
+	struct leaves *leaves; /* doors/leaf.c: the authority, parsed likewise */
 };
 
 /* What is told of who asks. */
@@ -209,7 +209,7 @@ void caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
 /* The channel of a template, over which its cells' streams come. */
 void cells_start(struct egress *egress, int channel_fd, uint32_t deployment);
 
-/* ---- boxes.c -------------------------------------------------------------- */
+/* ---- doors/boxes.c -------------------------------------------------------- */
 
 /* Takes the channel, over which listeners come; its end is the box's. */
 void box_serve(struct egress *egress, int channel_fd, uint32_t deployment,

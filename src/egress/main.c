@@ -2,10 +2,14 @@
 
 /*
  * cordon-egress --settings FD --channel FD
+ * cordon-egress --authority FOLDER
  *
  * settings: a sealed memfd (wire/egress.h); channel: of whoever started it (the
  * supervisor, `cordon wrap`), who says whose the descriptors are that come over
  * it. It ends with that channel, or when told.
+ *
+ * authority: makes what TLS is ended with inside boxes (doors/authority.h), as
+ * the user, and ends.
  */
 
 #include <curl/curl.h>
@@ -24,12 +28,14 @@
 
 #include "base/auto.h"
 #include "box/box.h"
+#include "egress/doors/authority.h"
 #include "egress/egress.h"
 #include "egress/records.h"
 
 #define SETTINGS_MAX (16u << 20)
 
 static int channel_fd = -1, settings_fd = -1;
+static const char *authority_folder;
 
 static bool
 options_parse(int argc, char **argv)
@@ -37,16 +43,21 @@ options_parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "settings", required_argument, NULL, 's' },
 		{ "channel", required_argument, NULL, 'c' },
+		{ "authority", required_argument, NULL, 'a' },
 		{ 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 's' && c != 'c')
+		if (c != 's' && c != 'c' && c != 'a')
 			return false;
-		*(c == 's' ? &settings_fd : &channel_fd) = atoi(optarg);
+		if (c == 'a')
+			authority_folder = optarg;
+		else
+			*(c == 's' ? &settings_fd : &channel_fd) = atoi(optarg);
 	}
-	return optind == argc && settings_fd >= 3 && channel_fd >= 3;
+	return optind == argc &&
+	    (authority_folder != NULL || (settings_fd >= 3 && channel_fd >= 3));
 }
 
 /* ---- settings ------------------------------------------------------------- */
@@ -233,6 +244,15 @@ start(struct egress *egress, struct err *err)
 	return code;
 }
 
+static int
+authority(struct err *err)
+{
+	if (authority_make(authority_folder, err) == 0)
+		return 0;
+	fprintf(stderr, "cordon-egress: %s\n", err->text);
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -241,9 +261,12 @@ main(int argc, char **argv)
 
 	if (!options_parse(argc, argv)) {
 		fprintf(stderr,
-		    "usage: cordon-egress --settings FD --channel FD\n");
+		    "usage: cordon-egress --settings FD --channel FD\n"
+		    "       cordon-egress --authority FOLDER\n");
 		return 2;
 	}
+	if (authority_folder != NULL)
+		return authority(&err);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "cordon-egress");
 	if (start(&egress, &err) != 0) {

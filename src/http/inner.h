@@ -96,6 +96,7 @@ struct http_server {
 	unsigned n_pending;
 	struct http_door *hall; /* of adopted connections; NULL until one is */
 	void *adopting; /* the visitor that MHD is just being given */
+	bool in_adopt;
 	bool draining;
 };
 

@@ -251,7 +251,8 @@ peer_close(struct http_peer *peer)
 	TAILQ_REMOVE(peer->busy ? &server->busy : &server->idle, peer, link);
 	server->n_peers--;
 	peer->door->n_peers--;
-	if (peer->visitor != NULL && server->options.ops->left != NULL)
+	if (peer->visitor != NULL && server->options.ops->left != NULL &&
+	    !server->in_adopt)
 		server->options.ops->left(server->options.arg, peer->visitor);
 	free(peer);
 }
@@ -396,10 +397,12 @@ http_server_adopt(struct http_server *server, int fd, void *visitor)
 			return r;
 	}
 	server->adopting = visitor;
+	server->in_adopt = true;
 	const enum MHD_Result result = MHD_add_connection(server->hall->daemon,
 	    fd_steal(&taken), (const struct sockaddr *)&nobody, sizeof(nobody));
 	const bool is_in = visitor == NULL || server->adopting == NULL;
 	server->adopting = NULL;
+	server->in_adopt = false;
 	if (result != MHD_YES || !is_in)
 		return -EIO;
 	event_active(server->hall->run_event, EV_READ, 0);
