@@ -427,6 +427,7 @@ on_supervisor(evutil_socket_t fd, short what, void *arg)
 	case WIRE_STORE:
 	case WIRE_SETTINGS:
 	case WIRE_TLS:
+	case WIRE_EGRESS_EVENTS:
 		if (pool->message != NULL)
 			pool->message(pool->message_arg, message.type,
 			    fd_steal(&said_fd));

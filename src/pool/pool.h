@@ -184,8 +184,8 @@ int pool_link_open(
 /* The callback will not come; whatever does is closed. */
 void pool_link_forget(struct pool *pool, pool_link_fn *fn, void *arg);
 
-/* Other messages of the supervisor (STORE, SETTINGS, TLS): the callback owns
- * the descriptor. */
+/* Other messages of the supervisor (STORE, SETTINGS, TLS, EGRESS_EVENTS): the
+ * callback owns the descriptor. */
 typedef void pool_message_fn(void *arg, uint32_t type, int fd);
 void pool_message_set(struct pool *pool, pool_message_fn *fn, void *arg);
 

@@ -5,9 +5,9 @@
  * we never see.
  *
  * When it ends, whatever led to it is dead: nothing goes out until it is back,
- * and nothing else lets anything out. What was given a channel of its life (a
- * template, a box) cannot get another: it is ended, once there is one to make
- * new ones with.
+ * and nothing else lets anything out. A template's channel is kept for the next
+ * one. What was given others for its life (a box) cannot get new ones: it is
+ * ended, once there is an egress to make them with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -134,17 +134,16 @@ start(struct supervisor *supervisor, struct err *err)
 	return child_spawn(&supervisor->egress, &spawn, pair, err);
 }
 
-/* What has a channel to an egress that is no more. */
+/* What had a channel to an egress that is no more. */
 static void
-channels_end(struct supervisor *supervisor)
+channels_renew(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
 		struct deployment *deployment = &supervisor->deployments[i];
 		if (!deployment->used ||
 		    (deployment->record.flags & WIRE_DEPLOYMENT_EGRESS) == 0)
 			continue;
-		if (deployment->template.state == TEMPLATE_LIVE)
-			template_close(deployment);
+		template_egress_tell(supervisor, deployment);
 		boxes_kill(supervisor, deployment->id);
 	}
 }
@@ -158,7 +157,7 @@ egress_start(struct supervisor *supervisor, struct err *err)
 		return code;
 	egress_link_store(supervisor);
 	egress_link_events(supervisor);
-	channels_end(supervisor);
+	channels_renew(supervisor);
 	return 0;
 }
 

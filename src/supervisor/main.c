@@ -251,12 +251,20 @@ store_events(struct supervisor *supervisor, const struct pollfd *fds)
 	store_lost(supervisor);
 }
 
-static void
+/* A single call has no time for another one: it ends. */
+static int
 egress_events(struct supervisor *supervisor, const struct pollfd *fds)
 {
-	if (fds[AT_EGRESS_END].revents != 0 ||
-	    (fds[AT_EGRESS].revents != 0 && egress_is_lost(supervisor)))
-		egress_lost(supervisor);
+	if (fds[AT_EGRESS_END].revents == 0 &&
+	    (fds[AT_EGRESS].revents == 0 || !egress_is_lost(supervisor)))
+		return 0;
+	if (supervisor->plan.flags & WIRE_PLAN_ONCE) {
+		supervisor_log(supervisor, "error",
+		    "egress ended: nothing can go out any more");
+		return -1;
+	}
+	egress_lost(supervisor);
+	return 0;
 }
 
 /* 0 to go on. */
@@ -275,7 +283,8 @@ events_hear(struct supervisor *supervisor, const struct pollfd *fds)
 			zygote_lost(supervisor, i) != 0))
 			return -1;
 	store_events(supervisor, fds);
-	egress_events(supervisor, fds);
+	if (egress_events(supervisor, fds) != 0)
+		return -1;
 	if (fds[AT_OPERATOR].revents != 0 && operator_hear(supervisor) != 0)
 		operator_lost(supervisor);
 	if (fds[AT_CALLER_END].revents != 0 ||
@@ -390,14 +399,20 @@ heritage_close_on_exec(void)
 	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-static void
-plan_egress_need(struct supervisor *supervisor)
+/* Where a plan has servers, it is a caller's: it hears at once what is missing.
+ */
+static int
+plan_egress_start(struct supervisor *supervisor, struct err *err)
 {
 	for (uint32_t i = 0; i < supervisor->n_deployments; i++)
 		if (supervisor->deployments[i].used &&
 		    (supervisor->deployments[i].record.flags &
 			WIRE_DEPLOYMENT_EGRESS) != 0)
-			egress_need(supervisor);
+			return supervisor->plan.egress_fd >= 3
+			    ? egress_start(supervisor, err)
+			    : err_set(
+				  err, -EINVAL, "plan: no settings for egress");
+	return 0;
 }
 
 static int
@@ -416,7 +431,7 @@ start(struct supervisor *supervisor, int plan_fd, struct err *err)
 	if (code == 0 && supervisor->plan.store_fd >= 3)
 		code = store_start(supervisor, err);
 	if (code == 0)
-		plan_egress_need(supervisor);
+		code = plan_egress_start(supervisor, err);
 	if (code == 0)
 		code = zygote_start(supervisor, ZYGOTE_JIT, err);
 	if (code == 0)

@@ -56,6 +56,9 @@ struct template
 	pid_t pid;
 	int pidfd;
 	int control_fd; /* the caller's end, until it is handed over */
+	/* Egress' end of its channel, kept for the next egress; -1: it may
+	 * reach nothing. */
+	int egress_fd;
 };
 
 /* A box by its launcher, which ends with it. */
@@ -151,6 +154,9 @@ int store_start(struct supervisor *supervisor, struct err *err);
 int template_open(struct supervisor *supervisor, struct deployment *deployment,
     uint32_t flags, struct err *err);
 void template_close(struct deployment *deployment);
+/* Gives egress its end of the template's channel, if there is one. */
+void template_egress_tell(
+    struct supervisor *supervisor, const struct deployment *deployment);
 void template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd);
 void template_failed(

@@ -4,6 +4,7 @@
  * control group, told to start, handed to the caller.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,10 @@ template_forget(struct template *template)
 		close(template->pidfd);
 	if (template->control_fd >= 0)
 		close(template->control_fd);
-	*template = (struct template){ .pidfd = -1, .control_fd = -1 };
+	if (template->egress_fd >= 0)
+		close(template->egress_fd);
+	*template =
+	    (struct template){ .pidfd = -1, .control_fd = -1, .egress_fd = -1 };
 }
 
 /* pid 1 of its namespace: with it, the kernel ends all its cells. */
@@ -138,7 +142,8 @@ template_open(struct supervisor *supervisor, struct deployment *deployment,
 		.zygote = which,
 		.flags = flags,
 		.pidfd = -1,
-		.control_fd = -1 };
+		.control_fd = -1,
+		.egress_fd = -1 };
 	return zygote->ready ? template_fork(supervisor, deployment, err) : 0;
 }
 
@@ -210,6 +215,44 @@ cells_put(struct supervisor *supervisor, const char *tenant, pid_t pid,
 }
 
 void
+template_egress_tell(
+    struct supervisor *supervisor, const struct deployment *deployment)
+{
+	const struct wire_message cells = { .type = WIRE_EGRESS_CELLS,
+		.id = deployment->id };
+
+	/* Away: it waits in the channel until there is another one. */
+	if (deployment->template.egress_fd >= 0)
+		(void)egress_tell(
+		    supervisor, &cells, &deployment->template.egress_fd, 1);
+}
+
+/*
+ * A deployment that may reach something: over this channel its template hands
+ * the cells' streams to egress. Our end of it outlives an egress that ends, so
+ * that the template may. The template never waits there.
+ */
+static int
+channel_give(struct supervisor *supervisor, struct deployment *deployment)
+{
+	struct template *template = &deployment->template;
+	const struct wire_message cells = { .type = WIRE_EGRESS_CELLS };
+	int pair[2];
+
+	if ((deployment->record.flags & WIRE_DEPLOYMENT_EGRESS) == 0)
+		return 0;
+	const int code = wire_pair(SOCK_SEQPACKET, pair);
+	if (code != 0)
+		return code;
+	auto_close int template_fd = pair[1];
+	template->egress_fd = pair[0];
+	if (fcntl(template_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return -errno;
+	template_egress_tell(supervisor, deployment);
+	return wire_send(template->control_fd, &cells, &template_fd, 1, NULL);
+}
+
+void
 template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd)
 {
@@ -228,7 +271,10 @@ template_forked(struct supervisor *supervisor,
 	template->pidfd = fd_steal(&pidfd);
 	template->pid = pidfd_pid(template->pidfd);
 	template->state = TEMPLATE_LIVE;
-	if (cells_put(supervisor, record->tenant, template->pid, &err) != 0) {
+	int code = cells_put(supervisor, record->tenant, template->pid, &err);
+	if (code == 0 && (code = channel_give(supervisor, deployment)) != 0)
+		err_set(&err, -EIO, "no channel to egress");
+	if (code != 0) {
 		supervisor_log(
 		    supervisor, "error", "%s: %s", record->name, err.text);
 		template_close(deployment);

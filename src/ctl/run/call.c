@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/auto.h"
+#include "ctl/run/net.h"
 #include "ctl/run/request.h"
 #include "ctl/serve/supervisor.h"
 #include "ctl/text.h"
@@ -25,7 +26,9 @@ struct run {
 	struct ctl_supervisor supervisor;
 	struct pool *pool;
 	struct pool_deployment deployment;
-	struct event *said_event, *died_event, *slow_event;
+	struct event *said_event, *died_event, *slow_event, *egress_event;
+	int egress_fd; /* what egress tells; -1: it tells nothing yet */
+	struct ctl_net_events egress_events;
 	char said[SAID_MAX + 1]; /* the last whole line of the supervisor */
 	char line[SAID_MAX + 1]; /* the one it is writing */
 	size_t line_len;
@@ -50,11 +53,65 @@ said_tell(struct run *run)
 }
 
 static void
+call_log(void *arg, int level, const char *raw_text, size_t len)
+{
+	struct run *run = arg;
+
+	run->call->log(run->call->arg, level, raw_text, len);
+}
+
+/* ---- what egress tells -------------------------------------------------- */
+
+static void
+egress_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *run = arg;
+
+	(void)what;
+	if (ctl_net_events_read(&run->egress_events, fd, call_log, run) != 0 &&
+	    run->egress_event != NULL)
+		event_del(run->egress_event);
+}
+
+/* Another egress, another stream. */
+static void
+egress_forget(struct run *run)
+{
+	if (run->egress_event != NULL)
+		event_free(run->egress_event);
+	if (run->egress_fd >= 0)
+		close(run->egress_fd);
+	run->egress_event = NULL;
+	run->egress_fd = -1;
+}
+
+static void
+supervisor_message(void *arg, uint32_t type, int fd)
+{
+	struct run *run = arg;
+
+	if (type != WIRE_EGRESS_EVENTS || evutil_make_socket_nonblocking(fd)) {
+		close(fd);
+		return;
+	}
+	egress_forget(run);
+	run->egress_events.len = 0;
+	run->egress_fd = fd;
+	run->egress_event =
+	    event_new(run->base, fd, EV_READ | EV_PERSIST, egress_read, run);
+	if (run->egress_event != NULL)
+		event_add(run->egress_event, NULL);
+}
+
+static void
 answer_give(struct run *run)
 {
 	if (run->answered)
 		return;
 
+	/* A refusal is told before the fetch fails: it is there by now. */
+	if (run->egress_fd >= 0)
+		egress_read(run->egress_fd, 0, run);
 	run->answered = true;
 	if (run->answer.exit_code == CTL_EXIT_INTERNAL)
 		said_tell(run);
@@ -208,14 +265,6 @@ response_take(struct run *run)
 		ctl_answer_fail(&run->answer, CTL_EXIT_RESULT, "invalid_result",
 		    "the cell's response has no valid head");
 	json_out_fini(&out);
-}
-
-static void
-call_log(void *arg, int level, const char *raw_text, size_t len)
-{
-	struct run *run = arg;
-
-	run->call->log(run->call->arg, level, raw_text, len);
 }
 
 /* A notification, as a line of the log: its method and what it says. */
@@ -460,6 +509,8 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 		return err_set(err, -errno, "no socket: %s", strerror(errno));
 
 	auto_close int ours = pair[0], theirs = pair[1];
+	if (run->call->egress_fd >= 0)
+		deployment.flags |= WIRE_DEPLOYMENT_EGRESS;
 	const struct wire_plan plan = {
 		.magic = WIRE_PLAN_MAGIC,
 		.flags = WIRE_PLAN_ONCE,
@@ -469,8 +520,8 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 		.admin_fd = -1,
 		.operator_fd = -1,
 		.store_fd = -1,
-		.egress_fd = -1,
 		.tls_fd = -1,
+		.egress_fd = run->call->egress_fd,
 		.cells_max = 2,
 	};
 	r = ctl_supervisor_start(
@@ -531,6 +582,8 @@ pool_start(struct run *run, int pool_fd)
 	};
 	int r = pool_new(&run->pool, run->base, pool_fd, &options);
 	if (r == 0)
+		pool_message_set(run->pool, supervisor_message, run);
+	if (r == 0)
 		r = pool_surface_get(run->pool, 0, surface_got, run);
 	return r;
 }
@@ -545,6 +598,7 @@ run_end(struct run *run)
 		if (events[i] != NULL)
 			event_free(events[i]);
 	}
+	egress_forget(run);
 	pool_free(run->pool); /* its socket closes: the supervisor ends */
 	if (run->supervisor.pid > 0)
 		(void)ctl_supervisor_end(&run->supervisor, END_WAIT_MS);
@@ -558,7 +612,8 @@ ctl_call_run(const struct ctl_call *call, struct event_base *base)
 {
 	struct run run = { .call = call,
 		.base = base,
-		.supervisor = { .pid_fd = -1, .said_fd = -1 } };
+		.supervisor = { .pid_fd = -1, .said_fd = -1 },
+		.egress_fd = -1 };
 	struct err err = { "" };
 	int pool_fd = -1;
 

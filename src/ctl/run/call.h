@@ -16,6 +16,7 @@ struct event_base;
 
 struct ctl_call {
 	int bundle_fd; /* borrowed */
+	int egress_fd; /* borrowed: settings (run/net.h); -1: nothing is reached */
 	const char *name; /* of the deployment */
 	const char *tool; /* NULL: the only one, or a request */
 	struct json_span input; /* of a checked text */

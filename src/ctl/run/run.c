@@ -17,6 +17,7 @@
 #include "ctl/ctl.h"
 #include "ctl/serve/bounds.h"
 #include "ctl/run/input.h"
+#include "ctl/run/net.h"
 #include "ctl/option.h"
 #include "ctl/serve/supervisor.h"
 #include "ctl/text.h"
@@ -31,6 +32,8 @@ struct command {
 	const char *tool;
 	bool json, jitless, no_warmup, watch;
 	struct wire_limits limits;
+	struct ctl_list nets;
+	const char *policy;
 	char *text; /* owned: the input as it was given */
 	struct json_span input;
 	struct event_base *base;
@@ -110,7 +113,13 @@ run_once(struct command *command)
 
 	json_out_reset(&command->logs);
 	json_out_text(&command->logs, "[");
-	if (ctl_bundle_read(command->path, &bundle, &err) != 0) {
+	int settings = -1;
+	int r =
+	    ctl_net_settings(&command->nets, command->policy, &settings, &err);
+	if (r == 0)
+		r = ctl_bundle_read(command->path, &bundle, &err);
+	auto_close int settings_fd = settings;
+	if (r != 0) {
 		command->exit_code =
 		    early_fail(command, CTL_EXIT_USAGE, "usage", &err);
 		return;
@@ -118,6 +127,7 @@ run_once(struct command *command)
 
 	const struct ctl_call call = {
 		.bundle_fd = bundle.fd,
+		.egress_fd = settings_fd,
 		.name = "run",
 		.tool = command->tool,
 		.input = command->input,
@@ -260,6 +270,10 @@ static const struct ctl_option options[] = {
 	    "bytes of the result (1MiB)" },
 	{ "log-size", 0, CTL_SIZE, AT(limits.log_bytes), "SIZE",
 	    "bytes of console output (256KiB)" },
+	{ "net", 0, CTL_LIST, AT(nets), "HOST[:PORT]",
+	    "fetch may reach this host; may be given often" },
+	{ "policy", 0, CTL_TEXT, AT(policy), "FILE",
+	    "and what the \"network\" of this policy allows" },
 	{ "jitless", 0, CTL_FLAG, AT(jitless), NULL,
 	    "no executable memory in the cell" },
 	{ "no-warmup", 0, CTL_FLAG, AT(no_warmup), NULL,
