@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/pack.h"
+#include "store/egress/egress.h"
 #include "store/launch.h"
 
 /* ---- answers --------------------------------------------------------------
@@ -249,11 +250,14 @@ past_put(struct request *request)
 
 static int
 server_keep(struct request *request, struct db_server *server,
-    struct json_span bundle, bool is_new)
+    struct json_span bundle, struct json_span network, bool is_new)
 {
 	struct db *db = request->store->db;
 
 	int code = room_check(request, is_new, bundle.len);
+	if (code == 0 && network.len > 0)
+		code =
+		    db_bundle_put(db, server->network, network.at, network.len);
 	if (code == 0 && bundle.len > 0)
 		code = db_bundle_put(
 		    db, server->record.launch.digest, bundle.at, bundle.len);
@@ -282,7 +286,7 @@ server_prepare(struct request *request, struct db_server *server, bool *is_new)
 	struct db_server old;
 
 	strcpy(request->subject, record->launch.name);
-	launch_digest(&record->launch, server->digest);
+	launch_digest(&record->launch, server->network, server->digest);
 	record->tenant = request->tenant.id;
 	record->origin = WIRE_ORIGIN_ADMIN;
 	record->state = WIRE_STATE_QUARANTINED;
@@ -308,6 +312,7 @@ struct source {
 	struct pack_writer writer;
 	struct json_out document;
 	struct json_span bytes; /* in one of these; empty: a socket */
+	struct json_out network; /* empty: it reaches nothing */
 };
 
 static int
@@ -317,6 +322,10 @@ source_read(struct request *request, const struct member *members,
 	int status = 0;
 
 	if (kind == WIRE_KIND_ISOLATE) {
+		status = network_make(
+		    request, &members[LAUNCH_NETWORK], &source->network);
+		if (status != 0)
+			return status;
 		status = files_pack(
 		    request, members[LAUNCH_FILES].value, &source->writer);
 		source->bytes =
@@ -338,13 +347,19 @@ server_take(struct request *request, struct db_server *server,
 	const struct json_span hashed = launch->kind == WIRE_KIND_SOCKET
 	    ? (struct json_span){ launch->socket, strlen(launch->socket) }
 	    : source->bytes;
+	const struct json_span network = { source->network.bytes,
+		source->network.len };
 	bool is_new = false;
 
 	crypto_hash_sha256(
 	    launch->digest, (const uint8_t *)hashed.at, hashed.len);
+	if (network.len > 0)
+		crypto_hash_sha256(
+		    server->network, (const uint8_t *)network.at, network.len);
 	const int status = server_prepare(request, server, &is_new);
-	return status == 0 ? server_keep(request, server, source->bytes, is_new)
-			   : status;
+	return status == 0
+	    ? server_keep(request, server, source->bytes, network, is_new)
+	    : status;
 }
 
 int
@@ -359,11 +374,13 @@ server_add(struct request *request)
 	if (status != 0)
 		return status;
 	json_out_init(&source.document, STORE_DOCUMENT_MAX);
+	json_out_init(&source.network, STORE_NETWORK_MAX);
 	status = source_read(request, members, launch->kind, &source);
 	if (status == 0)
 		status = server_take(request, &server, &source);
 	pack_writer_fini(&source.writer);
 	json_out_fini(&source.document);
+	json_out_fini(&source.network);
 	return status;
 }
 

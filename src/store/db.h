@@ -69,6 +69,8 @@ int db_tenant_counts(
 
 struct db_server {
 	struct wire_server record;
+	uint8_t network[DB_DIGEST]; /* of what an isolate may reach, kept
+				     * like a bundle; zeros: nothing */
 	uint8_t digest[DB_DIGEST]; /* of bundle and launch settings */
 	uint8_t
 	    approved[DB_DIGEST]; /* what was approved last; zeros: nothing */

@@ -144,6 +144,7 @@ static const struct {
 	[LAUNCH_COMMAND] = { "command", JSON_KIND_ARRAY, OF(BOX), OF(BOX) },
 	[LAUNCH_CWD] = { "cwd", JSON_KIND_STRING, OF(BOX), 0 },
 	[LAUNCH_POLICY] = { "policy", JSON_KIND_OBJECT, OF(BOX), 0 },
+	[LAUNCH_NETWORK] = { "network", JSON_KIND_OBJECT, OF(ISOLATE), 0 },
 	[LAUNCH_PACKAGE] = { "package", JSON_KIND_OBJECT, OF(BOX), 0 },
 	[LAUNCH_BOX] = { "box", JSON_KIND_OBJECT, OF(BOX), 0 },
 	[LAUNCH_SHARE] = { "share", JSON_KIND_STRING, OF(SOCKET) | OF(BOX), 0 },

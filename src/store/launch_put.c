@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/launch.h"
+#include "store/egress/egress.h"
 
 #include <sodium.h>
 
@@ -95,6 +96,7 @@ launch_put(struct store *store, const struct db_server *server,
 		code = document_put(store, launch->digest, document_max, out);
 		box_put(out, launch);
 	} else {
+		code = network_put(store, server, document_max, out);
 		cell_put(out, launch);
 	}
 	put_uint(out, ",\"created\":", server->created);

@@ -22,6 +22,7 @@
 
 #include "base/auto.h"
 #include "box/box.h"
+#include "store/egress/egress.h"
 #include "store/store.h"
 
 #define PURGE_S 60
@@ -75,6 +76,8 @@ on_supervisor(evutil_socket_t fd, short what, void *arg)
 	}
 	if (message.type == WIRE_STORE)
 		link_open(store, fds[0]);
+	else if (message.type == WIRE_EGRESS_STORE)
+		egress_open(store, fds[0]);
 	else if (message.type == WIRE_SERVER_BUNDLE)
 		operator_bundle(store, text, message.text_len, fds[0]);
 	else if (message.type == WIRE_SERVER_SOCKET)
@@ -237,6 +240,7 @@ main(int argc, char **argv)
 	event_base_dispatch(store.base);
 	store_commit(&store);
 	link_close(&store);
+	egress_close(&store);
 	operator_forget(&store);
 	db_close(store.db);
 	return 0;

@@ -13,19 +13,23 @@
 #include "base/auto.h"
 #include "base/pack.h"
 #include "json/out.h"
+#include "store/egress/egress.h"
 #include "store/store.h"
 
 struct operator_staged {
 	struct db_server server;
 	int bundle_fd; /* owned; -1: a socket */
+	char *network; /* owned; NULL: it reaches nothing */
 };
 
 void
 operator_forget(struct store *store)
 {
-	for (uint32_t i = 0; i < store->n_staged; i++)
+	for (uint32_t i = 0; i < store->n_staged; i++) {
+		free(store->staged[i].network);
 		if (store->staged[i].bundle_fd >= 0)
 			close(store->staged[i].bundle_fd);
+	}
 	free(store->staged);
 	store->staged = NULL;
 	store->n_staged = 0;
@@ -80,11 +84,11 @@ stage(struct store *store, const void *raw_text, size_t len)
 	struct db_server server = { 0 };
 	struct wire_deployment *launch = &server.record.launch;
 
-	if (len != sizeof(server.record)) {
+	if (len < sizeof(server.record)) {
 		complain(store, "?", "its record has a wrong length");
 		return NULL;
 	}
-	memcpy(&server.record, raw_text, len);
+	memcpy(&server.record, raw_text, sizeof(server.record));
 	strcpy(launch->tenant, "local");
 	const char *complaint = launch_complaint(launch);
 	if (complaint == NULL && store->n_staged >= STORE_SERVERS_MAX)
@@ -116,7 +120,7 @@ digests_set(struct db_server *server, const void *bytes, size_t len)
 	struct wire_deployment *launch = &server->record.launch;
 
 	crypto_hash_sha256(launch->digest, bytes, len);
-	launch_digest(launch, server->digest);
+	launch_digest(launch, server->network, server->digest);
 	memcpy(server->approved, server->digest, sizeof(server->approved));
 }
 
@@ -136,6 +140,32 @@ document_check(
 	return false;
 }
 
+/* Behind its record: what an isolate may reach. */
+static int
+network_stage(struct store *store, struct operator_staged *staged,
+    const char *raw_text, size_t len)
+{
+	struct wire_server *record = &staged->server.record;
+	struct err err = { "" };
+
+	if (len == 0)
+		return 0;
+	if (record->launch.kind != WIRE_KIND_ISOLATE)
+		err_set(&err, 0, "only an isolate has a network of its own");
+	else
+		(void)network_check(raw_text, len, &err);
+	if (err.text[0] == '\0' &&
+	    (staged->network = strndup(raw_text, len)) == NULL)
+		err_set(&err, 0, "out of memory");
+	if (err.text[0] != '\0') {
+		complain(store, record->launch.name, err.text);
+		return -EINVAL;
+	}
+	crypto_hash_sha256(
+	    staged->server.network, (const uint8_t *)raw_text, len);
+	return 0;
+}
+
 void
 operator_bundle(
     struct store *store, const void *raw_text, size_t len, int bundle_fd)
@@ -145,7 +175,10 @@ operator_bundle(
 	size_t size = 0;
 
 	struct operator_staged *staged = stage(store, raw_text, len);
-	if (staged == NULL)
+	if (staged == NULL ||
+	    network_stage(store, staged,
+		(const char *)raw_text + sizeof(struct wire_server),
+		len - sizeof(struct wire_server)) != 0)
 		return;
 	const char *name = staged->server.record.launch.name;
 	const uint32_t kind = staged->server.record.launch.kind;
@@ -221,10 +254,14 @@ staged_bundle_put(struct store *store, const struct operator_staged *staged)
 	if (staged->bundle_fd < 0)
 		return 0;
 	const struct wire_deployment *launch = &staged->server.record.launch;
-	const int code = bundle_read(
+	int code = bundle_read(
 	    staged->bundle_fd, bundle_max(launch->kind), &bytes, &len);
-	return code == 0 ? db_bundle_put(store->db, launch->digest, bytes, len)
-			 : code;
+	if (code == 0)
+		code = db_bundle_put(store->db, launch->digest, bytes, len);
+	if (code == 0 && staged->network != NULL)
+		code = db_bundle_put(store->db, staged->server.network,
+		    staged->network, strlen(staged->network));
+	return code;
 }
 
 /* 0, or what stands in COMMITTED. */

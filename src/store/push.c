@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "store/egress/egress.h"
 #include "store/store.h"
 
 void
@@ -95,10 +96,13 @@ bundle_memfd(struct store *store, const struct wire_deployment *launch, int *fd,
 
 /* What cannot be told does not run; the log says why. */
 static int
-deploy_tell(struct store *store, const struct wire_server *server)
+deploy_tell(struct store *store, const struct db_server *wanted)
 {
+	struct wire_server record = wanted->record, *server = &record;
 	struct err err = { "" };
 
+	server->launch.flags =
+	    egress_reaches(store, wanted) ? WIRE_DEPLOYMENT_EGRESS : 0;
 	struct wire_message message = { .type = WIRE_DEPLOY_SOCKET,
 		.id = server->id,
 		.text_len = sizeof(server->launch) };
@@ -134,7 +138,9 @@ push_server(struct store *store, const struct db_server *server)
 	size_t room = WIRE_STORE_SURFACE_MAX;
 
 	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
-	if (runs && deploy_tell(store, &record) != 0)
+	/* Egress first: nobody asks before it knows what to say. */
+	egress_push(store, record.id);
+	if (runs && deploy_tell(store, server) != 0)
 		record.state = WIRE_STATE_CHANGED;
 	frame_push(store, WIRE_STORE_SERVER, &record, sizeof(record));
 	if (runs && record.state == WIRE_STATE_APPROVED)
@@ -219,7 +225,7 @@ static int
 server_deploy(void *arg, const struct db_server *server)
 {
 	if (server->record.state == WIRE_STATE_APPROVED)
-		(void)deploy_tell(arg, &server->record);
+		(void)deploy_tell(arg, server);
 	return 0;
 }
 

@@ -91,6 +91,11 @@ static const char *const steps[] = {
 	 "ALTER TABLE servers ADD COLUMN spares INTEGER NOT NULL DEFAULT 0;"
 	 "ALTER TABLE servers ADD COLUMN starts_per_minute INTEGER NOT NULL"
 	 " DEFAULT 0;"),
+
+	/* What an isolate may reach: its digest among the bundles. */
+	("ALTER TABLE servers ADD COLUMN network BLOB NOT NULL DEFAULT"
+	 " x'0000000000000000000000000000000000000000000000000000000000000000'"
+	 ";"),
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);

@@ -91,7 +91,8 @@ numbers_hash(crypto_hash_sha256_state *state, const uint64_t *numbers, size_t n)
 
 /* Field by field: padding would make equal things different. */
 void
-launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST])
+launch_digest(const struct wire_deployment *launch,
+    const uint8_t network[DB_DIGEST], uint8_t digest[DB_DIGEST])
 {
 	const struct wire_limits *limits = &launch->limits;
 	const uint64_t numbers[] = {
@@ -126,5 +127,7 @@ launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST])
 	/* Others have none: what was approved of them stays approved. */
 	if (launch->kind == WIRE_KIND_BOX)
 		numbers_hash(&state, box, ARRAY_LEN(box));
+	if (!sodium_is_zero(network, DB_DIGEST))
+		crypto_hash_sha256_update(&state, network, DB_DIGEST);
 	crypto_hash_sha256_final(&state, digest);
 }

@@ -283,7 +283,8 @@ server_read(struct db *db, enum sql which, struct db_server *server)
 	    !sql_bytes(db, which, 8, launch->digest, sizeof(launch->digest)) ||
 	    !sql_bytes(db, which, 19, read.digest, sizeof(read.digest)) ||
 	    !sql_bytes(db, which, 20, read.approved, sizeof(read.approved)) ||
-	    !sql_text(db, which, 27, launch->tenant, sizeof(launch->tenant)))
+	    !sql_bytes(db, which, 27, read.network, sizeof(read.network)) ||
+	    !sql_text(db, which, 28, launch->tenant, sizeof(launch->tenant)))
 		return -EIO;
 	limits_read(db, which, &launch->limits);
 	box_read(db, which, &launch->box);
@@ -346,7 +347,7 @@ db_server_put(struct db *db, struct db_server *server)
 
 	if (record->id == 0)
 		server->created = now_s();
-	int code = sql_bind(db, SQL_SERVER_PUT, "uuuutuutbuiiiiiiiuubbiuuuuu",
+	int code = sql_bind(db, SQL_SERVER_PUT, "uuuutuutbuiiiiiiiuubbiuuuuub",
 	    record->id, record->tenant, record->state, record->origin,
 	    launch->name, launch->kind, launch->share, launch->socket,
 	    launch->digest, sizeof(launch->digest), launch->pool_max,
@@ -355,7 +356,8 @@ db_server_put(struct db *db, struct db_server *server)
 	    limits->load_wall_ns, limits->reuse_calls, limits->flags,
 	    server->digest, sizeof(server->digest), server->approved,
 	    sizeof(server->approved), server->created, box->start_ms,
-	    box->idle_s, box->life_s, box->spares, box->starts_per_minute);
+	    box->idle_s, box->life_s, box->spares, box->starts_per_minute,
+	    server->network, sizeof(server->network));
 	if (code != 0)
 		return code;
 	id_bind(db, SQL_SERVER_PUT, record->id);

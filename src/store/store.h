@@ -60,6 +60,7 @@ struct store {
 	int supervisor_fd;
 	char packages[WIRE_PATH_MAX]; /* where package trees lie; "": nowhere */
 	struct link *link; /* the gateway; NULL while there is none */
+	struct egress_stream *egress; /* NULL while there is none */
 	struct audit audit;
 	struct event *batch_timer;
 	struct operator_staged *staged; /* owned (operator.c) */
@@ -149,9 +150,10 @@ void operator_forget(struct store *store);
 bool name_is_good(const char *name);
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *launch_complaint(const struct wire_deployment *launch);
-/* Of the bundle and everything that says how it runs. */
-void
-launch_digest(const struct wire_deployment *launch, uint8_t digest[DB_DIGEST]);
+/* Of the bundle and everything that says how it runs, and of what it may
+ * reach. */
+void launch_digest(const struct wire_deployment *launch,
+    const uint8_t network[DB_DIGEST], uint8_t digest[DB_DIGEST]);
 
 /* ---- document.c: launch documents (policy/policy.h) ------------------------
  */

@@ -3,6 +3,7 @@
 // A real store in its box (tests/unit/store/launch.c plays the supervisor), and
 // the gateway's end of its stream: frames of src/wire/registry.h.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -87,7 +88,7 @@ export class Store {
     const [program, ...words] = [...before, join(build, 'tests/unit/store/launch-store'),
       join(build, 'cordon-store'), store.folder];
     store.helper = spawn(program, words,
-      { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
+      { stdio: Array(7).fill('pipe') });
     store.helper.stdin.on('error', () => {});
     store.helper.stderr.setEncoding('utf8')
       .on('data', (text) => { store.log += text; });
@@ -129,6 +130,12 @@ export class Store {
     this.operator('link');
     await this.until('a snapshot', () => this.frames.some(
       ({ type }) => type === TYPE.SNAPSHOT));
+  }
+
+  // Egress' end of its stream, of a descriptor of the helper (5, 6).
+  egress(fd) {
+    this.operator(`egress ${fd}`);
+    return new EgressEnd(this, this.helper.stdio[fd]);
   }
 
   wake() { for (const wake of this.waiters) wake(); }
@@ -234,9 +241,66 @@ export class Store {
 
   async stop() {
     this.helper.stdin.end();
-    for (const fd of [3, 4]) this.helper.stdio[fd].destroy();
+    for (const fd of [3, 4, 5, 6]) this.helper.stdio[fd].destroy();
     await this.ended;
     return this.exit;
+  }
+}
+
+const schemes = { 1: 'http', 2: 'https', 4: 'tcp' };
+
+// What the store says to egress (src/wire/egress.h), record by record.
+class EgressEnd {
+  constructor(store, stream) {
+    this.store = store;
+    this.stream = stream;
+    this.records = []; // in their order
+    this.closed = new Promise((done) => stream.on('close', done));
+    let pending = Buffer.alloc(0);
+    stream.on('error', () => {});
+    stream.on('data', (bytes) => {
+      pending = Buffer.concat([pending, bytes]);
+      while (pending.length >= HEAD && pending.length >= HEAD + pending.readUInt32LE(4)) {
+        const len = pending.readUInt32LE(4);
+        this.records.push(EgressEnd.parse(pending.readUInt32LE(0),
+          pending.readUInt32LE(12), pending.subarray(HEAD, HEAD + len)));
+        pending = pending.subarray(HEAD + len);
+      }
+      store.wake();
+    });
+  }
+
+  static parse(type, id, b) {
+    if (type === 65) return { type: 'GONE', id };
+    if (type === 66) return { type: 'SNAPSHOT' };
+    assert.equal(type, 64);
+    const n = b.readUInt32LE(168);
+    const rules = Array.from({ length: n }, (_, i) => {
+      const at = 176 + i * 518;
+      return { scheme: schemes[b[at + 512]] ?? '', host: textAt(b, at, 254),
+        path: textAt(b, at + 254, 256), port: b.readUInt16LE(at + 510),
+        suffix: b[at + 513], methods: b[at + 514], flags: b[at + 515] };
+    });
+    return { type: 'SERVER', id, tenant: textAt(b, 0, 64), name: textAt(b, 64, 64),
+      requests: b.readUInt32LE(128), concurrent: b.readUInt32LE(132),
+      bytesIn: Number(b.readBigUInt64LE(144)), secrets: b.readUInt32LE(172), rules };
+  }
+
+  // What egress would know now, by name: of each its rules, as texts.
+  get knows() {
+    const known = new Map();
+    for (const record of this.records) {
+      if (record.type === 'SERVER') known.set(record.id, record);
+      if (record.type === 'GONE') known.delete(record.id);
+    }
+    return Object.fromEntries([...known.values()].map((one) =>
+      [`${one.tenant}/${one.name}`, one.rules.map((r) => (r.flags & 1 ? '!' : '') +
+        `${r.scheme}://${r.suffix ? '*.' : ''}${r.host}:${r.port}${r.path}`).sort()]));
+  }
+
+  snapshot() {
+    return this.store.until('a snapshot for egress',
+      () => this.records.some(({ type }) => type === 'SNAPSHOT'));
   }
 }
 

@@ -3,7 +3,7 @@
 /*
  * launch-store STORE FOLDER: a real store in its box, under a supervisor that
  * this plays (play.h). Descriptor 3 becomes the gateway's end, 4 that of the
- * next one, after `link`. The end of stdin is the supervisor's end.
+ * next one, after `link`; 5 and 6 may become egress' stream. The end of stdin is the supervisor's end.
  */
 
 #include <errno.h>

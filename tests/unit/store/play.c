@@ -56,8 +56,8 @@ message_print(const struct wire_message *message, const int *fds)
 		text_print("name", record.name);
 		text_print("tenant", record.tenant);
 		text_print("socket", record.socket);
-		printf(",\"kind\":%u,\"share\":%u,\"spares\":%u", record.kind,
-		    record.share, record.box.spares);
+		printf(",\"kind\":%u,\"share\":%u,\"spares\":%u,\"flags\":%u",
+		    record.kind, record.share, record.box.spares, record.flags);
 		printf(",\"bytes\":%ld,\"seals\":%d", (long)stat.st_size,
 		    fds[0] >= 0 ? fcntl(fds[0], F_GET_SEALS) : -1);
 	} else if (message->type == WIRE_TENANT) {
@@ -103,11 +103,12 @@ server_named(const char *name, uint32_t kind)
 }
 
 static void
-bundle_send(int fd, const char *name, const char *path)
+bundle_send(int fd, const char *name, const char *path, const char *network)
 {
 	const struct wire_server server = server_named(name, WIRE_KIND_ISOLATE);
+	const size_t network_len = strlen(network);
 	const struct wire_message message = { .type = WIRE_SERVER_BUNDLE,
-		.text_len = sizeof(server) };
+		.text_len = (uint32_t)(sizeof(server) + network_len) };
 	struct pack_writer writer;
 	uint8_t *bytes = NULL;
 	size_t len = 0;
@@ -120,9 +121,9 @@ bundle_send(int fd, const char *name, const char *path)
 		pack_writer_add(&writer, "tool.js", bytes, len) == 0 &&
 		pack_writer_seal(&writer, &memfd) == 0,
 	    "pack");
-	play_must(
-	    wire_send(fd, &message, &memfd, 1, (const char *)&server) == 0,
-	    "send");
+	memcpy(text, &server, sizeof(server));
+	memcpy(text + sizeof(server), network, network_len);
+	play_must(wire_send(fd, &message, &memfd, 1, text) == 0, "send");
 	close(memfd);
 	free(bytes);
 	pack_writer_fini(&writer);
@@ -171,15 +172,27 @@ play_link(int fd, int gateway_fd)
 	close(gateway_fd);
 }
 
+static void
+egress_link(int fd, int egress_fd)
+{
+	wire_send(fd, &(struct wire_message){ .type = WIRE_EGRESS_STORE },
+	    &egress_fd, 1, NULL);
+	close(egress_fd);
+}
+
 int
 play_obey(int fd)
 {
-	char line[512], name[64], path[108];
+	char line[8192], name[64], path[108], network[8192] = "";
+	int number;
 
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		return 0;
-	if (sscanf(line, "bundle %63s %107s", name, path) == 2)
-		bundle_send(fd, name, path);
+	if (sscanf(line, "bundle %63s %107s %8191[^\n]", name, path, network) >=
+	    2)
+		bundle_send(fd, name, path, network);
+	else if (sscanf(line, "egress %d", &number) == 1)
+		egress_link(fd, number);
 	else if (sscanf(line, "box %63s %107s", name, path) == 2)
 		box_send(fd, name, path);
 	else if (sscanf(line, "socket %63s %107s", name, path) == 2)

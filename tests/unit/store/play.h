@@ -5,7 +5,8 @@
  * What a test says by lines on stdin, as messages of wire/wire.h, and what
  * comes back, as a line of JSON each on stdout:
  *
- *     bundle NAME FILE    socket NAME PATH    commit    link
+ *     bundle NAME FILE [NETWORK]    socket NAME PATH    commit    link
+ *     egress FD   (hands the store this descriptor as egress' stream)
  */
 
 /* Says what failed, and ends. */

@@ -302,6 +302,8 @@ brings_an_older_database_up_to_date(void **state)
 	    &found.record, &server.record, sizeof(found.record));
 }
 
+static const uint8_t nothing[DB_DIGEST], network[DB_DIGEST] = { 1 };
+
 /* Each thing that says how it runs is in the digest. */
 static void
 a_digest_covers_all_of_a_launch(void **state)
@@ -310,7 +312,7 @@ a_digest_covers_all_of_a_launch(void **state)
 	uint8_t digest[DB_DIGEST], other[DB_DIGEST];
 	(void)state;
 
-	launch_digest(&good, digest);
+	launch_digest(&good, nothing, digest);
 	struct wire_deployment changed[] = { good, good, good, good, good, good,
 		good, good, good, good, good, good, good, good };
 	size_t n = 0;
@@ -330,15 +332,17 @@ a_digest_covers_all_of_a_launch(void **state)
 	changed[n++].limits.flags++;
 	assert_int_equal(n, ARRAY_LEN(changed));
 	for (size_t i = 0; i < n; i++) {
-		launch_digest(&changed[i], other);
+		launch_digest(&changed[i], nothing, other);
 		if (memcmp(digest, other, sizeof(digest)) == 0)
 			fail_msg("change %zu does not show", i);
 	}
 	struct wire_deployment same = good;
 	same.bundle_fd = 7;
 	same.box.idle_s = 9; /* of no effect on what is no box */
-	launch_digest(&same, other);
+	launch_digest(&same, nothing, other);
 	assert_memory_equal(digest, other, sizeof(digest));
+	launch_digest(&good, network, other);
+	assert_memory_not_equal(digest, other, sizeof(digest));
 }
 
 static void
@@ -350,7 +354,7 @@ a_digest_covers_how_a_box_lives(void **state)
 
 	good.kind = WIRE_KIND_BOX;
 	good.box = (struct wire_box)WIRE_BOX_DEFAULT;
-	launch_digest(&good, digest);
+	launch_digest(&good, nothing, digest);
 	struct wire_deployment changed[] = { good, good, good, good, good,
 		good };
 	changed[0].box.start_ms++;
@@ -360,7 +364,7 @@ a_digest_covers_how_a_box_lives(void **state)
 	changed[4].box.starts_per_minute++;
 	changed[5].share++;
 	for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
-		launch_digest(&changed[i], other);
+		launch_digest(&changed[i], nothing, other);
 		if (memcmp(digest, other, sizeof(digest)) == 0)
 			fail_msg("change %zu does not show", i);
 	}

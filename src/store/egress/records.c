@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What egress is told of a server: made of what is in the database now, and of
+ * nothing that the gateway said. Only of servers that are approved.
+ */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "store/egress/egress.h"
+#include "wire/egress.h"
+
+/* ---- what it may reach -----------------------------------------------------
+ */
+
+static int
+isolate_network(const uint8_t *bytes, size_t len,
+    struct policy_network *network, struct err *err)
+{
+	struct policy *policy = NULL;
+
+	int code = policy_new(&policy);
+	if (code != 0)
+		return err_set(err, code, "out of memory");
+	code = policy_json(
+	    policy, (const char *)bytes, len, false, "what was approved", err);
+	if (code == 0)
+		code = policy_network(policy, network, err);
+	policy_free(policy);
+	return code;
+}
+
+int
+egress_network(struct store *store, const struct db_server *server,
+    struct policy_network *network, struct err *err)
+{
+	const struct wire_deployment *launch = &server->record.launch;
+
+	const bool is_box = launch->kind == WIRE_KIND_BOX;
+	auto_free uint8_t *bytes = NULL;
+	size_t len = 0;
+
+	network->n_rules = 0;
+	network->budget = (struct policy_budget){ 0 };
+	if (!is_box && sodium_is_zero(server->network, DB_DIGEST))
+		return 0;
+	if (db_bundle_read(store->db, is_box ? launch->digest : server->network,
+		&bytes, &len) != 0)
+		return err_set(
+		    err, -ENOENT, "what it may reach cannot be read");
+	return is_box
+	    ? policy_document_network((const char *)bytes, len, network, err)
+	    : isolate_network(bytes, len, network, err);
+}
+
+/* Too large for the stack, and nobody else's for the time it is looked at. */
+static const struct policy_network *
+network_of(struct store *store, const struct db_server *server)
+{
+	static struct policy_network network;
+	struct err err = { "" };
+
+	if (egress_network(store, server, &network, &err) == 0)
+		return &network;
+	store_log("error", "the server '%s' reaches nothing: %s",
+	    server->record.launch.name, err.text);
+	network.n_rules = 0;
+	return &network;
+}
+
+bool
+egress_reaches(struct store *store, const struct db_server *server)
+{
+	return network_of(store, server)->n_rules > 0;
+}
+
+/* ---- the record ------------------------------------------------------------
+ */
+
+static struct wire_budget
+budget_of(const struct policy_budget *budget)
+{
+	return (struct wire_budget){
+		.requests_per_minute = budget->requests_per_minute,
+		.concurrent = budget->concurrent,
+		.per_caller = budget->per_caller,
+		.bytes_in = budget->bytes_in,
+		.bytes_out = budget->bytes_out,
+		.bytes_per_minute = budget->bytes_per_minute,
+	};
+}
+
+static int
+record_fill(const struct db_server *server,
+    const struct policy_network *network, struct egress_record *record)
+{
+	const struct wire_deployment *launch = &server->record.launch;
+	struct wire_egress_server head = {
+		.budget = budget_of(&network->budget),
+		.n_rules = (uint32_t)network->n_rules,
+	};
+	const size_t rules = network->n_rules * sizeof(network->rules[0]);
+	const size_t len = sizeof(head) + rules;
+
+	memcpy(head.tenant, launch->tenant, sizeof(head.tenant));
+	memcpy(head.name, launch->name, sizeof(head.name));
+	uint8_t *bytes = sodium_malloc(len);
+	if (bytes == NULL)
+		return -ENOMEM;
+	memcpy(bytes, &head, sizeof(head));
+	memcpy(bytes + sizeof(head), network->rules, rules);
+	record->head.type = WIRE_EGRESS_SERVER;
+	record->head.len = (uint32_t)len;
+	record->bytes = bytes;
+	return 0;
+}
+
+int
+egress_record_make(
+    struct store *store, uint32_t id, struct egress_record *record)
+{
+	struct db_server server;
+
+	*record = (struct egress_record){ .head = { .type = WIRE_EGRESS_GONE,
+					      .reserved = id } };
+	const int code = db_server_get(store->db, id, &server);
+	if (code != 0)
+		return code == DB_E_NONE ? 0 : code;
+	if (server.record.state != WIRE_STATE_APPROVED)
+		return 0;
+	const struct policy_network *network = network_of(store, &server);
+	return network->n_rules == 0 ? 0
+				     : record_fill(&server, network, record);
+}
+
+void
+egress_record_fini(struct egress_record *record)
+{
+	if (record->bytes != NULL)
+		sodium_free(record->bytes);
+	record->bytes = NULL;
+}

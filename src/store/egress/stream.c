@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The stream to egress. Which servers are to be told is a queue of their ids;
+ * a record is made when there is room for it, of what holds then. So an egress
+ * that does not read costs one record's memory, and hears the newest when it
+ * does. It says nothing itself.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/util.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/auto.h"
+#include "store/egress/egress.h"
+#include "wire/egress.h"
+
+#define OUT_MAX (1u << 20) /* beyond it, no more records are made */
+
+struct egress_stream {
+	int fd;
+	struct event *readable; /* its end */
+	struct event *writable;
+	struct evbuffer *out;
+	uint32_t *ids; /* to be told, from `first` */
+	size_t first;
+	size_t n;
+	size_t room;
+	bool snapshot_due; /* after all that is in the queue */
+};
+
+void
+egress_close(struct store *store)
+{
+	struct egress_stream *stream = store->egress;
+
+	if (stream == NULL)
+		return;
+	store->egress = NULL;
+	if (stream->readable != NULL)
+		event_free(stream->readable);
+	if (stream->writable != NULL)
+		event_free(stream->writable);
+	if (stream->out != NULL)
+		evbuffer_free(stream->out);
+	free(stream->ids);
+	close(stream->fd);
+	free(stream);
+}
+
+/* ---- what is to be told ----------------------------------------------------
+ */
+
+static bool
+is_queued(const struct egress_stream *stream, uint32_t id)
+{
+	for (size_t i = stream->first; i < stream->n; i++)
+		if (stream->ids[i] == id)
+			return true;
+	return false;
+}
+
+static int
+queue_add(struct egress_stream *stream, uint32_t id)
+{
+	if (stream->n == stream->room) {
+		const size_t wanted = stream->room == 0 ? 64 : 2 * stream->room;
+		uint32_t *grown =
+		    reallocarray(stream->ids, wanted, sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		stream->ids = grown;
+		stream->room = wanted;
+	}
+	stream->ids[stream->n++] = id;
+	return 0;
+}
+
+static uint32_t
+queue_take(struct egress_stream *stream)
+{
+	const uint32_t id = stream->ids[stream->first++];
+
+	if (stream->first == stream->n)
+		stream->first = stream->n = 0;
+	return id;
+}
+
+/* ---- out ------------------------------------------------------------------
+ */
+
+/* There may be secrets in it: sodium_free() wipes. */
+static void
+bytes_release(const void *bytes, size_t len, void *arg)
+{
+	(void)len;
+	(void)arg;
+	sodium_free((void *)(uintptr_t)bytes);
+}
+
+static int
+record_add(struct store *store, struct egress_stream *stream, uint32_t id)
+{
+	struct egress_record record;
+
+	int code = egress_record_make(store, id, &record);
+	if (code != 0)
+		return code;
+	if (evbuffer_add(stream->out, &record.head, sizeof(record.head)) != 0)
+		code = -ENOMEM;
+	if (code == 0 && record.head.len > 0 &&
+	    evbuffer_add_reference(stream->out, record.bytes, record.head.len,
+		bytes_release, NULL) != 0)
+		code = -ENOMEM;
+	if (code == 0)
+		record.bytes = NULL; /* the buffer's */
+	egress_record_fini(&record);
+	return code;
+}
+
+static int
+buffer_fill(struct store *store, struct egress_stream *stream)
+{
+	const struct wire_frame snapshot = { .type = WIRE_EGRESS_SNAPSHOT };
+
+	while (evbuffer_get_length(stream->out) < OUT_MAX) {
+		int code = 0;
+		if (stream->first < stream->n)
+			code = record_add(store, stream, queue_take(stream));
+		else if (!stream->snapshot_due)
+			return 0;
+		else if (evbuffer_add(
+			     stream->out, &snapshot, sizeof(snapshot)) != 0)
+			code = -ENOMEM;
+		else
+			stream->snapshot_due = false;
+		if (code != 0)
+			return code;
+	}
+	return 0;
+}
+
+/* As far as it goes without waiting. What cannot be told makes the stream
+ * worthless: egress keeps what it has, and the supervisor is not asked. */
+static void
+stream_flush(struct store *store)
+{
+	struct egress_stream *stream = store->egress;
+
+	for (;;) {
+		const int code = buffer_fill(store, stream);
+		if (code != 0) {
+			store_log("error", "egress cannot be told: %s",
+			    strerror(-code));
+			egress_close(store);
+			return;
+		}
+		if (evbuffer_get_length(stream->out) == 0)
+			return;
+		const int n = evbuffer_write(stream->out, stream->fd);
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			egress_close(store); /* it ended; another will come */
+			return;
+		}
+		if (n <= 0) {
+			event_add(stream->writable, NULL);
+			return;
+		}
+	}
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	stream_flush(arg);
+}
+
+/* It has nothing to say: what is readable is its end. */
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	egress_close(arg);
+}
+
+void
+egress_push(struct store *store, uint32_t id)
+{
+	struct egress_stream *stream = store->egress;
+
+	if (stream == NULL)
+		return;
+	if (!is_queued(stream, id) && queue_add(stream, id) != 0) {
+		store_log("error", "egress cannot be told: out of memory");
+		egress_close(store);
+		return;
+	}
+	stream_flush(store);
+}
+
+/* ---- in -------------------------------------------------------------------
+ */
+
+static int
+server_queue(void *arg, const struct db_server *server)
+{
+	return server->record.state == WIRE_STATE_APPROVED
+	    ? queue_add(arg, server->record.id)
+	    : 0;
+}
+
+static struct egress_stream *
+stream_new(struct store *store, int raw_fd)
+{
+	auto_close int fd = raw_fd;
+	struct egress_stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL)
+		return NULL;
+	evutil_make_socket_nonblocking(fd);
+	stream->readable =
+	    event_new(store->base, fd, EV_READ, on_readable, store);
+	stream->writable =
+	    event_new(store->base, fd, EV_WRITE, on_writable, store);
+	stream->out = evbuffer_new();
+	stream->fd = fd_steal(&fd);
+	return stream;
+}
+
+void
+egress_open(struct store *store, int fd)
+{
+	egress_close(store);
+	struct egress_stream *stream = store->egress = stream_new(store, fd);
+	if (stream == NULL || stream->readable == NULL ||
+	    stream->writable == NULL || stream->out == NULL ||
+	    event_add(stream->readable, NULL) != 0) {
+		store_log("error", "no memory for the stream to egress");
+		egress_close(store);
+		return;
+	}
+	store_commit(store); /* what is told is durable */
+	stream->snapshot_due = true;
+	if (db_servers_each(store->db, server_queue, stream) != 0) {
+		store_log("error", "the registry cannot be read");
+		egress_close(store);
+		return;
+	}
+	stream_flush(store);
+}
