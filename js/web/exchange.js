@@ -43,6 +43,7 @@ export class Exchange {
   #at = 0;
   #room = WINDOW;
   #isReading = false;
+  #isSent = false; // its end, too
   // the answer's body
   #held = []; // pieces that nobody has read yet
   #taken = 0; // bytes that were read, and egress does not know
@@ -79,8 +80,8 @@ export class Exchange {
     }
     this.#text = null;
     open.set(this.#number, this);
-    if (hasBody)
-      this.#send();
+    this.#isSent = !hasBody;
+    this.#send();
   }
 
   /** What was told LATER is tried again. */
@@ -112,12 +113,15 @@ export class Exchange {
       this.#room -= end - this.#at;
       this.#at = end;
     }
-    if (!open.has(this.#number))
+    if (this.#isSent || !open.has(this.#number))
       return;
-    if (this.#source === null)
-      native.fetchBody(this.#number, null);
-    else if (!this.#isReading)
-      this.#read();
+    if (this.#source !== null) {
+      if (!this.#isReading)
+        this.#read();
+      return;
+    }
+    this.#isSent = true;
+    native.fetchBody(this.#number, null);
   }
 
   #read() {

@@ -13,6 +13,8 @@ import { responseFrom } from './response.js';
 
 const REDIRECTS_MAX = 20;
 const REDIRECTS = [301, 302, 303, 307, 308];
+const WITH_BODY = /^(?:POST|PUT|PATCH)$/;
+const EMPTY = new Uint8Array(0);
 const NULL_BODY = [101, 103, 204, 205, 304];
 
 /** What is the transport's to say; set by a tool, it is passed over. */
@@ -93,11 +95,14 @@ class Fetch {
   }
 
   start() {
-    if (this.#body instanceof Uint8Array)
-      this.#headers.set('content-length', `${this.#body.length}`);
+    // No body is an empty one, where there ought to be one (RFC 9110, 8.6).
+    const body = this.#body === null && WITH_BODY.test(this.#method) ? EMPTY :
+      this.#body;
+    if (body instanceof Uint8Array)
+      this.#headers.set('content-length', `${body.length}`);
     const text = `${this.#method}\0${this.#url}\0${
       listOf(this.#headers).map((part) => `${part}\0`).join('')}`;
-    this.#exchange = new Exchange(text, this.#body,
+    this.#exchange = new Exchange(text, body,
         (status, list) => this.#answered(status, list),
         (reason) => this.#failed(reason));
     this.#exchange.start();

@@ -119,6 +119,8 @@ export class FakeEgress {
     const seen = this.open.get(number);
     if (seen === undefined)
       return SAID;
+    if (seen.isWhole)
+      throw new Error('a body goes on behind its end');
     if (bytes === null) {
       seen.isWhole = true;
       seen.onWhole();

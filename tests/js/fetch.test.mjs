@@ -98,6 +98,21 @@ test('a large body waits for room', async () => {
   assert.ok(seen[0].body.every((piece) => piece.length <= 64 << 10));
 });
 
+test('room that comes behind the end of a body changes nothing', async () => {
+  const { value } = await fetching((request) => {
+    request.whole.then(() => {
+      request.grant(2);
+      setImmediate(() => request.answer(200, {}, request.text));
+    });
+  }, async () => {
+    const body = new Blob(['ab']).stream();
+    return [await (await fetch('http://h', { method: 'POST', body: 'ab' }))
+      .text(), await (await fetch('http://h', { method: 'POST', body }))
+      .text()];
+  });
+  assert.deepEqual(value, ['ab', 'ab']);
+});
+
 test('a stream goes out as it is read, and no further', async () => {
   const { value, seen } = await fetching((request) => {
     request.onBody = () => {
