@@ -181,7 +181,8 @@ part_e2e_sanitized() {
 
 # Each file has a network namespace of its own (tests/lib/inside.mjs).
 part_egress() {
-	node_tests egress --test-concurrency=2 -- tests/egress/*.test.mjs
+	node_tests egress --test-concurrency=2 -- tests/egress/*.test.mjs \
+	    tests/abuse/egress*.test.mjs
 }
 
 part_conformance() {
@@ -199,12 +200,13 @@ part_soak_quick() {
 }
 
 # Attacks on boxes mostly wait for a limit: two files at a time. Those on cells
-# are held against clocks, and run alone.
+# are held against clocks, and run alone. Those on egress are a part of its own.
 part_abuse() {
 	local boxes=(tests/abuse/{box,guard}*.test.mjs) others=() file
 
 	for file in tests/abuse/*.test.mjs; do
-		[[ " ${boxes[*]} " == *" $file "* ]] || others+=("$file")
+		[[ " ${boxes[*]} " == *" $file "* || $file == */egress* ]] ||
+		    others+=("$file")
 	done
 	node_tests abuse-boxes --test-concurrency=2 -- "${boxes[@]}"
 	node_tests abuse --test-concurrency=1 -- "${others[@]}"

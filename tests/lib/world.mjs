@@ -73,6 +73,7 @@ export class World {
       [process.execPath, MAIN, this.folder], ['--net'], 'TERM');
     this.child = spawn(program, words,
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child.unref();
     this.pid = this.child.pid;
     this.ended = new Promise((done) => this.child.on('exit', done));
     const ready = new Promise((done, fail) => {

@@ -37,7 +37,7 @@ function link({ device, own, peer }) {
 // IPv6 binds to configured addresses only.
 const configured = new Set();
 function own({ address }) {
-  if (!address.includes(':') || configured.has(address)) return;
+  if (!address.includes(':') || address === '::' || configured.has(address)) return;
   ip('-6', 'addr', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
   configured.add(address);
 }

@@ -76,6 +76,7 @@ export const pages = {
     const to = Buffer.from(query.get('to'), 'base64').toString('latin1');
     bare(request, `HTTP/1.1 ${words[0]} Elsewhere\r\nLocation: ${to}\r\n` +
       'Content-Length: 0\r\n\r\n');
+    request.socket.end();
   },
 
   bytes({ response, words, query }) {
