@@ -169,8 +169,12 @@ curl_go_on(struct fetch *fetch)
 	fetch->is_late = client_is_acting(fetch->server->client);
 	if (fetch->is_late)
 		event_active(fetch->timer, EV_TIMEOUT, 1);
-	else
-		curl_easy_pause(fetch->easy, wait);
+	else if (curl_easy_pause(fetch->easy, wait) != CURLE_OK) {
+		/* What was held back was refused by us, or there is no memory:
+		 * the transfer does not end by itself. */
+		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
+		event_active(fetch->timer, EV_TIMEOUT, 1);
+	}
 }
 
 void
@@ -327,7 +331,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (fetch->is_cancelled) {
+	if (fetch->end != WIRE_EGRESS_OK) {
 		fetch_end(fetch, fetch->end);
 		return;
 	}
