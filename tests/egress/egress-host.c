@@ -307,12 +307,12 @@ event_tell(void)
 		return false;
 	const struct wire_egress_event *event = &raw.event;
 	printf("event {\"deployment\":%u,\"unit\":%u,\"number\":%u,\"end\":%u,"
-	       "\"status\":%u,\"lost\":%u,\"in\":%llu,\"out\":%llu,"
+	       "\"status\":%u,\"lost\":%u,\"in\":%llu,\"out\":%llu,\"ms\":%llu,"
 	       "\"port\":%u,\"scheme\":%u,\"refused\":%u",
 	    event->deployment, event->unit, event->number, event->end,
 	    event->status, event->lost, (unsigned long long)event->bytes_in,
-	    (unsigned long long)event->bytes_out, event->port, event->scheme,
-	    event->refused);
+	    (unsigned long long)event->bytes_out, (unsigned long long)event->ms,
+	    event->port, event->scheme, event->refused);
 	quoted("method", event->method);
 	quoted("host", event->host);
 	quoted("path", event->path);
