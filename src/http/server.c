@@ -291,12 +291,17 @@ daemon_start(struct http_door *door, int listen_fd, const char *pem)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	const struct MHD_OptionItem plain[] = { { MHD_OPTION_END, 0, NULL } };
+	/* It starts only if it is told of no socket where there is none. */
+	const struct MHD_OptionItem listening[] = {
+		{ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
 	    (pem == NULL ? 0u : (unsigned)MHD_USE_TLS) |
 	    (listen_fd >= 0 ? 0u : (unsigned)MHD_USE_NO_LISTEN_SOCKET);
 
 	return MHD_start_daemon(flags, 0, on_accept, door, http_request_handle,
-	    door->server, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+	    door->server, MHD_OPTION_ARRAY, listen_fd >= 0 ? listening : plain,
 	    MHD_OPTION_CONNECTION_LIMIT,
 	    door->server->options.connections_max + SURPLUS_MAX,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX,

@@ -17,14 +17,22 @@
  *     commit                           sends it
  *     gone ID, snapshot
  *     caller ID cell|link NUMBER       the next connection is one of these
+ *     box ID NUMBER PORTS ADDRESSES    the network of a box, with listeners (by
+ *                                      comma; "-": none): ok PID, who is in it
+ *     unbox PID                        the box is over
+ *
+ * EGRESS_AUTHORITY names a PEM with the key and certificate that TLS is ended
+ * with; EGRESS_LOOPBACK grants loopback ports, as `cordon wrap` may.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -33,6 +41,7 @@
 #include "base/auto.h"
 #include "base/fd.h"
 #include "box/box.h"
+#include "box/network.h"
 #include "wire/egress.h"
 #include "wire/wire.h"
 
@@ -40,6 +49,7 @@
 #define CELLS_MAX 64
 
 static int channel_fd, store_fd, events_fd, listener_fd;
+static char answer[32]; /* behind "ok" */
 
 /* The record that is being made. */
 static struct {
@@ -101,8 +111,10 @@ rule_add(char **words)
 	size_t n;
 
 	if (addr_rule_parse(words[1], strlen(words[1]),
-		strcmp(words[0], "deny") == 0 ? ADDR_RULE_DENY : 0, rules, &n,
-		&err) != 0)
+		strcmp(words[0], "deny") == 0           ? ADDR_RULE_DENY
+		    : getenv("EGRESS_LOOPBACK") != NULL ? ADDR_RULE_LOOPBACK
+							: 0,
+		rules, &n, &err) != 0)
 		return err.text;
 	record.last = record.head.n_rules;
 	for (size_t i = 0; i < n && record.head.n_rules < ADDR_RULES_MAX; i++)
@@ -240,6 +252,88 @@ caller_accept(char **words)
 	return hand_over(channel_fd, WIRE_EGRESS_CALLER, id, unit, fd);
 }
 
+/* ---- boxes ---------------------------------------------------------------- */
+
+static uint32_t
+list_read(char *text, uint32_t *numbers, bool are_addresses)
+{
+	uint32_t n = 0;
+
+	for (char *word; (word = strsep(&text, ",")) != NULL;) {
+		struct addr_ip ip;
+		if (strcmp(word, "-") == 0 || n == BOX_PORTS_MAX)
+			continue;
+		if (!are_addresses)
+			numbers[n++] = number(word);
+		else if (addr_ip_parse(word, strlen(word), &ip))
+			numbers[n++] = (uint32_t)ip.bytes[0] << 24 |
+			    (uint32_t)ip.bytes[1] << 16 |
+			    (uint32_t)ip.bytes[2] << 8 | ip.bytes[3];
+	}
+	return n;
+}
+
+/* Inside: never returns. Tells when the network is there. */
+static void
+box_live(const struct box_spec *spec, int box_fd, int ready_fd)
+{
+	struct box_network network = { .spec = spec, .egress_fd = box_fd };
+	struct err err = { "" };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (box_network_begin(&network, box_fd, &err) != 0 ||
+	    box_network_enter(&network, &err) != 0) {
+		fprintf(stderr, "egress-host: %s\n", err.text);
+		_exit(1);
+	}
+	if (write(ready_fd, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static const char *
+box_make(char **words)
+{
+	uint32_t numbers[BOX_PORTS_MAX], addresses[BOX_PORTS_MAX];
+	uint16_t ports[BOX_PORTS_MAX];
+	int pair[2], ready[2];
+	char byte;
+	const struct box_spec spec = { .ports = ports,
+		.n_ports = list_read(words[3], numbers, false),
+		.addresses = addresses,
+		.n_addresses = list_read(words[4], addresses, true) };
+
+	for (uint32_t i = 0; i < spec.n_ports; i++)
+		ports[i] = (uint16_t)numbers[i];
+	if (wire_pair(SOCK_SEQPACKET, pair) != 0 ||
+	    pipe2(ready, O_CLOEXEC) != 0)
+		return "no channel";
+	const pid_t pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		box_live(&spec, pair[1], ready[1]);
+	}
+	auto_close int theirs_fd = pair[0], ready_fd = ready[0];
+	close(pair[1]);
+	close(ready[1]);
+	if (pid < 0 || read(ready_fd, &byte, 1) != 1)
+		return "the box has no network";
+	snprintf(answer, sizeof(answer), " %d", pid);
+	return hand_over(channel_fd, WIRE_EGRESS_BOX, number(words[1]),
+	    (int32_t)number(words[2]), theirs_fd);
+}
+
+static const char *
+box_end(char **words)
+{
+	const pid_t pid = (pid_t)number(words[1]);
+
+	return kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid
+	    ? NULL
+	    : "no such box";
+}
+
 /* ---- lines ---------------------------------------------------------------- */
 
 static const struct {
@@ -257,6 +351,8 @@ static const struct {
 	{ "gone", 2, record_gone },
 	{ "snapshot", 1, snapshot },
 	{ "caller", 4, caller_accept },
+	{ "box", 5, box_make },
+	{ "unbox", 2, box_end },
 };
 
 static void
@@ -266,6 +362,7 @@ line_take(char *line)
 	char *words[WORDS_MAX] = { NULL };
 	int n = 0;
 
+	answer[0] = '\0';
 	line[strcspn(line, "\n")] = '\0';
 	for (char *word; n < WORDS_MAX && (word = strsep(&line, "\t")) != NULL;)
 		words[n++] = word;
@@ -275,7 +372,7 @@ line_take(char *line)
 			    ? commands[i].run(words)
 			    : "the number of its words is wrong";
 	if (complaint == NULL)
-		printf("ok\n");
+		printf("ok%s\n", answer);
 	else
 		printf("error %s\n", complaint);
 }
@@ -327,15 +424,26 @@ static int
 settings_make(char **argv, int argc, int *memfd)
 {
 	auto_close int ca_fd = open(argv[4], O_RDONLY | O_CLOEXEC);
-	auto_free uint8_t *ca = NULL;
-	size_t ca_len = 0;
+	const char *authority_path = getenv("EGRESS_AUTHORITY");
+	auto_close int authority_fd =
+	    open(authority_path == NULL ? "/dev/null" : authority_path,
+		O_RDONLY | O_CLOEXEC);
+	auto_free uint8_t *ca = NULL, *authority = NULL;
+	size_t ca_len = 0, authority_len = 0;
 
-	if (ca_fd < 0 || fd_read_all(ca_fd, 1u << 20, &ca, &ca_len) != 0)
+	if (ca_fd < 0 || fd_read_all(ca_fd, 1u << 20, &ca, &ca_len) != 0 ||
+	    authority_fd < 0 ||
+	    fd_read_all(authority_fd, 1u << 20, &authority, &authority_len) !=
+		0)
 		return -EIO;
 	struct wire_egress_settings head = { .magic = WIRE_EGRESS_MAGIC,
+		.flags = getenv("EGRESS_LOOPBACK") != NULL
+		    ? WIRE_EGRESS_LOOPBACK
+		    : 0,
 		.n_nameservers = 1,
 		.nameservers = { { .port = 53 } },
-		.ca_len = (uint32_t)ca_len };
+		.ca_len = (uint32_t)ca_len,
+		.authority_len = (uint32_t)authority_len };
 	addr_ip_parse(argv[3], strlen(argv[3]), &head.nameservers[0].ip);
 	for (int i = 5; i < argc && head.n_denied < WIRE_DENIED_MAX; i++) {
 		struct addr_prefix *prefix = &head.denied[head.n_denied++];
@@ -346,13 +454,14 @@ settings_make(char **argv, int argc, int *memfd)
 			return -EINVAL;
 		prefix->len = (uint8_t)atoi(slash + 1);
 	}
-	auto_free uint8_t *bytes = malloc(sizeof(head) + ca_len);
+	const size_t size = sizeof(head) + ca_len + authority_len;
+	auto_free uint8_t *bytes = malloc(size);
 	if (bytes == NULL)
 		return -ENOMEM;
 	memcpy(bytes, &head, sizeof(head));
 	memcpy(bytes + sizeof(head), ca, ca_len);
-	return fd_memfd_seal(
-	    "egress-settings", bytes, sizeof(head) + ca_len, memfd);
+	memcpy(bytes + sizeof(head) + ca_len, authority, authority_len);
+	return fd_memfd_seal("egress-settings", bytes, size, memfd);
 }
 
 static int

@@ -59,15 +59,19 @@ export class Egress {
   events = [];
   log = '';
 
-  // `denied`: prefixes of the operator's.
-  static async start(world, { denied = [] } = {}) {
+  // `denied`: prefixes of the operator's; `authority`: a PEM that TLS is ended
+  // with; `loopback`: rules may name ports of localhost.
+  static async start(world, { denied = [], authority, loopback } = {}) {
     const egress = new Egress();
     Egress.#count += 1;
     egress.path = join(world.folder, `egress-${Egress.#count}`);
     egress.child = spawn(join(build, 'tests/egress/egress-host'),
       [join(build, 'cordon-egress'), egress.path, NAMESERVER, world.ca,
         ...denied],
-      { stdio: ['pipe', 'pipe', 'pipe'] });
+      { stdio: ['pipe', 'pipe', 'pipe'],
+        env: { ...process.env,
+          ...authority && { EGRESS_AUTHORITY: authority },
+          ...loopback && { EGRESS_LOOPBACK: '1' } } });
     egress.child.stderr.on('data', (text) => { egress.log += text; });
     egress.child.stdin.on('error', () => {});
     egress.ended = new Promise((done) => egress.child.on('close', () => {
