@@ -278,11 +278,11 @@ addr_rule_put(const struct addr_rule *rule, char text[ADDR_RULE_TEXT_MAX])
 {
 	const enum addr_scheme scheme = (enum addr_scheme)rule->scheme;
 	const bool is_v6 = strchr(rule->host, ':') != NULL;
-	const bool is_denied = (rule->flags & ADDR_RULE_DENY) != 0;
+	/* where no port does not mean the scheme's */
+	const bool is_said = rule->flags != 0;
 	char port[8] = "";
 
-	if (is_denied ? rule->port != 0
-		      : rule->port != addr_scheme_port(scheme))
+	if (is_said ? rule->port != 0 : rule->port != addr_scheme_port(scheme))
 		snprintf(port, sizeof(port), ":%u", rule->port);
 	snprintf(text, ADDR_RULE_TEXT_MAX, "%s%s%s%s%s%s%s%s",
 	    addr_scheme_name(scheme), scheme != 0 ? "://" : "",
