@@ -224,12 +224,29 @@ body_keep(struct fetch *fetch, const char *bytes, size_t len)
 	fetch->kept = NULL;
 }
 
+/* libcurl sends what it is given: bytes beyond the length that the head says
+ * would be the next request on this connection. */
+static bool
+body_is_honest(struct fetch *fetch)
+{
+	const uint64_t waiting = evbuffer_get_length(fetch->body);
+
+	if (fetch->body_len == UINT64_MAX ||
+	    (waiting <= fetch->body_len - fetch->sent &&
+		(!fetch->body_ended ||
+		    waiting == fetch->body_len - fetch->sent)))
+		return true;
+	fetch_blame(fetch, WIRE_EGRESS_BAD,
+	    "the request's body is not as long as its Content-Length");
+	return false;
+}
+
 size_t
 fetch_on_read(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct fetch *fetch = arg;
 
-	if (fetch->end != WIRE_EGRESS_OK)
+	if (fetch->end != WIRE_EGRESS_OK || !body_is_honest(fetch))
 		return CURL_READFUNC_ABORT;
 	const int len = evbuffer_remove(fetch->body, bytes, size * n);
 	if (len <= 0) {
@@ -317,6 +334,10 @@ fetch_done(struct fetch *fetch, CURLcode code)
 	}
 	if (code != CURLE_OK)
 		curl_blame(fetch, code);
+	else if (!fetch->has_head) /* libcurl takes half a one for it */
+		fetch_blame(fetch, WIRE_EGRESS_CUT,
+		    "%.200s:%u closed within the head of its answer",
+		    fetch->url.host.text, fetch->url.port);
 	if (fetch->end == WIRE_EGRESS_OK)
 		answer_finish(fetch);
 	fetch_end(fetch, fetch->end);
