@@ -10,6 +10,8 @@
 #include "base/auto.h"
 #include "egress/fetch.h"
 
+#define HEADS_MAX (256u << 10)
+
 /* Headers of one hop, and those that are no longer true. */
 static bool
 is_dropped(const struct fetch *fetch, const char *name)
@@ -47,6 +49,8 @@ head_add(struct fetch *fetch, char *line, size_t len)
 		return true; /* no header; libcurl has looked at the rest */
 	line[len] = '\0';
 	*colon = '\0';
+	if (!fetch_is_token(line))
+		return true; /* the rest of a line that was folded, too */
 	char *value = colon + 1 + strspn(colon + 1, " \t");
 	if (strcasecmp(line, "content-encoding") == 0 && fetch->scrub != NULL &&
 	    strcasecmp(value, "identity") != 0)
@@ -127,8 +131,14 @@ answer_on_header(char *line, size_t size, size_t n, void *arg)
 	char copy[CURL_MAX_HTTP_HEADER + 1];
 
 	fetch_moved(fetch);
+	/* A head that never ends, in pieces that are each a good one. */
+	fetch->head_bytes += len;
+	if (fetch->head_bytes > HEADS_MAX)
+		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+		    "%.200s answers with more than 256 KiB of heads",
+		    fetch->url.host.text);
 	if (fetch->has_head || fetch->follows)
-		return len; /* trailers */
+		return fetch->end == WIRE_EGRESS_OK ? len : 0; /* trailers */
 	fetch->in_curl = true;
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 		answer_reset(fetch);

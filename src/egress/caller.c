@@ -157,6 +157,15 @@ caller_settle(struct caller *caller)
 		caller_close(caller);
 }
 
+/* When all that is there to be done now is done: what belongs to one answer
+ * then leaves in one piece. */
+static void
+caller_settle_soon(struct caller *caller)
+{
+	if (!caller->is_busy)
+		event_active(caller->writable, EV_WRITE, 1);
+}
+
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -194,7 +203,7 @@ on_head(void *arg, unsigned status, const char *url, const char *headers,
 	    evbuffer_add(caller->out, url, url_size) != 0 ||
 	    evbuffer_add(caller->out, headers, len) != 0)
 		caller->is_over = true;
-	caller_settle(caller);
+	caller_settle_soon(caller);
 }
 
 static bool
@@ -207,7 +216,7 @@ on_data(void *arg, const uint8_t *bytes, size_t len)
 	held_put(call);
 	call->is_stopped = !call_has_room(call);
 	const bool goes_on = !call->is_stopped;
-	caller_settle(call->caller);
+	caller_settle_soon(call->caller);
 	return goes_on;
 }
 

@@ -283,6 +283,7 @@ hop_begin(struct fetch *fetch)
 	fetch->started_ms = fetch_now_ms();
 	fetch->status = 0;
 	fetch->sent = fetch->received = 0;
+	fetch->head_bytes = 0;
 	if (addr_rules_find(fetch->server->rules, fetch->server->head.n_rules,
 		&target, &err) == NULL) {
 		fetch_blame(fetch, WIRE_EGRESS_NO_RULE, "%s", err.text);

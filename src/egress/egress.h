@@ -42,7 +42,8 @@ struct egress {
 	const char *ca_pem; /* the roots, for verifying */
 	size_t ca_len;
 	void *trust; /* X509_STORE *: them, parsed when first asked for */
-	struct leaves *leaves; /* doors/leaf.c: the authority, parsed likewise */
+	struct leaves
+	    *leaves; /* doors/leaf.c: the authority, parsed likewise */
 };
 
 /* What is told of who asks. */

@@ -189,10 +189,10 @@ fetch_resume(struct fetch *fetch)
 bool
 fetch_write(struct fetch *fetch, const uint8_t *bytes, size_t len)
 {
-	if (fetch->body_ended ||
-	    evbuffer_get_length(fetch->body) + len > WIRE_FETCH_WINDOW)
-		return false;
-	if (evbuffer_add(fetch->body, bytes, len) != 0)
+	fetch->written += len;
+	if (fetch->body_ended || fetch->written > fetch->body_len ||
+	    evbuffer_get_length(fetch->body) + len > WIRE_FETCH_WINDOW ||
+	    evbuffer_add(fetch->body, bytes, len) != 0)
 		return false;
 	if (fetch->is_send_stopped) {
 		fetch->is_send_stopped = false;
@@ -205,6 +205,12 @@ void
 fetch_write_end(struct fetch *fetch)
 {
 	fetch->body_ended = true;
+	if (fetch->body_len != UINT64_MAX && fetch->written < fetch->body_len) {
+		fetch_blame(fetch, WIRE_EGRESS_BAD,
+		    "the request's body is shorter than its Content-Length");
+		event_active(fetch->timer, EV_TIMEOUT, 1);
+		return;
+	}
 	if (fetch->is_send_stopped) {
 		fetch->is_send_stopped = false;
 		curl_go_on(fetch);
@@ -376,8 +382,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the beginning -------------------------------------------------------- */
 
-static bool
-is_token(const char *text)
+bool
+fetch_is_token(const char *text)
 {
 	static const char signs[] = "!#$%&'*+-.^_`|~";
 
@@ -409,7 +415,7 @@ static const char *const ours[] = { "host", "content-length", "connection",
 static const char *
 request_complaint(const struct fetch_request *request)
 {
-	if (!is_token(request->method) || strlen(request->method) > 15 ||
+	if (!fetch_is_token(request->method) || strlen(request->method) > 15 ||
 	    strcmp(request->method, "CONNECT") == 0 ||
 	    strcmp(request->method, "TRACE") == 0 ||
 	    strcmp(request->method, "TRACK") == 0)
@@ -417,7 +423,7 @@ request_complaint(const struct fetch_request *request)
 	for (const char *at = request->headers;
 	     at < request->headers + request->headers_len;) {
 		const char *value = at + strlen(at) + 1;
-		if (!is_token(at) || !is_value(value))
+		if (!fetch_is_token(at) || !is_value(value))
 			return "a header's name or value has bytes that no "
 			       "header may have";
 		at = value + strlen(value) + 1;

@@ -47,9 +47,11 @@ struct fetch {
 	struct evbuffer *kept; /* what was sent of it; NULL: too much */
 	bool body_ended;
 	uint64_t body_len; /* UINT64_MAX: not known */
+	uint64_t written; /* by the caller */
 	uint64_t sent;
 	/* the answer */
 	struct evbuffer *head; /* "name\0value\0…" */
+	size_t head_bytes; /* of all heads of this hop, interim ones too */
 	unsigned status;
 	bool has_head; /* it was told */
 	bool is_decoded;
@@ -66,6 +68,8 @@ struct fetch {
 /* Why it is about to end; the first reason stays. */
 void fetch_blame(struct fetch *fetch, enum wire_egress_end end,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* RFC 9110, token: what a method and a header's name are made of. */
+bool fetch_is_token(const char *text);
 /* A byte moved. */
 void fetch_moved(struct fetch *fetch);
 uint64_t fetch_now_ms(void);
