@@ -10,6 +10,7 @@
 #include "box/limits.h"
 #include "ctl/text.h"
 #include "json/out.h"
+#include "policy/network.h"
 
 #define REPORT_MAX (16u << 20)
 
@@ -112,8 +113,31 @@ network_text(const struct box_spec *spec)
 {
 	if ((spec->flags & BOX_HOST_NETWORK) != 0)
 		return "the host's";
+	if (spec->n_ports > 0)
+		return "by rules, all else is refused";
 	return (spec->flags & BOX_UNIX_SOCKETS) != 0 ? "none, but unix sockets"
 						     : "none";
+}
+
+/* What they come to: "example.com" is two. */
+static void
+rules_print(FILE *out, const struct policy *policy, const struct box_spec *spec)
+{
+	auto_free struct policy_network *network = malloc(sizeof(*network));
+	char text[ADDR_RULE_TEXT_MAX];
+
+	if (spec->n_ports == 0 || network == NULL ||
+	    policy_network(policy, network, NULL) != 0)
+		return;
+	for (size_t i = 0; i < network->n_rules; i++) {
+		const struct addr_rule *rule = &network->rules[i];
+
+		addr_rule_put(rule, text);
+		label_print(out,
+		    (rule->flags & ADDR_RULE_DENY) != 0 ? "not" : "reaches");
+		ctl_line_print(out, text, strlen(text));
+		fputs(rule->methods != 0 ? ", by some methods\n" : "\n", out);
+	}
 }
 
 void
@@ -135,6 +159,7 @@ ctl_explain_print(
 	    ctl_box_sees(spec, spec->cwd) ? spec->cwd : spec->home);
 	names_print(out, spec);
 	value_print(out, "network", network_text(spec));
+	rules_print(out, policy, spec);
 	limits_print(out, &spec->limits);
 	value_print(out, "denials", denials[spec->notes]);
 	for (size_t i = 0; (remark = policy_remark(policy, i)) != NULL; i++)

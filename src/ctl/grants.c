@@ -103,12 +103,24 @@ denials_set(const char *word, struct policy *policy, struct err *err)
 	    word);
 }
 
+/* Its name; the rest is ctl/binding.h's. */
+static int
+secret_add(struct policy *policy, const char *text, struct err *err)
+{
+	auto_free char *name = strndup(text, strcspn(text, "="));
+
+	return name == NULL ? err_set(err, -ENOMEM, "no memory")
+			    : policy_secret(policy, name, err);
+}
+
 int
 ctl_grants_apply(const struct ctl_grants *grants, const char *command,
     struct policy *policy, struct err *err)
 {
 	static const char sockets[] =
 	    "{\"network\":{\"allowAllUnixSockets\":true}}";
+	if (grants->is_own)
+		policy_allow_loopback(policy);
 	int r = file_add(policy, grants->policy, false, err);
 
 	if (r == 0)
@@ -124,7 +136,8 @@ ctl_grants_apply(const struct ctl_grants *grants, const char *command,
 	if (r == 0)
 		r = list_add(policy, &grants->envs, policy_env, err);
 	if (r == 0)
-		r = list_add(policy, &grants->secrets, policy_secret, err);
+		r = list_add(policy, &grants->secrets,
+		    grants->is_own ? secret_add : policy_secret, err);
 	if (r == 0 && grants->unix_sockets)
 		r = policy_json(policy, sockets, strlen(sockets), false,
 		    "--unix-sockets", err);

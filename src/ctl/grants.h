@@ -20,6 +20,8 @@ struct ctl_grants {
 	uint64_t memory_bytes, tmp_bytes, timeout_ns; /* or CTL_GRANTS_UNSET */
 	uint32_t pids, cpu_milli; /* 0: not given */
 	bool unix_sockets;
+	bool is_own; /* of a box on one's own machine: ports of it may be
+		      * named, and secrets are bound here (ctl/binding.h) */
 };
 
 #define CTL_GRANTS_UNSET UINT64_MAX
@@ -34,6 +36,9 @@ struct ctl_grants {
 #define CTL_GRANTS_ROW(type, member, name, kind, field, argument, help)        \
 	{ name, 0, kind, offsetof(type, member.field), argument, help }
 /* NOLINTEND(bugprone-macro-parentheses) */
+
+/* How --secret is written, where it is bound (is_own). */
+#define CTL_GRANTS_SECRET "NAME=HOST[,HOW]"
 
 /* The rows, for `struct ctl_grants member` of a `type`. */
 #define CTL_GRANTS_OPTIONS(type, member)                                       \
@@ -53,7 +58,8 @@ struct ctl_grants {
 	    NULL, "may make unix sockets"),                                    \
 	CTL_GRANTS_ROW(type, member, "env", CTL_LIST, envs, "NAME[=VALUE]",    \
 	    "set a variable, or pass it on"),                                  \
-	CTL_GRANTS_ROW(type, member, "secret", CTL_LIST, secrets, "NAME",      \
+	CTL_GRANTS_ROW(type, member, "secret", CTL_LIST, secrets,              \
+	    CTL_GRANTS_SECRET,                                                 \
 	    "there by a placeholder, never by its value"),                     \
 	CTL_GRANTS_ROW(type, member, "memory", CTL_SIZE, memory_bytes, "SIZE", \
 	    "of all processes and files in memory (2GiB)"),                    \

@@ -29,6 +29,7 @@
 #include "ctl/packaged.h"
 #include "ctl/text.h"
 #include "ctl/watcher.h"
+#include "ctl/way.h"
 
 struct learn {
 	struct ctl_grants grants;
@@ -42,6 +43,8 @@ struct learn {
 	struct policy_memory *before_memory; /* owned: of before */
 	struct box_spec before; /* of the proposal, before it has learnt */
 	struct ctl_lessons lessons;
+	struct ctl_hosts hosts; /* asked for, and not reached */
+	struct ctl_way way;
 	struct ctl_notes notes; /* what is no file */
 	char cwd[PATH_MAX];
 };
@@ -254,6 +257,38 @@ note_take(void *context, const struct box_note *note)
 		ctl_lessons_add(&learn->lessons, note);
 }
 
+/* A name or a port that a rule would let through is a lesson. */
+static void
+event_take(void *context, const struct wire_egress_event *event)
+{
+	struct learn *learn = context;
+	char word[CTL_EVENT_WORD_MAX];
+
+	if (event->refused && ctl_event_word(event, word))
+		ctl_hosts_add(&learn->hosts, word, event->text);
+	else
+		ctl_notes_event(&learn->notes, event);
+}
+
+/* There is a way out, though it may lead nowhere: it tells what is asked for.
+ * The usual ports, where none is granted. */
+static int
+way_make(struct learn *learn, struct err *err)
+{
+	static const uint16_t usual[] = { 80, 443 };
+
+	int code = ctl_way_prepare(
+	    &learn->way, learn->policy, &learn->grants.secrets, true, err);
+	if (code == 0)
+		code = ctl_way_settle(
+		    &learn->way, learn->memory, &learn->spec, err);
+	if (code == 0 && learn->spec.n_ports == 0) {
+		learn->spec.ports = usual;
+		learn->spec.n_ports = ARRAY_LEN(usual);
+	}
+	return code;
+}
+
 /* ---- what comes of it ------------------------------------------------------ */
 
 /* Also where the folder around it is granted. */
@@ -288,6 +323,9 @@ proposal_make(struct learn *learn, struct err *err)
 		    ? policy_write(learn->proposal, lesson->path, err)
 		    : policy_read(learn->proposal, lesson->path, err);
 	}
+	for (size_t i = 0; i < learn->hosts.n && code == 0; i++)
+		code =
+		    policy_net(learn->proposal, learn->hosts.at[i].word, err);
 	return code;
 }
 
@@ -306,6 +344,16 @@ lesson_print(FILE *out, const struct ctl_lesson *lesson)
 }
 
 static void
+host_print(FILE *out, const struct ctl_host *host)
+{
+	fputs("  --net ", out);
+	ctl_line_print(out, host->word, strlen(host->word));
+	fputs("\n      ", out);
+	ctl_line_print(out, host->why, strlen(host->why));
+	putc('\n', out);
+}
+
+static void
 people_print(const struct learn *learn, const struct json_out *policy)
 {
 	fprintf(stderr,
@@ -314,6 +362,13 @@ people_print(const struct learn *learn, const struct json_out *policy)
 	    learn->lessons.n, learn->lessons.n == 1 ? "" : "s");
 	for (size_t i = 0; i < learn->lessons.n; i++)
 		lesson_print(stderr, &learn->lessons.at[i]);
+	if (learn->hosts.n > 0)
+		fprintf(stderr,
+		    "It asked for %zu host%s that no rule names; whether it is "
+		    "to reach them is yours to say.\n",
+		    learn->hosts.n, learn->hosts.n == 1 ? "" : "s");
+	for (size_t i = 0; i < learn->hosts.n; i++)
+		host_print(stderr, &learn->hosts.at[i]);
 	if (learn->output == NULL)
 		fprintf(stderr, "The policy:\n%.*s\n", (int)policy->len,
 		    policy->bytes);
@@ -344,6 +399,15 @@ json_print(const struct learn *learn, const struct json_out *policy)
 		json_out_text(&out, lesson->is_secret ? "false" : "true");
 		json_out_text(&out, ",\"why\":");
 		json_out_string(&out, why, strlen(why));
+		json_out_text(&out, "}");
+	}
+	for (size_t i = 0; i < learn->hosts.n; i++) {
+		const struct ctl_host *host = &learn->hosts.at[i];
+		json_out_text(&out,
+		    i + learn->lessons.n > 0 ? ",{\"host\":" : "{\"host\":");
+		json_out_string(&out, host->word, strlen(host->word));
+		json_out_text(&out, ",\"proposed\":true,\"why\":");
+		json_out_string(&out, host->why, strlen(host->why));
 		json_out_text(&out, "}");
 	}
 	json_out_text(&out, "]}");
@@ -399,13 +463,16 @@ learn_run(void *values, int n, char **words)
 		fprintf(stderr, "cordon learn: %s\n", err.text);
 		return BOX_EXIT_FAILED;
 	}
-	if (specs_make(learn, words, &err) != 0)
+	if (specs_make(learn, words, &err) != 0 || way_make(learn, &err) != 0)
 		return ctl_usage_fail(&learn_command, &err);
 
 	ctl_notes_init(&learn->notes, "cordon learn", stderr);
-	const struct ctl_watcher watcher = {
-		.spec = &learn->spec, .note = note_take, .context = learn
-	};
+	learn->notes.has_network = true;
+	const struct ctl_watcher watcher = { .spec = &learn->spec,
+		.note = note_take,
+		.context = learn,
+		.way = &learn->way,
+		.event = event_take };
 	const int exit_code = ctl_watcher_run(&watcher, &err);
 	if (err.text[0] != '\0')
 		ctl_notes_say(&learn->notes, "failed", err.text);
@@ -428,9 +495,12 @@ learn_run(void *values, int n, char **words)
 int
 ctl_learn(int argc, char **argv)
 {
-	struct learn learn = { .grants = CTL_GRANTS_NONE };
+	struct learn learn = { .grants = CTL_GRANTS_NONE, .way = CTL_WAY_NONE };
 
+	learn.grants.is_own = true;
 	const int code = ctl_command_run(&learn_command, &learn, argc, argv);
+	ctl_way_fini(&learn.way);
+	ctl_hosts_fini(&learn.hosts);
 	ctl_lessons_fini(&learn.lessons);
 	policy_spec_free(learn.before_memory);
 	policy_spec_free(learn.memory);

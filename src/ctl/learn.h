@@ -43,3 +43,21 @@ ctl_lesson_why(const struct ctl_lesson *lesson, char why[CTL_LESSON_WHY_MAX]);
 
 /* Whether a path is where keys, passwords and histories are kept. */
 bool ctl_lesson_is_secret(const char *path);
+
+/* ---- hosts ----------------------------------------------------------------- */
+
+#define CTL_HOSTS_MAX 64u /* of one run: a flood of names is no lesson */
+
+struct ctl_host {
+	char *word; /* owned: for --net */
+	char *why; /* owned */
+};
+
+struct ctl_hosts {
+	struct ctl_host *at; /* owned; in the order they were asked for */
+	size_t n;
+};
+
+/* Each word once. */
+void ctl_hosts_add(struct ctl_hosts *hosts, const char *word, const char *why);
+void ctl_hosts_fini(struct ctl_hosts *hosts);

@@ -308,3 +308,37 @@ ctl_lesson_why(const struct ctl_lesson *lesson, char why[CTL_LESSON_WHY_MAX])
 		snprintf(why + len, CTL_LESSON_WHY_MAX - len,
 		    "; looks like a secret: grant it yourself, if it must be");
 }
+
+/* ---- hosts ----------------------------------------------------------------- */
+
+void
+ctl_hosts_add(struct ctl_hosts *hosts, const char *word, const char *why)
+{
+	for (size_t i = 0; i < hosts->n; i++)
+		if (strcmp(hosts->at[i].word, word) == 0)
+			return;
+	if (hosts->n == CTL_HOSTS_MAX)
+		return;
+	if (hosts->at == NULL)
+		hosts->at = calloc(CTL_HOSTS_MAX, sizeof(*hosts->at));
+	if (hosts->at == NULL)
+		return;
+	struct ctl_host host = { strdup(word), strdup(why) };
+	if (host.word != NULL && host.why != NULL) {
+		hosts->at[hosts->n++] = host;
+		return;
+	}
+	free(host.word);
+	free(host.why);
+}
+
+void
+ctl_hosts_fini(struct ctl_hosts *hosts)
+{
+	for (size_t i = 0; i < hosts->n; i++) {
+		free(hosts->at[i].word);
+		free(hosts->at[i].why);
+	}
+	free(hosts->at);
+	*hosts = (struct ctl_hosts){ 0 };
+}

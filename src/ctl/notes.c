@@ -22,10 +22,14 @@
 #define SHOWN_MAX 30u /* lines for a person; --json has all */
 #define LINE_MAX_BYTES (64u << 10)
 
+#define EVENT 64u /* a kind apart from enum box_note_kind: of the way out */
+
 struct refusal {
-	uint32_t kind; /* enum box_note_kind */
+	uint32_t kind; /* enum box_note_kind, EVENT */
 	int32_t code;
 	uint64_t count;
+	const char *why; /* behind the text; "" */
+	const char *word; /* behind that: for --net; "": no rule grants it */
 	char text[];
 };
 
@@ -137,9 +141,10 @@ ctl_note_is_there(const char *path, int32_t verb)
 	return false;
 }
 
-/* What is granted for it: an option, and how much of the text it takes. */
+/* What is granted for it: an option, and its value. */
 struct grant {
 	const char *option; /* NULL: no option does */
+	const char *value;
 	size_t len; /* 0: it has no value */
 };
 
@@ -156,12 +161,15 @@ grant_of(const struct refusal *refusal)
 	};
 	const char *text = refusal->text;
 
+	if (refusal->word[0] != '\0')
+		return (struct grant){ "--net", refusal->word,
+			strlen(refusal->word) };
 	if (refusal->kind == BOX_NOTE_NET && strstr(text, "unix") != NULL)
 		return (struct grant){ .option = "--unix-sockets" };
 	if (refusal->kind != BOX_NOTE_FILE || text[0] != '/' ||
 	    refusal->code < 0 || (size_t)refusal->code >= ARRAY_LEN(options))
 		return (struct grant){ 0 };
-	return (struct grant){ options[refusal->code],
+	return (struct grant){ options[refusal->code], text,
 		is_change_of_folder(refusal->code) ? folder_len(text)
 						   : strlen(text) };
 }
@@ -171,7 +179,7 @@ refusal_verb(const struct refusal *refusal)
 {
 	if (refusal->kind == BOX_NOTE_CALL)
 		return "call";
-	if (refusal->kind == BOX_NOTE_NET)
+	if (refusal->kind == BOX_NOTE_NET || refusal->kind == EVENT)
 		return "net";
 	return box_verb_name((uint32_t)refusal->code);
 }
@@ -206,6 +214,10 @@ refusal_print(FILE *out, const struct refusal *refusal)
 {
 	fprintf(out, "%-7s ", refusal_verb(refusal));
 	ctl_line_print(out, refusal->text, strlen(refusal->text));
+	if (refusal->why[0] != '\0') {
+		fputs(": ", out);
+		ctl_line_print(out, refusal->why, strlen(refusal->why));
+	}
 	if (refusal->count > 1)
 		fprintf(out, "  (%" PRIu64 " times)", refusal->count);
 	putc('\n', out);
@@ -228,7 +240,7 @@ grant_add(struct json_out *out, const struct refusal *refusal)
 	member_add(out, ",\"grant\":[", grant.option);
 	if (grant.len > 0) {
 		json_out_text(out, ",");
-		json_out_string(out, refusal->text, grant.len);
+		json_out_string(out, grant.value, grant.len);
 	}
 	json_out_text(out, "]");
 }
@@ -246,6 +258,10 @@ refusal_add(struct json_out *out, const struct refusal *refusal)
 		member_add(out, "{\"kind\":\"call\",\"call\":", refusal->text);
 		json_out_text(out, ",\"number\":");
 		json_out_uint(out, (uint32_t)refusal->code);
+		break;
+	case EVENT:
+		member_add(out, "{\"kind\":\"net\",\"to\":", refusal->text);
+		member_add(out, ",\"why\":", refusal->why);
 		break;
 	default:
 		member_add(out, "{\"kind\":\"net\",\"text\":", refusal->text);
@@ -300,38 +316,136 @@ refusal_tell(struct ctl_notes *notes, const struct refusal *refusal)
 	refusal_print(notes->out, refusal);
 }
 
-static void
-refusal_new(struct ctl_notes *notes, const struct box_note *note)
-{
-	const uint32_t count = note->count == 0 ? 1 : note->count;
-	struct refusal *refusal = notes->refusals.n >= REFUSALS_MAX
-	    ? NULL
-	    : malloc(sizeof(*refusal) + note->text_len + 1);
+/* What the table looks up by, and what comes with it. */
+struct told {
+	const struct box_note *note; /* its kind, code, count and text */
+	const char *why;
+	const char *word;
+};
 
-	if (refusal != NULL) {
-		*refusal = (struct refusal){ note->kind, note->code, count };
-		memcpy(refusal->text, note->text, note->text_len + 1);
-	}
+static struct refusal *
+refusal_make(const struct told *told)
+{
+	const struct box_note *note = told->note;
+	const size_t why_len = strlen(told->why) + 1;
+	const size_t word_len = strlen(told->word) + 1;
+	struct refusal *refusal =
+	    malloc(sizeof(*refusal) + note->text_len + 1 + why_len + word_len);
+
+	if (refusal == NULL)
+		return NULL;
+	*refusal = (struct refusal){ .kind = note->kind,
+		.code = note->code,
+		.count = note->count == 0 ? 1 : note->count };
+	char *at = mempcpy(refusal->text, note->text, note->text_len + 1);
+	refusal->why = at;
+	at = mempcpy(at, told->why, why_len);
+	refusal->word = at;
+	memcpy(at, told->word, word_len);
+	return refusal;
+}
+
+static void
+refusal_new(struct ctl_notes *notes, const struct told *told)
+{
+	struct refusal *refusal =
+	    notes->refusals.n >= REFUSALS_MAX ? NULL : refusal_make(told);
+
 	if (refusal == NULL ||
-	    sorted_add(&notes->refusals, note, refusal) != 0) {
+	    sorted_add(&notes->refusals, told->note, refusal) != 0) {
 		free(refusal);
-		notes->n_lost += count;
+		notes->n_lost += told->note->count == 0 ? 1 : told->note->count;
 		return;
 	}
 	if (notes->live)
 		refusal_tell(notes, refusal);
 }
 
+static bool
+is_rule(const char *word)
+{
+	struct addr_rule rules[2];
+	size_t n;
+
+	return addr_rule_parse(word, strlen(word), ADDR_RULE_LOOPBACK, rules,
+		   &n, NULL) == 0;
+}
+
+/* "connect 93.184.216.34:443": an address may be granted, if it may ever. */
+static const char *
+address_word(const struct box_note *note)
+{
+	const char *word = note->text + strlen("connect ");
+
+	return note->kind == BOX_NOTE_NET &&
+		strncmp(note->text, "connect ", strlen("connect ")) == 0 &&
+		is_rule(word)
+	    ? word
+	    : "";
+}
+
 static void
 refusal_take(struct ctl_notes *notes, const struct box_note *note)
 {
 	struct refusal *refusal = sorted_find(&notes->refusals, note);
+	const struct told told = { note, "", address_word(note) };
 
 	if (refusal != NULL)
 		refusal->count += note->count == 0 ? 1 : note->count;
 	else if (note->kind != BOX_NOTE_FILE || note->text[0] != '/' ||
 	    ctl_note_is_there(note->text, note->code))
-		refusal_new(notes, note);
+		refusal_new(notes, &told);
+}
+
+/* ---- the way out ------------------------------------------------------------ */
+
+bool
+ctl_event_word(
+    const struct wire_egress_event *event, char word[CTL_EVENT_WORD_MAX])
+{
+	struct addr_rule rule = { .port = event->port,
+		.scheme = event->scheme };
+	char text[ADDR_RULE_TEXT_MAX];
+	const bool is_usual =
+	    (event->scheme == ADDR_HTTPS && event->port == 443) ||
+	    (event->scheme == ADDR_HTTP && event->port == 80);
+
+	if (event->end != WIRE_EGRESS_NO_RULE || event->host[0] == '\0')
+		return false;
+	memcpy(rule.host, event->host, sizeof(rule.host));
+	if (is_usual || event->scheme == 0)
+		snprintf(text, sizeof(text), "%s", event->host);
+	else
+		addr_rule_put(&rule, text);
+	if (strlen(text) >= CTL_EVENT_WORD_MAX || !is_rule(text))
+		return false;
+	strcpy(word, text);
+	return true;
+}
+
+void
+ctl_notes_event(struct ctl_notes *notes, const struct wire_egress_event *event)
+{
+	struct box_note note = {
+		.kind = EVENT, .code = (int32_t)event->end, .count = 1
+	};
+	char word[CTL_EVENT_WORD_MAX] = "", port[8] = "";
+
+	notes->n_lost += event->lost;
+	if (!event->refused)
+		return;
+	if (event->port != 0)
+		snprintf(port, sizeof(port), ":%u", event->port);
+	note.text_len = (uint32_t)snprintf(note.text, sizeof(note.text),
+	    strchr(event->host, ':') != NULL ? "[%s]%s" : "%s%s", event->host,
+	    port);
+	ctl_event_word(event, word);
+	struct refusal *refusal = sorted_find(&notes->refusals, &note);
+	const struct told told = { &note, event->text, word };
+	if (refusal != NULL)
+		refusal->count++;
+	else
+		refusal_new(notes, &told);
 }
 
 void
@@ -365,8 +479,7 @@ ctl_notes_take(struct ctl_notes *notes, const struct box_note *note)
 static bool
 is_granted_before(const struct ctl_notes *notes, size_t i)
 {
-	const struct refusal *one = notes->refusals.items[i];
-	const struct grant grant = grant_of(one);
+	const struct grant grant = grant_of(notes->refusals.items[i]);
 
 	for (size_t at = 0; at < i; at++) {
 		const struct refusal *other = notes->refusals.items[at];
@@ -374,7 +487,8 @@ is_granted_before(const struct ctl_notes *notes, size_t i)
 
 		if (theirs.option != NULL && theirs.len == grant.len &&
 		    strcmp(theirs.option, grant.option) == 0 &&
-		    strncmp(one->text, other->text, grant.len) == 0)
+		    (grant.len == 0 ||
+			strncmp(theirs.value, grant.value, grant.len) == 0))
 			return true;
 	}
 	return false;
@@ -396,7 +510,7 @@ grants_print(const struct ctl_notes *notes, size_t n_shown)
 		auto_fclose FILE *text = open_memstream(&word, &len);
 		if (text == NULL ||
 		    (grant.len > 0 &&
-			!word_print(text, refusal->text, grant.len)) ||
+			!word_print(text, grant.value, grant.len)) ||
 		    fflush(text) != 0)
 			continue;
 		fprintf(notes->out, "%s%s%s", before, grant.option, word);
@@ -433,7 +547,7 @@ refusals_print(struct ctl_notes *notes)
 		fprintf(notes->out, "  and %zu more: --json has all\n",
 		    n - n_shown);
 	grants_print(notes, n_shown);
-	if (has_kind(notes, BOX_NOTE_NET))
+	if (!notes->has_network && has_kind(notes, BOX_NOTE_NET))
 		fputs("  this box has no network\n", notes->out);
 	if (has_kind(notes, BOX_NOTE_CALL))
 		fputs("  such calls are granted by no option\n", notes->out);

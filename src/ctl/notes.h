@@ -13,12 +13,14 @@
 
 #include "base/sorted.h"
 #include "box/note.h"
+#include "wire/egress.h"
 
 struct ctl_notes {
 	const char *who; /* borrowed: "cordon wrap" */
 	FILE *out; /* borrowed */
 	bool json; /* one object a line */
 	bool live; /* as they come, each once */
+	bool has_network; /* the box has a way out */
 	const char *hint; /* borrowed; NULL: said where things went wrong */
 	struct sorted refusals; /* owned, of struct refusal */
 	uint64_t n_lost;
@@ -44,6 +46,16 @@ bool ctl_note_is_there(const char *path, int32_t verb);
 
 /* Notes a refusal; says at once what ended the box or its start. */
 void ctl_notes_take(struct ctl_notes *notes, const struct box_note *note);
+
+/* What went out, or did not: a refusal is noted with its reason. */
+void
+ctl_notes_event(struct ctl_notes *notes, const struct wire_egress_event *event);
+
+/* What would have to be granted for an event: a word for --net. False: no rule
+ * grants it. */
+#define CTL_EVENT_WORD_MAX 300
+bool ctl_event_word(
+    const struct wire_egress_event *event, char word[CTL_EVENT_WORD_MAX]);
 
 /* A line of ours: "kind" is for --json only. */
 void ctl_notes_say(struct ctl_notes *notes, const char *kind, const char *text);

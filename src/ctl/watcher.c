@@ -37,6 +37,7 @@ struct watch {
 	uint64_t deadline_ms; /* 0: none */
 	struct cgroup *cgroup; /* borrowed; NULL once it was swept */
 	bool is_over; /* the box did not end itself in time */
+	bool is_cut_off; /* the way out ended before the box */
 };
 
 static uint64_t
@@ -185,17 +186,53 @@ quiet(struct watch *watch)
 	watch->cgroup = NULL;
 }
 
+/* ---- the way out ------------------------------------------------------------ */
+
+static void
+text_note(const struct ctl_watcher *watcher, enum box_note_kind kind,
+    const char *text)
+{
+	struct box_note note = { .kind = (uint32_t)kind, .count = 1 };
+
+	note.text_len = (uint32_t)strlen(text);
+	memcpy(note.text, text, note.text_len + 1);
+	watcher->note(watcher->context, &note);
+}
+
+static void
+way_hear(struct watch *watch)
+{
+	const struct ctl_watcher *watcher = watch->watcher;
+
+	if (ctl_way_hear(watcher->way, watcher->event, watcher->context))
+		return;
+	watch->is_cut_off = true;
+	text_note(watcher, BOX_NOTE_LIMIT,
+	    "the way out has ended: every connection is refused from now on");
+}
+
+static void
+way_end(const struct ctl_watcher *watcher)
+{
+	if (watcher->way != NULL)
+		ctl_way_end(watcher->way, watcher->event, watcher->context);
+}
+
 /* Returns the wait status of the box's init. */
 static int
 wait_end(struct watch *watch)
 {
+	const struct ctl_way *way = watch->watcher->way;
 	int status = 0;
 
 	for (;;) {
+		const int way_fd =
+		    way == NULL || watch->is_cut_off ? -1 : way->events_fd;
 		struct pollfd fds[] = {
 			{ .fd = watch->child.pidfd, .events = POLLIN },
 			{ .fd = watch->notes_fd, .events = POLLIN },
 			{ .fd = watch->signals_fd, .events = POLLIN },
+			{ .fd = way_fd, .events = POLLIN },
 		};
 
 		const int n = poll(fds, ARRAY_LEN(fds), wait_ms(watch));
@@ -205,6 +242,8 @@ wait_end(struct watch *watch)
 			quiet(watch);
 		if (fds[2].revents != 0)
 			signals_read(watch);
+		if (fds[3].revents != 0)
+			way_hear(watch);
 		if (fds[0].revents != 0)
 			break;
 		if (fds[1].revents != 0)
@@ -228,16 +267,6 @@ exit_code(const struct watch *watch, int status)
 
 /* ---- the control group --------------------------------------------------- */
 
-static void
-limit_note(const struct ctl_watcher *watcher, const char *text)
-{
-	struct box_note note = { .kind = BOX_NOTE_LIMIT, .count = 1 };
-
-	note.text_len = (uint32_t)strlen(text);
-	memcpy(note.text, text, note.text_len + 1);
-	watcher->note(watcher->context, &note);
-}
-
 /* A limit that somebody asked for, and that holds less than its words say. */
 static void
 limits_lacking_tell(
@@ -253,7 +282,7 @@ limits_lacking_tell(
 	    (can.cpu != 0 || limits->cpu_milli == 0))
 		return;
 	box_limits_describe(limits, cgroup, text);
-	limit_note(watcher, text);
+	text_note(watcher, BOX_NOTE_LIMIT, text);
 }
 
 /* Which limit ended a part of the box, as the kernel counted. Asked only where
@@ -266,7 +295,7 @@ limits_tell(const struct ctl_watcher *watcher, struct cgroup *cgroup)
 
 	cgroup_usage(cgroup, GROUP, &usage);
 	if (box_limits_blame(&watcher->spec->limits, &usage, text))
-		limit_note(watcher, text);
+		text_note(watcher, BOX_NOTE_LIMIT, text);
 }
 
 #define auto_cgroup __attribute__((cleanup(cgroup_cleanup)))
@@ -283,6 +312,7 @@ static int
 start(struct watch *watch, const struct cgroup *cgroup,
     const struct cgroup_door *door, struct err *err)
 {
+	const struct ctl_way *way = watch->watcher->way;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -293,6 +323,7 @@ start(struct watch *watch, const struct cgroup *cgroup,
 	const struct box_launch launch = { .spec = watch->watcher->spec,
 		.stdio = { 0, 1, 2 },
 		.notes_fd = init_fd,
+		.egress_fd = way != NULL ? way->box_fd : -1,
 		.door = door,
 		.has_memory_group = cgroup_can(cgroup).memory != 0 };
 	return box_launch(&launch, &watch->child, err);
@@ -313,6 +344,10 @@ run(struct watch *watch, struct err *err)
 	/* Before the start: one that comes now is the program's already. */
 	if ((r = signals_take(&watch->signals_fd)) < 0)
 		return err_set(err, r, "signalfd: %s", strerror(-r));
+	/* Before the box: it is as slow to start, and goes on beside it. */
+	if (watch->watcher->way != NULL &&
+	    (r = ctl_way_start(watch->watcher->way, err)) < 0)
+		return r;
 	r = box_limits_open(&spec->limits, cgroup, GROUP, &door, err);
 	if (r == 0)
 		r = start(watch, cgroup, &door, err);
@@ -342,6 +377,7 @@ ctl_watcher_run(const struct ctl_watcher *watcher, struct err *err)
 
 	const int code = run(&watch, err);
 
+	way_end(watcher);
 	if (watch.notes_fd >= 0)
 		close(watch.notes_fd);
 	if (watch.signals_fd >= 0)

@@ -12,13 +12,16 @@
 #include "base/err.h"
 #include "box/note.h"
 #include "box/spec.h"
+#include "ctl/way.h"
 
 typedef void ctl_note_fn(void *context, const struct box_note *note);
 
 struct ctl_watcher {
 	const struct box_spec *spec; /* borrowed */
 	ctl_note_fn *note; /* for each note that comes */
-	void *context; /* borrowed: for it */
+	void *context; /* borrowed: for it, and for events */
+	struct ctl_way *way; /* borrowed: settled; NULL: there is none */
+	ctl_event_fn *event; /* for each event of the way out */
 };
 
 /*

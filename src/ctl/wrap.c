@@ -19,6 +19,7 @@
 #include "ctl/option.h"
 #include "ctl/packaged.h"
 #include "ctl/watcher.h"
+#include "ctl/way.h"
 
 struct wrap {
 	struct ctl_grants grants;
@@ -27,6 +28,7 @@ struct wrap {
 	struct policy *policy; /* owned */
 	struct policy_memory *memory; /* owned: of spec */
 	struct box_spec spec;
+	struct ctl_way way;
 	char cwd[PATH_MAX];
 	char hint[PATH_MAX + 128];
 };
@@ -50,11 +52,18 @@ static const struct ctl_option wrap_options[] = {
 
 static const char wrap_notes[] =
     "Nothing else is granted: no file but /usr and what programs need to "
-    "start, no\nnetwork, no other process. What was refused is told on "
+    "start, no\nhost, no other process. What was refused is told on "
     "standard error, at the end.\n\n"
     "  cordon wrap -- node --version\n"
     "  cordon wrap --write . --timeout 1m -- make\n"
+    "  cordon wrap --net registry.npmjs.org --write . -- npm install\n"
+    "  cordon wrap --net api.example.com --secret API_KEY=api.example.com "
+    "-- ./client\n"
     "  cordon wrap --profile workspace --explain -- npx some-server\n\n"
+    "A host is HOST (https and http), HOST:PORT, https://HOST/PATH/ or "
+    "localhost:PORT;\n*.HOST is every name below. A secret is the variable "
+    "of its name here; inside it\nis a placeholder, and HOW is header=NAME, "
+    "query=NAME or basic.\n\n"
     "Exit code: the command's; 128 and a signal's number; 124 the time limit; "
     "125 the\nbox could not be built; 126, 127 the command cannot be run, is "
     "not there.";
@@ -95,14 +104,23 @@ spec_make(struct wrap *wrap, char **words, struct err *err)
 		.path = variable("PATH", "/usr/local/bin:/usr/bin:/bin"),
 		.env = (const char *const *)environ,
 	};
-	return policy_spec(wrap->policy, &place, (const char *const *)words,
+	r = policy_spec(wrap->policy, &place, (const char *const *)words,
 	    &wrap->spec, &wrap->memory, err);
+	return r != 0 ? r
+		      : ctl_way_prepare(&wrap->way, wrap->policy,
+			    &wrap->grants.secrets, false, err);
 }
 
 static void
 note_take(void *context, const struct box_note *note)
 {
 	ctl_notes_take(context, note);
+}
+
+static void
+event_take(void *context, const struct wire_egress_event *event)
+{
+	ctl_notes_event(context, event);
 }
 
 /* Not for a home, nor for what holds it: who follows a hint should not grant all
@@ -136,22 +154,72 @@ remarks_say(const struct wrap *wrap, struct ctl_notes *notes)
 		ctl_notes_say(notes, "remark", remark);
 }
 
+/* A policy names a secret; where it may go is said here. */
+static void
+unbound_say(const struct wrap *wrap, struct ctl_notes *notes)
+{
+	char text[256];
+	const char *name;
+
+	for (size_t i = 0; (name = policy_secret_at(wrap->policy, i)) != NULL;
+	     i++) {
+		if (ctl_way_binds(&wrap->way, name))
+			continue;
+		snprintf(text, sizeof(text),
+		    "the secret %s is bound to no host, and only its "
+		    "placeholder is there: --secret %s=HOST",
+		    name, name);
+		ctl_notes_say(notes, "remark", text);
+	}
+}
+
+/* Of resolv.conf and the like: a line each. */
+static void
+way_remarks_say(const struct wrap *wrap, struct ctl_notes *notes)
+{
+	char line[256];
+
+	for (const char *at = wrap->way.settings.remarks; *at != '\0';) {
+		const size_t len = strcspn(at, "\n");
+		snprintf(line, sizeof(line), "%.*s", (int)len, at);
+		ctl_notes_say(notes, "remark", line);
+		at += len + (at[len] == '\n');
+	}
+}
+
+static int
+way_settle(struct wrap *wrap, struct ctl_notes *notes, struct err *err)
+{
+	if (!ctl_way_is_there(&wrap->way))
+		return 0;
+	notes->has_network = true;
+	const int r =
+	    ctl_way_settle(&wrap->way, wrap->memory, &wrap->spec, err);
+	way_remarks_say(wrap, notes);
+	return r;
+}
+
 static int
 box_run(struct wrap *wrap)
 {
 	struct ctl_notes notes;
 	struct err err = { "" };
+	int code = BOX_EXIT_FAILED;
 
 	ctl_notes_init(&notes, "cordon wrap", stderr);
 	notes.json = wrap->json;
 	notes.live = wrap->live;
 	remarks_say(wrap, &notes);
+	unbound_say(wrap, &notes);
 	hint_set(wrap, &notes);
 
-	const struct ctl_watcher watcher = {
-		.spec = &wrap->spec, .note = note_take, .context = &notes
-	};
-	const int code = ctl_watcher_run(&watcher, &err);
+	const struct ctl_watcher watcher = { .spec = &wrap->spec,
+		.note = note_take,
+		.context = &notes,
+		.way = ctl_way_is_there(&wrap->way) ? &wrap->way : NULL,
+		.event = event_take };
+	if (way_settle(wrap, &notes, &err) == 0)
+		code = ctl_watcher_run(&watcher, &err);
 	if (err.text[0] != '\0')
 		ctl_notes_say(&notes, "failed", err.text);
 	ctl_notes_end(&notes, code);
@@ -192,9 +260,11 @@ wrap_run(void *values, int n, char **words)
 int
 ctl_wrap(int argc, char **argv)
 {
-	struct wrap wrap = { .grants = CTL_GRANTS_NONE };
+	struct wrap wrap = { .grants = CTL_GRANTS_NONE, .way = CTL_WAY_NONE };
 
+	wrap.grants.is_own = true;
 	const int code = ctl_command_run(&wrap_command, &wrap, argc, argv);
+	ctl_way_fini(&wrap.way);
 	policy_spec_free(wrap.memory);
 	policy_free(wrap.policy);
 	package_fini(&wrap.packaged.package);

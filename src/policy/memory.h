@@ -15,6 +15,8 @@ struct policy_memory {
 	struct policy_ports ports;
 	char *home;
 	char *cwd;
+	char *bundle; /* policy_spec_authority() */
+	char *certificate;
 };
 
 /* The spec of a memory whose words, home, cwd and resolution are there. */

@@ -219,3 +219,11 @@ policy_secret(struct policy *policy, const char *name, struct err *err)
 	const int r = policy_list_add(policy, POLICY_SECRETS, name, false);
 	return r == 0 ? 0 : err_set(err, r, "secret: %s", strerror(-r));
 }
+
+const char *
+policy_secret_at(const struct policy *policy, size_t i)
+{
+	const struct policy_words *names = &policy->lists[POLICY_SECRETS];
+
+	return i < names->n ? names->at[i].text : NULL;
+}

@@ -78,6 +78,8 @@ int policy_secret(struct policy *policy, const char *name, struct err *err);
 /* Ports of this machine may be named from now on ("localhost:5432"): for
  * `cordon wrap` alone, whose user could dial them anyway. */
 void policy_allow_loopback(struct policy *policy);
+/* The names of secrets that it has; NULL past the last. */
+const char *policy_secret_at(const struct policy *policy, size_t i);
 struct box_limits *policy_limits(struct policy *policy);
 void policy_notes(struct policy *policy, enum box_notes notes);
 
@@ -92,6 +94,16 @@ int policy_spec(const struct policy *policy, const struct policy_place *place,
     const char *const *argv, struct box_spec *spec,
     struct policy_memory **memoryp, struct err *err);
 struct policy_memory *policy_spec_free(struct policy_memory *memory);
+
+/*
+ * Where TLS is ended outside of the box: it is to trust the authority that does
+ * so. `bundle` has the system's certificates and that one, `certificate` that
+ * one alone; both are files of the host. Adds them, and the variables by which
+ * programs find them. Of a spec that policy_spec() or policy_document_spec()
+ * made.
+ */
+int policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
+    const char *bundle, const char *certificate, struct err *err);
 
 /*
  * The same, written out as a policy that needs no file to be looked at: whole

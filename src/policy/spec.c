@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ policy_spec_free(struct policy_memory *memory)
 	free(memory->grants);
 	free(memory->home);
 	free(memory->cwd);
+	free(memory->bundle);
+	free(memory->certificate);
 	free(memory);
 	return NULL;
 }
@@ -145,4 +148,105 @@ policy_spec(const struct policy *policy, const struct policy_place *place,
 	else
 		*memoryp = memory;
 	return r;
+}
+
+/* ---- an authority of ours -------------------------------------------------- */
+
+/* Inside; the folder is the box's own. */
+#define BUNDLE_AT "/run/cordon/certificates.pem"
+#define CERTIFICATE_AT "/run/cordon/authority.pem"
+#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+
+static const char *
+place_get(const struct box_grant *grant)
+{
+	return grant->at[0] != '\0' ? grant->at : grant->path;
+}
+
+/* In order; what is granted at that place already stays. */
+static void
+grant_insert(struct policy_memory *memory, struct box_spec *spec,
+    const char *path, const char *at)
+{
+	struct box_grant *grants = memory->grants;
+	uint32_t i = spec->n_grants;
+
+	for (uint32_t j = 0; j < spec->n_grants; j++)
+		if (strcmp(place_get(&grants[j]), at) == 0)
+			return;
+	for (; i > 0 && strcmp(place_get(&grants[i - 1]), at) > 0; i--)
+		grants[i] = grants[i - 1];
+	grants[i] = (struct box_grant){
+		.path = path, .at = at, .access = BOX_ACCESS_READ
+	};
+	spec->n_grants++;
+}
+
+/* A plain file where programs look that ask no variable; over a link nothing
+ * can be laid. */
+static bool
+has_system_bundle(void)
+{
+	auto_free char *real = realpath(SYSTEM_BUNDLE, NULL);
+
+	return real != NULL && strcmp(real, SYSTEM_BUNDLE) == 0;
+}
+
+static int
+variables_add(struct policy_memory *memory)
+{
+	static const char *const variables[] = {
+		"NODE_EXTRA_CA_CERTS=" CERTIFICATE_AT,
+		"SSL_CERT_FILE=" BUNDLE_AT,
+		"REQUESTS_CA_BUNDLE=" BUNDLE_AT,
+		"CURL_CA_BUNDLE=" BUNDLE_AT,
+		"GIT_SSL_CAINFO=" BUNDLE_AT,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		const size_t len = strcspn(variables[i], "=") + 1;
+		bool is_set = false;
+
+		for (size_t j = 0; j < memory->env.n; j++)
+			is_set |= strncmp(memory->env.at[j].text, variables[i],
+				      len) == 0;
+		const int r = is_set
+		    ? 0
+		    : policy_words_add(&memory->env, variables[i], false);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int
+policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
+    const char *bundle, const char *certificate, struct err *err)
+{
+	struct box_grant *grants =
+	    reallocarray(memory->grants, spec->n_grants + 4u, sizeof(*grants));
+
+	if (grants == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	spec->grants = memory->grants = grants;
+	if (spec->n_grants + 3u > BOX_GRANTS_MAX ||
+	    spec->n_env + 5u + spec->n_argv > BOX_WORDS_MAX)
+		return err_set(err, -E2BIG,
+		    "too many paths or variables for an authority of its own");
+	memory->bundle = strdup(bundle);
+	memory->certificate = strdup(certificate);
+	if (memory->bundle == NULL || memory->certificate == NULL ||
+	    variables_add(memory) != 0)
+		return err_set(err, -ENOMEM, "no memory");
+	const char **env = list_of(&memory->env);
+	if (env == NULL)
+		return err_set(err, -ENOMEM, "no memory");
+	free(memory->env_list);
+	spec->env = memory->env_list = env;
+	spec->n_env = (uint32_t)memory->env.n;
+	grant_insert(memory, spec, memory->bundle, BUNDLE_AT);
+	grant_insert(memory, spec, memory->certificate, CERTIFICATE_AT);
+	if (has_system_bundle())
+		grant_insert(memory, spec, memory->bundle, SYSTEM_BUNDLE);
+	return 0;
 }

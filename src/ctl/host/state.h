@@ -10,15 +10,10 @@
 #include <limits.h>
 
 #include "base/err.h"
+#include "ctl/folder.h"
 
 #define CTL_STATE_TOKEN "token"
 #define CTL_STATE_SOCKET "admin.sock"
-
-/* The path of a name in the state folder; nothing is made. */
-int ctl_state_path(const char *name, char path[PATH_MAX], struct err *err);
-
-/* Makes the folders above a file, for their owner only. */
-int ctl_folders_make(const char *path, struct err *err);
 
 /* Where a host with this state has its packages: absolute, whatever the
  * variables say. The state folder must be there. */

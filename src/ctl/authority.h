@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The authority that TLS is ended with for boxes of this person: made once by
+ * cordon-egress, kept in the state folder (egress/key.pem, cert.pem), trusted by
+ * no program but those in a box that is given it.
+ */
+
+#include <limits.h>
+
+#include "base/err.h"
+#include "ctl/settings.h"
+
+struct ctl_authority {
+	char certificate[PATH_MAX]; /* cert.pem */
+	char bundle[PATH_MAX]; /* the system's certificates, and that one */
+};
+
+/*
+ * Makes what is missing; adds key and certificate to the settings, whose
+ * certificates are the system's. Negative errno and a sentence.
+ */
+int ctl_authority_take(struct ctl_settings *settings,
+    struct ctl_authority *authority, struct err *err);
