@@ -244,10 +244,12 @@ server_is_whole(const struct wire_server *record)
 	return record->id < WIRE_DEPLOYMENTS_MAX && record->gone <= 1 &&
 	    record->state <= WIRE_STATE_DENIED &&
 	    record->origin <= WIRE_ORIGIN_ADMIN &&
-	    launch->kind <= WIRE_KIND_BOX && launch->share <= WIRE_SHARE_ALL &&
+	    launch->kind <= WIRE_KIND_REMOTE &&
+	    launch->share <= WIRE_SHARE_ALL &&
 	    is_name(launch->name, sizeof(launch->name)) &&
 	    is_string(launch->tenant, sizeof(launch->tenant)) &&
-	    is_string(launch->socket, sizeof(launch->socket));
+	    is_string(launch->socket, sizeof(launch->socket)) &&
+	    is_string(launch->url, sizeof(launch->url));
 }
 
 /* What runs is not what ran: links and cells of before are of no use. */
@@ -255,7 +257,7 @@ static bool
 launch_differs(const struct wire_deployment *a, const struct wire_deployment *b)
 {
 	return a->kind != b->kind || a->share != b->share ||
-	    strcmp(a->socket, b->socket) != 0 ||
+	    strcmp(a->socket, b->socket) != 0 || strcmp(a->url, b->url) != 0 ||
 	    memcmp(a->digest, b->digest, sizeof(a->digest)) != 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/auto.h"
 #include "mcp/stream.h"
 
 void
@@ -91,33 +92,89 @@ event_end(struct mcp_events *events, mcp_stream_fn *fn, void *arg)
 {
 	bool goes_on = true;
 
+	/* One that was cut off in its middle can be asked for again. */
+	strcpy(events->id, events->next_id);
 	/* The line feed behind the last line of data is not part of it. */
 	if (events->has_data && events->data.len > 1)
 		goes_on = fn(arg, events->data.bytes, events->data.len - 1);
 	json_out_reset(&events->data);
 	events->has_data = false;
+	events->name[0] = '\0';
 	return goes_on ? 0 : MCP_E_STOPPED;
 }
+
+static int
+data_add(struct mcp_events *events, const char *value, size_t len)
+{
+	json_out_raw(&events->data, value, len);
+	json_out_text(&events->data, "\n");
+	events->has_data = true;
+	return status_of(&events->data);
+}
+
+static int
+id_set(struct mcp_events *events, const char *value, size_t len)
+{
+	if (len >= sizeof(events->next_id) || memchr(value, '\0', len) != NULL)
+		return 0;
+	memcpy(events->next_id, value, len);
+	events->next_id[len] = '\0';
+	return 0;
+}
+
+static int
+name_set(struct mcp_events *events, const char *value, size_t len)
+{
+	/* A name that is longer is none that anybody waits for. */
+	if (len >= sizeof(events->name))
+		len = sizeof(events->name) - 1;
+	memcpy(events->name, value, len);
+	events->name[len] = '\0';
+	return 0;
+}
+
+static int
+retry_set(struct mcp_events *events, const char *value, size_t len)
+{
+	uint32_t ms = 0;
+
+	if (len == 0 || len > 9)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (value[i] < '0' || value[i] > '9')
+			return 0;
+		ms = ms * 10 + (uint32_t)(value[i] - '0');
+	}
+	events->retry_ms = ms < MCP_RETRY_MAX_MS ? ms : MCP_RETRY_MAX_MS;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*take)(struct mcp_events *events, const char *value, size_t len);
+} fields[] = {
+	{ "data", data_add },
+	{ "id", id_set },
+	{ "event", name_set },
+	{ "retry", retry_set },
+};
 
 static int
 event_line(struct mcp_events *events, const char *line, size_t len,
     mcp_stream_fn *fn, void *arg)
 {
-	static const char field[] = "data";
-	const size_t field_len = sizeof(field) - 1;
-
 	if (len == 0)
 		return event_end(events, fn, arg);
-	if (len < field_len || memcmp(line, field, field_len) != 0 ||
-	    (len > field_len && line[field_len] != ':'))
-		return 0;
-	const char *value = line + field_len, *end = line + len;
-	value += value < end;
+	const char *colon = memchr(line, ':', len), *end = line + len;
+	const size_t name_len = colon == NULL ? len : (size_t)(colon - line);
+	const char *value = colon == NULL ? end : colon + 1;
 	value += value < end && *value == ' ';
-	json_out_raw(&events->data, value, (size_t)(end - value));
-	json_out_text(&events->data, "\n");
-	events->has_data = true;
-	return status_of(&events->data);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (strlen(fields[i].name) == name_len &&
+		    memcmp(line, fields[i].name, name_len) == 0)
+			return fields[i].take(
+			    events, value, (size_t)(end - value));
+	return 0;
 }
 
 static int

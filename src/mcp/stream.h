@@ -3,12 +3,14 @@
 
 /*
  * Messages out of a stream of bytes, however it is cut into pieces: lines
- * (MCP's stdio transport) and server-sent events (HTML 9.2; of an event only
- * its data counts here). One limit holds for one message.
+ * (MCP's stdio transport) and server-sent events (HTML 9.2; what is no data
+ * of an event can be looked at while it is told). One limit holds for one
+ * message.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "json/out.h"
 
@@ -29,7 +31,17 @@ void mcp_lines_fini(struct mcp_lines *lines);
 int mcp_lines_feed(struct mcp_lines *lines, const char *raw_bytes, size_t len,
     mcp_stream_fn *fn, void *arg);
 
+#define MCP_EVENT_ID_MAX 1024 /* with the NUL; a longer one is as if none was */
+#define MCP_EVENT_NAME_MAX 32
+#define MCP_RETRY_MAX_MS 3600000u
+
 struct mcp_events {
+	/* Of the event that is told: the last id that any had, "" for none;
+	 * its name, "" for none. */
+	char id[MCP_EVENT_ID_MAX];
+	char name[MCP_EVENT_NAME_MAX];
+	uint32_t retry_ms; /* as the server asked last; 0: it did not */
+	char next_id[MCP_EVENT_ID_MAX]; /* of the event that is being read */
 	struct json_out line;
 	struct json_out data;
 	bool has_data;

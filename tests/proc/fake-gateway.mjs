@@ -19,7 +19,9 @@ const folder = join(build, 'tests/unit/gateway');
 export class Gateway {
   // Flags are launch-gateway's; a function writes what the store says instead
   // of the usual; null: no store comes yet.
+  // An object at their end is the environment's.
   static async start(...flags) {
+    const env = typeof flags.at(-1) === 'object' ? flags.pop() : {};
     const says = typeof flags.at(-1) === 'string' || flags.length === 0
       ? (store) => store.usual().snapshot() : flags.pop();
     const gateway = new Gateway();
@@ -27,7 +29,7 @@ export class Gateway {
     gateway.folder = mkdtempSync(join(tmpdir(), 'gateway-'));
     gateway.child = spawn(join(folder, 'launch-gateway'),
       [...flags, join(folder, 'fake-gateway'), gateway.folder],
-      { stdio: ['pipe', 'pipe', 'pipe'] });
+      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     gateway.ended = once(gateway.child, 'exit');
     gateway.child.stderr.setEncoding('utf8')
       .on('data', (text) => { gateway.log += text; });

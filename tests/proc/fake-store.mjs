@@ -133,7 +133,7 @@ export class FakeStore {
   }
 
   server(id, name, { tenant = 1, state = STATE.approved, gone = 0, kind = 0,
-    digest = name } = {}) {
+    digest = name, url = '', share = 0, wallMs = 0, resultBytes = 0 } = {}) {
     const bytes = Buffer.alloc(this.layout.server);
     const launch = (field) =>
       this.layout['server.launch'] + this.layout[`deployment.${field}`];
@@ -143,6 +143,10 @@ export class FakeStore {
     bytes.writeUInt32LE(state, this.layout['server.state']);
     bytes.writeUInt32LE(kind, launch('kind'));
     bytes.writeUInt32LE(4, launch('pool_max'));
+    bytes.writeUInt32LE(share, launch('share'));
+    bytes.writeBigUInt64LE(BigInt(wallMs) * 1_000_000n, launch('limits.wall_ns'));
+    bytes.writeBigUInt64LE(BigInt(resultBytes), launch('limits.result_bytes'));
+    bytes.write(url, launch('url'));
     sha256(digest).copy(bytes, launch('digest'));
     bytes.write(name, launch('name'));
     bytes.write('local', launch('tenant'));

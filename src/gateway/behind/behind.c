@@ -14,6 +14,7 @@
 #include "gateway/log.h"
 #include "json/edit.h"
 #include "mcp/client.h"
+#include "mcp/param.h"
 
 #define META_MAX (4u << 20)
 
@@ -281,6 +282,32 @@ behind_params_write(struct json_out *out, const struct upstream_call *call,
 	}
 	json_out_fini(&meta);
 	return r;
+}
+
+void
+behind_mirror_write(struct json_out *out, const struct upstream_call *call)
+{
+	static const char *const members[] = { "name", "uri", "taskId" };
+	struct json_want schema = { .name = "inputSchema" };
+	char text[8192];
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (json_string_copy(behind_param(call, members[i]), text,
+			sizeof(text), NULL) != 0)
+			continue;
+		json_out_text(out, ",[\"mcp-name\",");
+		mcp_header_write(out, text, strlen(text));
+		json_out_text(out, "]");
+		break;
+	}
+	if (strcmp(call->method, "tools/call") != 0 ||
+	    call->upstream->surface == NULL)
+		return;
+	const struct mcp_element *tool = mcp_surface_find_raw(
+	    call->upstream->surface, MCP_TOOLS, behind_param(call, "name"));
+	if (tool != NULL && json_members_find(tool->json, &schema, 1) == 0)
+		mcp_params_write(
+		    schema.value, behind_param(call, "arguments"), out);
 }
 
 struct mcp_failure

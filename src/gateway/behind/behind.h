@@ -11,7 +11,8 @@
  *     capture.c   asks a server what it offers, page by page
  *     isolate.c   worker.c
  *     lines.c     with greeting.c (how a link begins), life.c (when, and how
- *                 long), link.c (its bytes), box.c (what else a box says)
+ *                 long), link.c (its bytes), box.c (what else a box says),
+ *                 remote.c, remote_head.c, fetching.c (its lines over HTTP)
  */
 
 #include <event2/event.h>
@@ -53,6 +54,7 @@ struct upstream {
 	bool gone; /* freed with its last call */
 	enum verdict verdict;
 	char version[16]; /* agreed on with the last greeting */
+	bool is_event_stream; /* remote: HTTP+SSE, as of 2024-11-05 */
 	/* lines.c */
 	struct link *links;
 	unsigned n_links;
@@ -172,6 +174,10 @@ behind_param(const struct upstream_call *call, const char *name);
  * this progress token (NULL: none). */
 int behind_params_write(struct json_out *out, const struct upstream_call *call,
     enum mcp_era era, const char *token);
+/* ,["mcp-name","…"] and ,["Mcp-Param-…","…"]: what the head of a modern request
+ * over HTTP repeats of its body. */
+void
+behind_mirror_write(struct json_out *out, const struct upstream_call *call);
 void
 upstream_surface_set(struct upstream *upstream, struct mcp_surface *surface);
 void upstream_surface_failed(

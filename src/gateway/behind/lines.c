@@ -357,6 +357,29 @@ stray_count(struct link *link, const char *what)
 		    LINK_STRAYS_MAX);
 }
 
+static struct upstream_call *
+call_by_number(const struct link *link, uint64_t id)
+{
+	struct upstream_call *call = link->calls;
+
+	while (call != NULL && call->id != id)
+		call = call->next_on_link;
+	return call;
+}
+
+static uint64_t
+number_of(struct json_span id)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < id.len && i < 19; i++) {
+		if (id.at[i] < '0' || id.at[i] > '9')
+			return 0;
+		number = number * 10 + (uint64_t)(id.at[i] - '0');
+	}
+	return number;
+}
+
 static void
 response_take(struct link *link, struct json_span value,
     const struct mcp_message *message)
@@ -365,6 +388,7 @@ response_take(struct link *link, struct json_span value,
 		{ .name = "error" } };
 
 	json_members_find(value, members, ARRAY_LEN(members));
+	link->answered_id = number_of(message->id);
 	if (id_is(message->id, link->probe_id) &&
 	    lines_probe_take(link, members[0].value))
 		return;
@@ -424,6 +448,11 @@ call_only(const struct link *link)
 	struct upstream_call *only = NULL, *waiting = NULL, *call;
 	unsigned n_busy = 0, n_waiting = 0;
 
+	/* It stands in the answer to it. */
+	if (link->speaker_id != 0) {
+		call = call_by_number(link, link->speaker_id);
+		return call == NULL || call->is_capture ? NULL : call;
+	}
 	if (behind_now_ms() < link->doubt_until_ms)
 		return NULL;
 	for (call = link->calls; call != NULL; call = call->next_on_link) {

@@ -46,6 +46,8 @@ descriptor_close(struct link *link)
 		close(link->write_fd);
 	link->read_fd = link->write_fd = -1;
 	link->is_leaving = false;
+	if (link->remote != NULL)
+		remote_leave(steal_ptr(&link->remote));
 	while ((chunk = link->queue) != NULL) {
 		link->queue = chunk->next;
 		free(chunk);
@@ -301,6 +303,16 @@ link_box_over(struct link *link)
 	link_timer_set(link, LEAVING_MS);
 }
 
+void
+link_hear(struct link *link, const char *raw_text, size_t len)
+{
+	link->is_reading = true;
+	lines_line(link, raw_text, len);
+	link->is_reading = false;
+	if (link->is_dead)
+		link_free(link);
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -389,8 +401,11 @@ link_write(struct link *link, const struct json_out *message,
 	const size_t len = message->len + 1;
 
 	/* One message may be longer than the queue, but nothing after it. */
-	if (json_out_status(message) != 0 || link->write_fd < 0 ||
-	    link->is_dead ||
+	if (json_out_status(message) != 0 || link->is_dead)
+		return false;
+	if (link->remote != NULL)
+		return remote_send(link->remote, message, call);
+	if (link->write_fd < 0 ||
 	    (link->queued > 0 && link->queued + len > LINK_QUEUE_MAX))
 		return false;
 	struct chunk *chunk = malloc(sizeof(*chunk) + len);
@@ -419,6 +434,8 @@ link_unwrite(struct link *link, const struct upstream_call *call)
 {
 	struct chunk **at = &link->queue;
 
+	if (link->remote != NULL)
+		return remote_unsend(link->remote, call);
 	while (*at != NULL && (*at)->call != call)
 		at = &(*at)->next;
 	struct chunk *chunk = *at;
@@ -439,6 +456,10 @@ descriptors_take(struct link *link, const struct pool_link *made)
 {
 	struct event_base *base = link->upstream->gateway->base;
 
+	if (link->upstream->server->record.launch.kind == WIRE_KIND_REMOTE) {
+		link->remote = remote_new(link, made->read_fd);
+		return link->remote == NULL ? -ENOMEM : 0;
+	}
 	link->read_fd = made->read_fd;
 	link->write_fd = made->write_fd;
 	if (made->notes_fd >= 0) {

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * A link: descriptors to a server that speaks JSON-RPC lines, with its greeting
+ * A link: a way to a server that speaks JSON-RPC lines (descriptors, or HTTP by
+ * way of egress: remote.h), with its greeting
  * and what is queued for it. link.c moves bytes, life.c says whose a link is,
  * when one is started and how long it lives, lines.c what its lines mean. A link
  * that dies while it is being read is freed after that.
@@ -10,6 +11,7 @@
 
 #include "gateway/behind/behind.h"
 #include "gateway/behind/box.h"
+#include "gateway/behind/remote.h"
 #include "mcp/stream.h"
 
 #define LINK_LINE_MAX (16u << 20) /* a message; result_bytes if that is less */
@@ -57,6 +59,11 @@ struct link {
 	int read_fd;
 	int write_fd; /* of a socket: the same */
 	struct box *box; /* NULL: there is none */
+	struct remote *remote; /* NULL: lines go over the descriptors */
+	/* While a remote server's words are told: the request in whose answer
+	 * they stand, and the one that they answered. 0: none. */
+	uint64_t speaker_id;
+	uint64_t answered_id;
 	bool is_leaving; /* the server is: who ends first, waits for the rest */
 	struct event *readable;
 	struct event *writable;
@@ -140,6 +147,8 @@ bool link_write(struct link *link, const struct json_out *message,
 /* Takes a request out of the queue: false if some of it is out. */
 bool link_unwrite(struct link *link, const struct upstream_call *call);
 void link_timer_set(struct link *link, uint64_t ms);
+/* A line, or what was one at the server's; the link may be freed in it. */
+void link_hear(struct link *link, const char *raw_text, size_t len);
 
 /* lines.c: what link.c calls. */
 void lines_opened(struct link *link);

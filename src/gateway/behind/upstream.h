@@ -3,11 +3,12 @@
 
 /*
  * What is behind the gateway: a server, whatever its kind, as calls in and
- * answers out. Three kinds are here; a remote one will be a fourth.
+ * answers out. Three kinds are here.
  *
  *   isolate.c  a declarative bundle: the host speaks MCP for it, cells run it
  *   worker.c   a Workers-style bundle: an HTTP request into a fresh cell
- *   lines.c    JSON-RPC lines over a link (wire/wire.h): MCP's stdio transport
+ *   lines.c    JSON-RPC lines over a link (wire/wire.h): MCP's stdio transport,
+ *              and HTTP to remote servers (remote.h)
  *
  * All that comes out is hostile, and checked here to be JSON (json_check) of
  * the right shape; what is inside is passed on byte for byte. Names and URIs

@@ -286,32 +286,6 @@ header_write(struct json_out *out, const char *name, const char *value)
 	json_out_text(out, "]");
 }
 
-/* Mcp-Name and Mcp-Param-…, of what the body says. */
-static void
-mirror_write(struct json_out *out, const struct upstream_call *call)
-{
-	static const char *const members[] = { "name", "uri", "taskId" };
-	struct json_want schema = { .name = "inputSchema" };
-	char text[8192];
-
-	header_write(out, "mcp-method", call->method);
-	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		if (json_string_copy(behind_param(call, members[i]), text,
-			sizeof(text), NULL) != 0)
-			continue;
-		header_write(out, "mcp-name", text);
-		break;
-	}
-	if (strcmp(call->method, "tools/call") != 0 ||
-	    call->upstream->surface == NULL)
-		return;
-	const struct mcp_element *tool = mcp_surface_find_raw(
-	    call->upstream->surface, MCP_TOOLS, behind_param(call, "name"));
-	if (tool != NULL && json_members_find(tool->json, &schema, 1) == 0)
-		mcp_params_write(
-		    schema.value, behind_param(call, "arguments"), out);
-}
-
 static void
 head_write(
     struct json_out *out, const struct upstream_call *call, enum mcp_era era)
@@ -323,7 +297,8 @@ head_write(
 	    "text/event-stream\"]");
 	if (era == MCP_MODERN) {
 		header_write(out, "mcp-protocol-version", MCP_VERSION_MODERN);
-		mirror_write(out, call);
+		header_write(out, "mcp-method", call->method);
+		behind_mirror_write(out, call);
 	} else if (call->upstream->version[0] != '\0' &&
 	    strcmp(call->method, "initialize") != 0) {
 		header_write(

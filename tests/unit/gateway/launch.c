@@ -134,6 +134,10 @@ say_layout(unsigned port)
 	PLACE(deployment, name);
 	PLACE(deployment, tenant);
 	PLACE(deployment, pool_max);
+	PLACE(deployment, share);
+	PLACE(deployment, url);
+	PLACE(deployment, limits.wall_ns);
+	PLACE(deployment, limits.result_bytes);
 	PLACE(ended, until);
 	PLACE(admin, token_hash);
 	PLACE(admin, method);
