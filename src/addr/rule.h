@@ -63,9 +63,13 @@ void addr_rule_put(const struct addr_rule *rule, char text[ADDR_RULE_TEXT_MAX]);
 /* A struct of unknown origin: whether it is one that parse could have made. */
 bool addr_rule_is_good(const struct addr_rule *rule);
 
+/* A URL of a server that is elsewhere: https, no fragment, and what a rule can
+ * name. -EINVAL and a sentence's end. */
+int addr_base_url_parse(
+    const char *raw_text, size_t len, struct addr_url *url, struct err *err);
 /* The tightest rule for a declared base URL: that scheme, host and port, the
- * URL's path and what is below it, these methods. -EINVAL: its path is too long
- * for a rule, and a sentence's end. */
+ * URL's path and what is below it, these methods. -EINVAL and a sentence's end
+ * where no rule can name it. */
 int addr_rule_of_url(const struct addr_url *url, uint8_t methods,
     struct addr_rule *rule, struct err *err);
 

@@ -321,11 +321,12 @@ source_read(struct request *request, const struct member *members,
 {
 	int status = 0;
 
-	if (kind == WIRE_KIND_ISOLATE) {
+	if (kind == WIRE_KIND_ISOLATE || kind == WIRE_KIND_REMOTE)
 		status = network_make(
 		    request, &members[LAUNCH_NETWORK], &source->network);
-		if (status != 0)
-			return status;
+	if (status != 0)
+		return status;
+	if (kind == WIRE_KIND_ISOLATE) {
 		status = files_pack(
 		    request, members[LAUNCH_FILES].value, &source->writer);
 		source->bytes =
@@ -344,8 +345,9 @@ server_take(struct request *request, struct db_server *server,
     const struct source *source)
 {
 	struct wire_deployment *launch = &server->record.launch;
-	const struct json_span hashed = launch->kind == WIRE_KIND_SOCKET
-	    ? (struct json_span){ launch->socket, strlen(launch->socket) }
+	const char *place = launch_place(launch);
+	const struct json_span hashed = place != NULL
+	    ? (struct json_span){ place, strlen(place) }
 	    : source->bytes;
 	const struct json_span network = { source->network.bytes,
 		source->network.len };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "addr/rule.h"
 #include "base/auto.h"
 
 #define MS 1000000u
@@ -47,12 +48,15 @@ limits_read(struct request *request, const struct member *member, uint32_t kind,
 	    request, member->value, "/limits", parts, ARRAY_LEN(parts));
 	for (size_t i = 0; i < ARRAY_LEN(parts) && status == 0; i++) {
 		uint64_t number = *places[i].number / places[i].unit;
-		if (kind == WIRE_KIND_BOX && !places[i].is_calls &&
-		    parts[i].value.at != NULL)
+		if ((kind == WIRE_KIND_BOX || kind == WIRE_KIND_REMOTE) &&
+		    !places[i].is_calls && parts[i].value.at != NULL)
 			return refuse(request, 422,
-			    "/limits/%s: does not belong to the kind \"box\": "
-			    "/policy/limits has what its program may spend",
-			    parts[i].name);
+			    "/limits/%s: does not belong to the kind \"%s\"%s",
+			    parts[i].name, launch_kinds[kind],
+			    kind == WIRE_KIND_BOX
+				? ": /policy/limits has what its program may "
+				  "spend"
+				: ": nothing of it runs here");
 		status = body_uint(request, &parts[i], "/limits",
 		    places[i].least, places[i].most, &number);
 		*places[i].number = number * places[i].unit;
@@ -126,7 +130,7 @@ flag_read(const struct member *member, uint32_t flag, uint32_t *flags)
 }
 
 #define OF(kind) (1u << WIRE_KIND_##kind)
-#define OF_ALL (OF(ISOLATE) | OF(SOCKET) | OF(BOX))
+#define OF_ALL (OF(ISOLATE) | OF(SOCKET) | OF(BOX) | OF(REMOTE))
 #define OF_CELLS (OF(ISOLATE) | OF(SOCKET)) /* a socket's are of no effect */
 
 /* Which kinds may have a member, and which need it. */
@@ -141,13 +145,16 @@ static const struct {
 	[LAUNCH_FILES] = { "files", JSON_KIND_ARRAY, OF(ISOLATE), OF(ISOLATE) },
 	[LAUNCH_SOCKET] = { "socket", JSON_KIND_STRING, OF(SOCKET),
 	    OF(SOCKET) },
+	[LAUNCH_URL] = { "url", JSON_KIND_STRING, OF(REMOTE), OF(REMOTE) },
 	[LAUNCH_COMMAND] = { "command", JSON_KIND_ARRAY, OF(BOX), OF(BOX) },
 	[LAUNCH_CWD] = { "cwd", JSON_KIND_STRING, OF(BOX), 0 },
 	[LAUNCH_POLICY] = { "policy", JSON_KIND_OBJECT, OF(BOX), 0 },
-	[LAUNCH_NETWORK] = { "network", JSON_KIND_OBJECT, OF(ISOLATE), 0 },
+	[LAUNCH_NETWORK] = { "network", JSON_KIND_OBJECT,
+	    OF(ISOLATE) | OF(REMOTE), 0 },
 	[LAUNCH_PACKAGE] = { "package", JSON_KIND_OBJECT, OF(BOX), 0 },
 	[LAUNCH_BOX] = { "box", JSON_KIND_OBJECT, OF(BOX), 0 },
-	[LAUNCH_SHARE] = { "share", JSON_KIND_STRING, OF(SOCKET) | OF(BOX), 0 },
+	[LAUNCH_SHARE] = { "share", JSON_KIND_STRING,
+	    OF(SOCKET) | OF(BOX) | OF(REMOTE), 0 },
 	[LAUNCH_POOL_MAX] = { "pool_max", JSON_KIND_NUMBER, OF_CELLS, 0 },
 	[LAUNCH_LIMITS] = { "limits", JSON_KIND_OBJECT, OF_ALL, 0 },
 	[LAUNCH_REUSE] = { "reuse", JSON_KIND_NUMBER, OF_CELLS, 0 },
@@ -179,14 +186,16 @@ kind_check(struct request *request, const struct member *members, uint32_t kind)
 	return 0;
 }
 
-/* A command says by itself that it is one. */
+/* A command, or a URL, says by itself that it is one. */
 static int
 kind_read(struct request *request, const struct member *members, uint32_t *kind)
 {
 	if (members[LAUNCH_KIND].value.at == NULL &&
-	    members[LAUNCH_COMMAND].value.at == NULL)
+	    members[LAUNCH_COMMAND].value.at == NULL &&
+	    members[LAUNCH_URL].value.at == NULL)
 		return refuse(request, 422, "/kind: is missing");
-	*kind = WIRE_KIND_BOX;
+	*kind = members[LAUNCH_COMMAND].value.at != NULL ? WIRE_KIND_BOX
+							 : WIRE_KIND_REMOTE;
 	const int status = word_read(request, &members[LAUNCH_KIND],
 	    launch_kinds, ARRAY_LEN(launch_kinds), kind);
 	return status == 0 ? kind_check(request, members, *kind) : status;
@@ -211,6 +220,30 @@ numbers_read(struct request *request, const struct member *members,
 	launch->pool_max = (uint32_t)pool_max;
 	launch->limits.reuse_calls = (uint32_t)reuse;
 	return status;
+}
+
+/* In its one spelling. */
+static int
+url_read(struct request *request, const struct member *member,
+    struct wire_deployment *launch)
+{
+	char raw_text[WIRE_URL_MAX] = "";
+	struct err err = { "" };
+	struct addr_url url;
+
+	if (member->value.at == NULL)
+		return 0;
+	const int status =
+	    body_text(request, member, "", raw_text, sizeof(raw_text));
+	if (status != 0)
+		return status;
+	if (addr_base_url_parse(raw_text, strlen(raw_text), &url, &err) != 0)
+		return refuse(request, 422, "/url: %s", err.text);
+	if (strlen(url.text) >= sizeof(launch->url))
+		return refuse(request, 422, "/url: is longer than %zu bytes",
+		    sizeof(launch->url) - 1);
+	strcpy(launch->url, url.text);
+	return 0;
 }
 
 static void
@@ -242,6 +275,8 @@ launch_read(struct request *request, struct member members[LAUNCH_MEMBERS],
 	if (status == 0)
 		status = body_text(request, &members[LAUNCH_SOCKET], "",
 		    launch->socket, sizeof(launch->socket));
+	if (status == 0)
+		status = url_read(request, &members[LAUNCH_URL], launch);
 	if (status == 0)
 		status = numbers_read(request, members, launch);
 	if (status != 0)

@@ -14,6 +14,7 @@ enum launch_member {
 	LAUNCH_KIND,
 	LAUNCH_FILES,
 	LAUNCH_SOCKET,
+	LAUNCH_URL,
 	LAUNCH_COMMAND,
 	LAUNCH_CWD,
 	LAUNCH_POLICY,
@@ -36,7 +37,7 @@ int launch_read(struct request *request, struct member members[LAUNCH_MEMBERS],
 
 /* In the order of the enums. */
 extern const char *const launch_states[WIRE_STATE_DENIED + 1];
-extern const char *const launch_kinds[WIRE_KIND_BOX + 1];
+extern const char *const launch_kinds[WIRE_KIND_REMOTE + 1];
 extern const char *const launch_shares[WIRE_SHARE_ALL + 1];
 
 /* Of a longer launch document nothing stands in a list: that of all servers

@@ -10,8 +10,8 @@
 
 const char *const launch_states[WIRE_STATE_DENIED + 1] = { "quarantined",
 	"approved", "changed", "denied" };
-const char *const launch_kinds[WIRE_KIND_BOX + 1] = { "isolate", "socket",
-	"box" };
+const char *const launch_kinds[WIRE_KIND_REMOTE + 1] = { "isolate", "socket",
+	"box", "remote" };
 const char *const launch_shares[WIRE_SHARE_ALL + 1] = { "principal", "session",
 	"all" };
 static const char *const origins[] = { "folder", "admin" };
@@ -88,6 +88,8 @@ launch_put(struct store *store, const struct db_server *server,
 	approved_put(out, server);
 	if (launch->kind == WIRE_KIND_SOCKET)
 		put_string(out, ",\"socket\":", launch->socket);
+	else if (launch->kind == WIRE_KIND_REMOTE)
+		put_string(out, ",\"url\":", launch->url);
 	else
 		put_hex(out, ",\"bundle\":", launch->digest);
 	if (launch->kind != WIRE_KIND_ISOLATE)
@@ -95,6 +97,11 @@ launch_put(struct store *store, const struct db_server *server,
 	if (launch->kind == WIRE_KIND_BOX) {
 		code = document_put(store, launch->digest, document_max, out);
 		box_put(out, launch);
+	} else if (launch->kind == WIRE_KIND_REMOTE) {
+		code = network_put(store, server, document_max, out);
+		json_out_text(out, ",\"limits\":{");
+		call_limits_put(out, &launch->limits);
+		json_out_text(out, "}");
 	} else {
 		code = network_put(store, server, document_max, out);
 		cell_put(out, launch);

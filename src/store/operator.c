@@ -140,7 +140,8 @@ document_check(
 	return false;
 }
 
-/* Behind its record: what an isolate may reach. */
+/* Behind its record: what an isolate may reach, or a remote server besides its
+ * URL. */
 static int
 network_stage(struct store *store, struct operator_staged *staged,
     const char *raw_text, size_t len)
@@ -150,8 +151,11 @@ network_stage(struct store *store, struct operator_staged *staged,
 
 	if (len == 0)
 		return 0;
-	if (record->launch.kind != WIRE_KIND_ISOLATE)
-		err_set(&err, 0, "only an isolate has a network of its own");
+	if (record->launch.kind != WIRE_KIND_ISOLATE &&
+	    record->launch.kind != WIRE_KIND_REMOTE)
+		err_set(&err, 0,
+		    "only an isolate or a remote server has a network of its "
+		    "own");
 	else
 		(void)network_check(raw_text, len, &err);
 	if (err.text[0] == '\0' &&
@@ -182,8 +186,8 @@ operator_bundle(
 		return;
 	const char *name = staged->server.record.launch.name;
 	const uint32_t kind = staged->server.record.launch.kind;
-	if (kind == WIRE_KIND_SOCKET) {
-		complain(store, name, "a bundle came for a socket's server");
+	if (launch_place(&staged->server.record.launch) != NULL) {
+		complain(store, name, "a bundle came for a server elsewhere");
 		return;
 	}
 	const int code = bundle_read(fd, bundle_max(kind), &bytes, &size);
@@ -206,14 +210,18 @@ operator_socket(struct store *store, const void *raw_text, size_t len)
 {
 	struct operator_staged *staged = stage(store, raw_text, len);
 
-	if (staged == NULL)
+	if (staged == NULL ||
+	    network_stage(store, staged,
+		(const char *)raw_text + sizeof(struct wire_server),
+		len - sizeof(struct wire_server)) != 0)
 		return;
 	struct wire_deployment *launch = &staged->server.record.launch;
-	if (launch->kind != WIRE_KIND_SOCKET) {
+	const char *place = launch_place(launch);
+	if (place == NULL) {
 		complain(store, launch->name, "a bundle is missing");
 		return;
 	}
-	digests_set(&staged->server, launch->socket, strlen(launch->socket));
+	digests_set(&staged->server, place, strlen(place));
 }
 
 /* ---- COMMIT ---------------------------------------------------------------

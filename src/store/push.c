@@ -108,7 +108,7 @@ deploy_tell(struct store *store, const struct db_server *wanted)
 		.text_len = sizeof(server->launch) };
 	auto_close int bundle_fd = -1;
 
-	if (server->launch.kind == WIRE_KIND_SOCKET) {
+	if (launch_place(&server->launch) != NULL) {
 		push_message(store, &message, NULL, 0, &server->launch);
 		return 0;
 	}

@@ -2,6 +2,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "addr/rule.h"
 #include "base/auto.h"
 #include "store/store.h"
 
@@ -57,12 +58,29 @@ box_complaint(const struct wire_box *box)
 	return NULL;
 }
 
+static bool
+url_is_good(const char *text)
+{
+	struct addr_url url;
+
+	return addr_base_url_parse(text, strlen(text), &url, NULL) == 0 &&
+	    strcmp(url.text, text) == 0;
+}
+
+const char *
+launch_place(const struct wire_deployment *launch)
+{
+	if (launch->kind == WIRE_KIND_REMOTE)
+		return launch->url;
+	return launch->kind == WIRE_KIND_SOCKET ? launch->socket : NULL;
+}
+
 const char *
 launch_complaint(const struct wire_deployment *launch)
 {
 	if (!name_is_good(launch->name) || !name_is_good(launch->tenant))
 		return "its name is not [a-z0-9][a-z0-9._-]*, 63 at most";
-	if (launch->kind > WIRE_KIND_BOX)
+	if (launch->kind > WIRE_KIND_REMOTE)
 		return "its kind is unknown";
 	if (launch->share > WIRE_SHARE_ALL)
 		return "its share is unknown";
@@ -70,6 +88,10 @@ launch_complaint(const struct wire_deployment *launch)
 		return "its socket's path is longer than 107 bytes";
 	if (launch->kind == WIRE_KIND_SOCKET && launch->socket[0] != '/')
 		return "its socket is no absolute path";
+	if (memchr(launch->url, '\0', sizeof(launch->url)) == NULL ||
+	    (launch->kind == WIRE_KIND_REMOTE) != (launch->url[0] != '\0') ||
+	    (launch->kind == WIRE_KIND_REMOTE && !url_is_good(launch->url)))
+		return "its URL is none that a remote server can have";
 	if (launch->pool_max == 0 || launch->pool_max > POOL_MAX)
 		return "pool_max is not from 1 to 4096";
 	const char *complaint =

@@ -262,6 +262,15 @@ box_read(struct db *db, enum sql which, struct wire_box *box)
 	};
 }
 
+/* One column has it, be it a path or a URL. */
+static bool
+place_read(struct db *db, enum sql which, struct wire_deployment *launch)
+{
+	return launch->kind == WIRE_KIND_REMOTE
+	    ? sql_text(db, which, 7, launch->url, sizeof(launch->url))
+	    : sql_text(db, which, 7, launch->socket, sizeof(launch->socket));
+}
+
 static int
 server_read(struct db *db, enum sql which, struct db_server *server)
 {
@@ -279,7 +288,7 @@ server_read(struct db *db, enum sql which, struct db_server *server)
 	struct wire_deployment *launch = &read.record.launch;
 
 	if (!sql_text(db, which, 4, launch->name, sizeof(launch->name)) ||
-	    !sql_text(db, which, 7, launch->socket, sizeof(launch->socket)) ||
+	    !place_read(db, which, launch) ||
 	    !sql_bytes(db, which, 8, launch->digest, sizeof(launch->digest)) ||
 	    !sql_bytes(db, which, 19, read.digest, sizeof(read.digest)) ||
 	    !sql_bytes(db, which, 20, read.approved, sizeof(read.approved)) ||
@@ -349,7 +358,8 @@ db_server_put(struct db *db, struct db_server *server)
 		server->created = now_s();
 	int code = sql_bind(db, SQL_SERVER_PUT, "uuuutuutbuiiiiiiiuubbiuuuuub",
 	    record->id, record->tenant, record->state, record->origin,
-	    launch->name, launch->kind, launch->share, launch->socket,
+	    launch->name, launch->kind, launch->share,
+	    launch->kind == WIRE_KIND_REMOTE ? launch->url : launch->socket,
 	    launch->digest, sizeof(launch->digest), launch->pool_max,
 	    limits->memory_bytes, limits->cpu_ns, limits->wall_ns,
 	    limits->result_bytes, limits->log_bytes, limits->load_cpu_ns,

@@ -150,6 +150,9 @@ void operator_forget(struct store *store);
 bool name_is_good(const char *name);
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *launch_complaint(const struct wire_deployment *launch);
+/* Where it is, of a server that is no bundle: the path of a socket, or a URL;
+ * else NULL. */
+const char *launch_place(const struct wire_deployment *launch);
 /* Of the bundle and everything that says how it runs, and of what it may
  * reach. */
 void launch_digest(const struct wire_deployment *launch,

@@ -109,6 +109,9 @@ enum wire_share {
 	WIRE_SHARE_ALL,
 };
 
+/* Of the rule that a remote server's URL is: enum addr_method. */
+#define WIRE_REMOTE_METHODS (1u | 4u | 32u) /* GET, POST, DELETE */
+
 #define WIRE_DEPLOYMENT_EGRESS 1u /* it may reach something: wire/egress.h */
 
 struct wire_deployment {
@@ -127,6 +130,7 @@ struct wire_deployment {
 	struct wire_box box; /* KIND_BOX */
 	struct wire_limits limits;
 	/* KIND_REMOTE: canonical, https, without a fragment (addr/url.h); what
-	 * it may reach is addr_rule_of_url() of it, at least. */
+	 * it may reach is addr_rule_of_url() of it, at least
+	 * (WIRE_REMOTE_METHODS). */
 	char url[WIRE_URL_MAX];
 };

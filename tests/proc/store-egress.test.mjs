@@ -16,7 +16,7 @@ const MAY = 1; // WIRE_DEPLOYMENT_EGRESS
 const reaches = (...allowedDomains) => ({ network: { allowedDomains } });
 const api = ['http://api.example.com:80', 'https://api.example.com:443'];
 
-const last = (store) => store.messages.filter(({ type }) => type === 'DEPLOY').at(-1);
+const last = (store) => store.messages.filter(({ type }) => /^DEPLOY/.test(type)).at(-1);
 
 test('what a server may reach is part of what is approved', async (t) => {
   const store = await Store.start(t);
@@ -31,6 +31,7 @@ test('what a server may reach is part of what is approved', async (t) => {
   await ok(store.ask('POST', '/servers/a/approve', { digest: added.digest }));
   await store.until('its record', () => egress.knows['local/a']);
   assert.deepEqual(egress.knows, { 'local/a': api });
+  await store.until('DEPLOY', () => last(store));
   assert.equal(last(store).flags, MAY);
 
   // Another rule, less of them, or none: it is not what was approved.
@@ -40,7 +41,7 @@ test('what a server may reach is part of what is approved', async (t) => {
     const changed = await ok(store.ask('POST', '/servers', tool('a', '1', other)));
     assert.equal(changed.state, 'changed', JSON.stringify(other));
     await store.until('GONE', () => !egress.knows['local/a']);
-    assert.deepEqual(store.deployed(), []);
+    await store.until('UNDEPLOY', () => store.deployed().length === 0);
     const back = await ok(store.ask('POST', '/servers', body));
     assert.equal(back.state, 'approved');
     assert.equal(back.digest, added.digest);
@@ -92,6 +93,60 @@ test('rules that are none are refused with their place', async (t) => {
     await refused(store.ask('POST', '/servers', tool('a', '1', more)), 422, words);
   await refused(store.ask('POST', '/servers',
     { name: 'a', kind: 'socket', socket: '/x', network: {} }), 422, /does not belong/);
+});
+
+test('a remote server reaches its URL, and what else was approved', async (t) => {
+  const store = await Store.start(t);
+  const egress = store.egress(5);
+  const at = 'https://mcp.example.com:443/v1/mcp';
+  const body = (more) => ({ name: 'r', url: 'https://MCP.example.com/v1/mcp?key=1', ...more });
+  const added = await ok(store.ask('POST', '/servers', body()), 201);
+  assert.deepEqual([added.kind, added.url, added.state],
+    ['remote', 'https://mcp.example.com/v1/mcp?key=1', 'quarantined']);
+  assert.deepEqual(egress.knows, {}, 'one in quarantine reaches something');
+  await ok(store.ask('POST', '/servers/r/approve', { digest: added.digest }));
+  await store.until('its record', () => egress.knows['local/r']);
+  assert.deepEqual(egress.knows, { 'local/r': [at] });
+  await store.until('DEPLOY', () => last(store)?.name === 'r');
+  assert.equal(last(store).flags, MAY);
+
+  for (const other of [{ url: 'https://mcp.example.com/v2' }, { share: 'all' },
+    { network: { allowedDomains: ['https://login.example.com'] } }]) {
+    assert.equal((await ok(store.ask('POST', '/servers', body(other)))).state, 'changed');
+    await store.until('GONE', () => !egress.knows['local/r']);
+    assert.equal((await ok(store.ask('POST', '/servers', body()))).state, 'approved');
+    await store.until('its record', () => egress.knows['local/r']);
+  }
+
+  const wider = await ok(store.ask('POST', '/servers',
+    body({ network: { allowedDomains: ['https://login.example.com'] } })));
+  assert.deepEqual(wider.network, { allowedDomains: ['https://login.example.com'] });
+  await ok(store.ask('POST', '/servers/r/approve', { digest: wider.digest }));
+  await store.until('its record', () => egress.knows['local/r']);
+  assert.deepEqual(egress.knows, { 'local/r': ['https://login.example.com:443', at] });
+});
+
+test('a URL that no remote server can have is refused', async (t) => {
+  const store = await Store.start(t);
+  for (const [url, words] of [
+    ['http://mcp.example.com/', /url: is not https/],
+    ['https://me:secret@mcp.example.com/', /url: has a user/],
+    ['https://mcp.example.com/#x', /url: has a fragment/],
+    ['https://localhost/mcp', /url: names this machine/],
+    ['https://169.254.169.254/', /url: .*169\.254/],
+    ['https://[::1]/', /url: /],
+    ['https://0x7f.1/', /url: /],
+    ['https://mcp.example.com/a/../b', /url: /],
+    ['file:///etc/passwd', /url: does not begin/],
+    ['javascript:alert(1)', /url: does not begin/],
+    [`https://mcp.example.com/${'x'.repeat(300)}`, /url: /],
+    [`https://mcp.example.com/?${'x'.repeat(1100)}`, /url: is longer/],
+  ]) await refused(store.ask('POST', '/servers', { name: 'r', url }), 422, words);
+  await refused(store.ask('POST', '/servers',
+    { name: 'r', url: 'https://a.example.com/', socket: '/x' }), 422, /does not belong/);
+  await refused(store.ask('POST', '/servers',
+    { name: 'r', url: 'https://a.example.com/', limits: { cpu_ms: 5 } }), 422, /nothing of it runs/);
+  await refused(store.ask('POST', '/servers', { name: 'r', kind: 'remote' }), 422, /url: is missing/);
 });
 
 test('a program in a box has its rules in its policy', async (t) => {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cordon upstream add: a tool file, a folder with a bundle, somebody's socket,
- * or a program that the host starts in a box.
+ * cordon upstream add: a tool file, a folder with a bundle, somebody's socket, a
+ * remote server, or a program that the host starts in a box.
  */
 #include "ctl/host/add.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "addr/rule.h"
 #include "base/auto.h"
 #include "base/pack.h"
 #include "base/utf8.h"
@@ -120,12 +121,29 @@ settings_write(const struct ctl_admin *admin, struct json_out *out)
 	limits_write(admin, out);
 }
 
+/* Where it may go besides its URL. */
+static void
+nets_write(const struct ctl_list *nets, struct json_out *out)
+{
+	for (size_t i = 0; i < nets->n_items; i++)
+		text_add(out,
+		    i == 0 ? ",\"network\":{\"allowedDomains\":[" : ",",
+		    nets->items[i]);
+	json_out_text(out, nets->n_items > 0 ? "]}" : "");
+}
+
 static int
 tool_write(const struct ctl_admin *admin, const char *path,
     struct json_out *out, struct err *err)
 {
 	struct ctl_bundle bundle = { .fd = -1 };
 
+	if (admin->server_url != NULL) {
+		text_add(
+		    out, ",\"kind\":\"remote\",\"url\":", admin->server_url);
+		nets_write(&admin->grants.nets, out);
+		return 0;
+	}
 	if (admin->server_socket != NULL) {
 		text_add(out,
 		    ",\"kind\":\"socket\",\"socket\":", admin->server_socket);
@@ -153,6 +171,7 @@ ctl_server_print(const struct ctl_reply *reply)
 		{ "tenant", "tenant", ctl_cell_words },
 		{ "shared", "share", ctl_cell_words },
 		{ "socket", "socket", ctl_cell_words },
+		{ "url", "url", ctl_cell_words },
 		{ "added", "created", ctl_cell_time },
 		{ "digest", "digest", ctl_cell_words },
 		{ "approved", "approved", ctl_cell_words },
@@ -192,18 +211,46 @@ ctl_server_state_print(const struct ctl_reply *reply, const char *name)
 		    name);
 }
 
+/* Said here already: the host would refuse it, too. */
+static int
+url_check(const struct ctl_admin *admin)
+{
+	struct err err = { "" };
+	struct addr_url url;
+
+	return addr_base_url_parse(admin->server_url, strlen(admin->server_url),
+		   &url, &err) == 0
+	    ? CTL_EXIT_OK
+	    : ctl_admin_usage(
+		  admin, "--url %s: it %s", admin->server_url, err.text);
+}
+
 static int
 add_check(const struct ctl_admin *admin, int n)
 {
 	const bool is_program = admin->program != NULL;
 
-	if (is_program + (admin->server_socket != NULL) + (n == 2) != 1)
+	if (is_program + (admin->server_socket != NULL) +
+		(admin->server_url != NULL) + (n == 2) !=
+	    1)
 		return ctl_admin_usage(admin,
-		    "say a file or folder, or --socket PATH, or -- and a "
-		    "command: one of them");
+		    "say a file or folder, or --socket PATH, or --url URL, or "
+		    "-- and a command: one of them%s",
+		    admin->server_url != NULL
+			? " (--url is the server's here; that of a host is "
+			  "--host-url)"
+			: "");
+	if (admin->server_url != NULL) {
+		const int exit_code = url_check(admin);
+		if (exit_code != CTL_EXIT_OK)
+			return exit_code;
+	}
 	if (is_program && admin->program[0] == NULL)
 		return ctl_admin_usage(admin, "no command behind --");
-	if (!is_program && ctl_box_is_asked(admin))
+	struct ctl_admin rest = *admin;
+	if (admin->server_url != NULL)
+		rest.grants.nets.n_items = 0;
+	if (!is_program && ctl_box_is_asked(&rest))
 		return ctl_admin_usage(admin,
 		    "what a program may is for a command: add NAME [options] "
 		    "-- COMMAND");
@@ -278,6 +325,8 @@ add_run(void *values, int n, char **operands)
 static const struct ctl_option options[] = {
 	{ "socket", 0, CTL_TEXT, AT(server_socket), "PATH",
 	    "a server that listens there and speaks MCP's lines" },
+	{ "url", 0, CTL_TEXT, AT(server_url), "URL",
+	    "a remote server: MCP over HTTPS, by way of egress" },
 	{ "share", 0, CTL_TEXT, AT(share), "WHO",
 	    "one link, or process, for a principal, a session, or all" },
 	{ "timeout-cpu", 0, CTL_DURATION, AT(limits.cpu_ns), "TIME",
@@ -339,11 +388,12 @@ static const struct ctl_option options[] = {
 	    "ask the registry for a package anew" },
 	{ "allow-scripts", 0, CTL_FLAG, AT(allow_scripts), NULL,
 	    "run a package's install scripts, in a box" },
-	CTL_HOST_OPTIONS,
+	CTL_HOST_OPTIONS_URL("host-url"),
 };
 
 const struct ctl_command ctl_add_command = { "cordon upstream add",
-	"NAME FILE|FOLDER | NAME --socket PATH | NAME -- COMMAND...",
+	"NAME FILE|FOLDER | NAME --socket PATH | NAME --url URL | NAME -- "
+	"COMMAND...",
 	"Adds a server, or changes it. It is quarantined until it is "
 	"approved.",
 	options, ARRAY_LEN(options),

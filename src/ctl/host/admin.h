@@ -25,7 +25,7 @@ struct ctl_admin {
 	bool json;
 	bool follow, once;
 	/* upstream add */
-	const char *server_socket, *share;
+	const char *server_socket, *server_url, *share;
 	struct wire_limits limits; /* 0: not given */
 	bool jitless, no_warmup;
 	uint32_t pool_max, reuse;
@@ -48,10 +48,12 @@ struct ctl_admin {
 };
 
 /* clang-format off */
-#define CTL_HOST_PLACE_OPTIONS                                                 \
+#define CTL_HOST_PLACE_OPTIONS CTL_HOST_PLACE_OPTIONS_URL("url")
+/* Where --url is the URL of what is added, that of the host is --host-url. */
+#define CTL_HOST_PLACE_OPTIONS_URL(option)                                     \
 	{ "tenant", 0, CTL_TEXT, offsetof(struct ctl_admin, tenant),           \
 	    "NAME", "of this tenant (the token's own)" },                      \
-	{ "url", 0, CTL_TEXT, offsetof(struct ctl_admin, url), "URL",          \
+	{ option, 0, CTL_TEXT, offsetof(struct ctl_admin, url), "URL",           \
 	    "the host, if it is not this machine's" },                         \
 	{ "admin-socket", 0, CTL_TEXT,                                         \
 	    offsetof(struct ctl_admin, socket_path), "PATH",                   \
@@ -62,6 +64,10 @@ struct ctl_admin {
 	{ "json", 0, CTL_FLAG, offsetof(struct ctl_admin, json), NULL,         \
 	    "what the host says, as JSON" },                                   \
 	CTL_HOST_PLACE_OPTIONS
+#define CTL_HOST_OPTIONS_URL(option)                                           \
+	{ "json", 0, CTL_FLAG, offsetof(struct ctl_admin, json), NULL,         \
+	    "what the host says, as JSON" },                                   \
+	CTL_HOST_PLACE_OPTIONS_URL(option)
 /* clang-format on */
 
 /* Finds token and host. The client is the caller's; an exit code, with the

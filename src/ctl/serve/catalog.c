@@ -89,7 +89,7 @@ base_name(const char *path)
 
 static int
 server_append(struct ctl_catalog *catalog, const char *name, const char *path,
-    bool is_program)
+    enum wire_kind kind)
 {
 	struct ctl_server *servers = reallocarray(catalog->servers,
 	    catalog->n_servers + 1, sizeof(*catalog->servers));
@@ -98,8 +98,7 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path,
 	catalog->servers = servers;
 
 	struct ctl_server *server = &servers[catalog->n_servers];
-	*server = (struct ctl_server){ .is_socket = path == NULL && !is_program,
-		.is_program = is_program,
+	*server = (struct ctl_server){ .kind = kind,
 		.path = path != NULL ? strdup(path) : NULL,
 		.bundle.fd = -1 };
 	if (path != NULL && server->path == NULL)
@@ -112,7 +111,7 @@ server_append(struct ctl_catalog *catalog, const char *name, const char *path,
 /* Without a path, it is the settings'. */
 static int
 named_add(struct ctl_catalog *catalog, const char *name, const char *path,
-    bool is_program, struct err *err)
+    enum wire_kind kind, struct err *err)
 {
 	const struct ctl_server *other = ctl_catalog_find(catalog, name);
 
@@ -126,7 +125,7 @@ named_add(struct ctl_catalog *catalog, const char *name, const char *path,
 		    "%s: there are more than %d servers", name,
 		    WIRE_DEPLOYMENTS_MAX);
 
-	const int r = server_append(catalog, name, path, is_program);
+	const int r = server_append(catalog, name, path, kind);
 	return r == 0 ? 0 : err_set(err, r, "%s: no memory", name);
 }
 
@@ -143,21 +142,22 @@ server_add(struct ctl_catalog *catalog, const char *path, bool is_folder,
 		    "rename it",
 		    path, WIRE_NAME_MAX - 1);
 
-	return named_add(catalog, name, path, false, err);
+	return named_add(catalog, name, path, WIRE_KIND_ISOLATE, err);
 }
 
 int
 ctl_catalog_named_add(struct ctl_catalog *catalog, const char *name,
-    bool is_program, struct err *err)
+    enum wire_kind kind, struct err *err)
 {
 	if (!ctl_name_is_valid(name))
 		return err_set(err, CTL_E_CATALOG,
-		    "/servers/%s has a socket or a command, but cannot be a "
+		    "/servers/%s has a socket, a URL or a command, but cannot "
+		    "be a "
 		    "server's name: "
 		    "a letter or digit, then small letters, digits, '.', '_' "
 		    "or '-', at most %d",
 		    name, WIRE_NAME_MAX - 1);
-	return named_add(catalog, name, NULL, is_program, err);
+	return named_add(catalog, name, NULL, kind, err);
 }
 
 static int
@@ -263,7 +263,7 @@ ctl_catalog_read(struct ctl_catalog *catalog, struct err *err)
 		    sizeof(*catalog->servers), name_order);
 	for (size_t i = 0; i < catalog->n_servers; i++) {
 		struct ctl_server *server = &catalog->servers[i];
-		const int r = server->is_socket || server->is_program
+		const int r = server->kind != WIRE_KIND_ISOLATE
 		    ? 0
 		    : ctl_bundle_read(server->path, &server->bundle, err);
 		if (r != 0)

@@ -18,10 +18,9 @@
 struct ctl_server {
 	char name[WIRE_NAME_MAX];
 	char *path; /* owned; NULL: the settings name it */
-	bool is_socket;
-	bool is_program; /* of the settings, too */
-	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's; of a
-				   * program its launch document */
+	enum wire_kind kind; /* but ISOLATE: of the settings */
+	struct ctl_bundle bundle; /* its fd is owned; -1 for a socket's
+				   * and a URL's; of a program its launch document */
 	char *network; /* owned; NULL: it reaches nothing, or its document
 			* says it (serve/egress.h) */
 };
@@ -40,10 +39,10 @@ void ctl_catalog_fini(struct ctl_catalog *catalog);
 int
 ctl_catalog_add(struct ctl_catalog *catalog, const char *path, struct err *err);
 
-/* Adds a server that is a socket of somebody's, or a program. Refused with a
+/* Adds a server that is a socket of somebody's, a URL, or a program. Refused with a
  * sentence: no name, or one that a file or folder has already. */
 int ctl_catalog_named_add(struct ctl_catalog *catalog, const char *name,
-    bool is_program, struct err *err);
+    enum wire_kind kind, struct err *err);
 
 /* Sorts them by name, reads all their files. */
 int ctl_catalog_read(struct ctl_catalog *catalog, struct err *err);

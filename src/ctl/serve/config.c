@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "addr/rule.h"
 #include "base/auto.h"
 #include "base/fd.h"
 #include "base/units.h"
@@ -170,6 +171,24 @@ socket_read(const struct place *place, struct json_span value, void *field)
 	    path[0] != '/')
 		return place_fail(place,
 		    "the path of a Unix socket, from /, of at most 107 bytes");
+	return 0;
+}
+
+static int
+url_read(const struct place *place, struct json_span value, void *field)
+{
+	char raw_text[WIRE_URL_MAX];
+	struct err err = { "" };
+	struct addr_url url;
+
+	if (text_get(value, raw_text, sizeof(raw_text)) != 0)
+		return place_fail(place, "a URL of at most 1023 bytes");
+	if (addr_base_url_parse(raw_text, strlen(raw_text), &url, &err) != 0)
+		return err_set(place->err, CTL_E_CONFIG, "%s: %s: the URL %s",
+		    place->path, place->pointer, err.text);
+	if (strlen(url.text) >= sizeof(raw_text))
+		return place_fail(place, "a URL of at most 1023 bytes");
+	strcpy(field, url.text);
 	return 0;
 }
 
@@ -381,6 +400,7 @@ static const struct member server_members[] = {
 	SERVER("jit", jit_read, limits.flags),
 	SERVER("warmup", warmup_read, limits.flags),
 	SERVER("socket", socket_read, socket),
+	SERVER("url", url_read, url),
 	SERVER("share", share_read, share),
 	SERVER("command", command_read, command),
 	SERVER("policy", policy_read, policy),
@@ -598,9 +618,11 @@ egress_read(const struct place *place, struct json_span value, void *field)
 static int
 server_check(const struct place *place, const struct ctl_server_config *server)
 {
-	if (server->command.at != NULL && server->socket[0] != '\0')
+	if ((server->command.at != NULL) + (server->socket[0] != '\0') +
+		(server->url[0] != '\0') >
+	    1)
 		return place_fail(
-		    place, "either a \"command\" or a \"socket\"");
+		    place, "either a \"command\" or a \"socket\" or a \"url\"");
 	if (server->policy.at != NULL && server->command.at == NULL)
 		return place_fail(
 		    place, "of a \"command\", to have a \"policy\"");
@@ -739,49 +761,4 @@ ctl_config_server(const struct ctl_config *config, const char *name,
 	    want.value.at == NULL)
 		return;
 	(void)part_read(&nowhere, want.value, &parts[2], server);
-}
-
-int
-ctl_config_named(const struct ctl_config *config,
-    int (*each)(void *arg, const char *name, bool is_program), void *arg)
-{
-	struct ctl_server_config server;
-	struct json_span key, value;
-	struct json_iter iter;
-	char name[256];
-	int r = 0;
-
-	if (config->servers.at == NULL)
-		return 0;
-	(void)json_iter_init(&iter, config->servers);
-	while (r == 0 && json_iter_member(&iter, &key, &value)) {
-		if (json_string_copy(key, name, sizeof(name), NULL) != 0)
-			continue;
-		ctl_config_server(config, name, &server);
-		if (server.socket[0] != '\0' || server.command.at != NULL)
-			r = each(arg, name, server.command.at != NULL);
-	}
-	return r;
-}
-
-int
-ctl_config_names_check(const struct ctl_config *config,
-    bool (*is_served)(void *arg, const char *name), void *arg, struct err *err)
-{
-	struct json_span key, value;
-	struct json_iter iter;
-	char name[256] = "";
-
-	if (config->servers.at == NULL)
-		return 0;
-	(void)json_iter_init(&iter, config->servers);
-	while (json_iter_member(&iter, &key, &value)) {
-		if (json_string_copy(key, name, sizeof(name), NULL) == 0 &&
-		    is_served(arg, name))
-			continue;
-		return err_set(err, CTL_E_CONFIG,
-		    "%s: /servers/%s: no server of this name is served",
-		    config->path, name);
-	}
-	return 0;
 }

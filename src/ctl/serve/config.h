@@ -28,6 +28,7 @@ struct ctl_server_config {
 	uint32_t pool_max;
 	uint32_t share; /* enum wire_share */
 	char socket[sizeof(((struct wire_deployment *)0)->socket)]; /* or "" */
+	char url[WIRE_URL_MAX]; /* of a remote server, canonical; or "" */
 	struct json_span command; /* a list of words; empty: no program */
 	struct json_span policy; /* an object, or a file's name */
 	struct json_span network; /* an object; of an isolate */
@@ -73,9 +74,9 @@ void ctl_config_server(const struct ctl_config *config, const char *name,
     struct ctl_server_config *server);
 
 /* Calls `each` for every server that the settings alone make (it has a
- * "socket", or a "command"), until one does not return 0. */
+ * "socket", a "url" or a "command"), until one does not return 0. */
 int ctl_config_named(const struct ctl_config *config,
-    int (*each)(void *arg, const char *name, bool is_program), void *arg);
+    int (*each)(void *arg, const char *name, enum wire_kind kind), void *arg);
 
 /* CTL_E_CONFIG if /servers has a name that is not among those served. */
 int ctl_config_names_check(const struct ctl_config *config,

@@ -80,6 +80,14 @@ bundle_digest(const struct ctl_bundle *bundle, uint8_t digest[32])
 	return 0;
 }
 
+/* It has no bundle. */
+static bool
+is_elsewhere(const struct ctl_server *server)
+{
+	return server->kind == WIRE_KIND_SOCKET ||
+	    server->kind == WIRE_KIND_REMOTE;
+}
+
 static int
 record_fill(struct wire_server *record, const struct ctl_server *server,
     const struct ctl_server_config *own)
@@ -94,16 +102,19 @@ record_fill(struct wire_server *record, const struct ctl_server *server,
 	if (r < 0)
 		return r;
 	launch->share = own->share;
-	if (server->is_program) {
+	if (server->kind == WIRE_KIND_BOX) {
 		launch->kind = WIRE_KIND_BOX;
 		launch->box = own->box;
 	}
-	if (!server->is_socket)
+	if (!is_elsewhere(server))
 		return bundle_digest(&server->bundle, launch->digest);
-	launch->kind = WIRE_KIND_SOCKET;
-	strcpy(launch->socket, own->socket);
-	crypto_hash_sha256(launch->digest, (const unsigned char *)own->socket,
-	    strlen(own->socket));
+	launch->kind = server->kind;
+	const char *place =
+	    server->kind == WIRE_KIND_REMOTE ? own->url : own->socket;
+	strcpy(server->kind == WIRE_KIND_REMOTE ? launch->url : launch->socket,
+	    place);
+	crypto_hash_sha256(
+	    launch->digest, (const unsigned char *)place, strlen(place));
 	return 0;
 }
 
@@ -123,14 +134,14 @@ server_send(const struct ctl_feed *feed, const struct ctl_server *server,
 	const char *network = server->network != NULL ? server->network : "";
 	const size_t network_len = strlen(network);
 	const struct wire_message message = {
-		.type =
-		    server->is_socket ? WIRE_SERVER_SOCKET : WIRE_SERVER_BUNDLE,
+		.type = is_elsewhere(server) ? WIRE_SERVER_SOCKET
+					     : WIRE_SERVER_BUNDLE,
 		.text_len = (uint32_t)(sizeof(record) + network_len),
 	};
 	memcpy(text, &record, sizeof(record));
 	memcpy(text + sizeof(record), network, network_len);
 	return message_send(feed, &message,
-	    server->is_socket ? -1 : server->bundle.fd, text, err);
+	    is_elsewhere(server) ? -1 : server->bundle.fd, text, err);
 }
 
 static int

@@ -166,12 +166,11 @@ struct named {
 };
 
 static int
-named_take(void *arg, const char *name, bool is_program)
+named_take(void *arg, const char *name, enum wire_kind kind)
 {
 	const struct named *named = arg;
 
-	return ctl_catalog_named_add(
-	    named->catalog, name, is_program, named->err);
+	return ctl_catalog_named_add(named->catalog, name, kind, named->err);
 }
 
 static int
@@ -180,7 +179,7 @@ programs_take(struct reading *reading, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < reading->catalog.n_servers; i++)
-		if (reading->catalog.servers[i].is_program)
+		if (reading->catalog.servers[i].kind == WIRE_KIND_BOX)
 			r = ctl_program_read(&reading->config,
 			    &reading->catalog.servers[i], err);
 	return r;

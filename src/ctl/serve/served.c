@@ -9,9 +9,11 @@
 static const char *
 kind_name(const struct ctl_server *server)
 {
-	if (server->is_socket)
+	if (server->kind == WIRE_KIND_SOCKET)
 		return "socket";
-	if (server->is_program)
+	if (server->kind == WIRE_KIND_REMOTE)
+		return "remote";
+	if (server->kind == WIRE_KIND_BOX)
 		return "box";
 	return server->bundle.is_folder ? "bundle" : "file";
 }

@@ -71,8 +71,8 @@ network_make(
 		return 0;
 	if (has_sockets(member->value))
 		return refuse(request, 422,
-		    "/network/allowAllUnixSockets: does not belong to the "
-		    "kind \"isolate\"");
+		    "/network/allowAllUnixSockets: does not belong here: "
+		    "only a box has sockets of its own");
 	json_out_init(&whole, STORE_DOCUMENT_MAX);
 	json_out_text(&whole, "{\"network\":");
 	json_out_span(&whole, member->value);

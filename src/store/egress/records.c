@@ -31,6 +31,23 @@ isolate_network(const uint8_t *bytes, size_t len,
 	return code;
 }
 
+/* The tightest there is: where it is, and what is below that. */
+static int
+url_add(const char *text, struct policy_network *network, struct err *err)
+{
+	struct addr_url url;
+
+	if (network->n_rules == ADDR_RULES_MAX)
+		return err_set(
+		    err, -E2BIG, "it has more than %u rules", ADDR_RULES_MAX);
+	int r = addr_base_url_parse(text, strlen(text), &url, err);
+	if (r == 0)
+		r = addr_rule_of_url(&url, WIRE_REMOTE_METHODS,
+		    &network->rules[network->n_rules], err);
+	network->n_rules += r == 0;
+	return r;
+}
+
 int
 egress_network(struct store *store, const struct db_server *server,
     struct policy_network *network, struct err *err)
@@ -43,15 +60,18 @@ egress_network(struct store *store, const struct db_server *server,
 
 	network->n_rules = 0;
 	network->budget = (struct policy_budget){ 0 };
+	const bool is_remote = launch->kind == WIRE_KIND_REMOTE;
 	if (!is_box && sodium_is_zero(server->network, DB_DIGEST))
-		return 0;
+		return is_remote ? url_add(launch->url, network, err) : 0;
 	if (db_bundle_read(store->db, is_box ? launch->digest : server->network,
 		&bytes, &len) != 0)
 		return err_set(
 		    err, -ENOENT, "what it may reach cannot be read");
-	return is_box
-	    ? policy_document_network((const char *)bytes, len, network, err)
-	    : isolate_network(bytes, len, network, err);
+	if (is_box)
+		return policy_document_network(
+		    (const char *)bytes, len, network, err);
+	const int r = isolate_network(bytes, len, network, err);
+	return r == 0 && is_remote ? url_add(launch->url, network, err) : r;
 }
 
 /* Too large for the stack, and nobody else's for the time it is looked at. */

@@ -104,6 +104,19 @@ a_mistake_is_an_error_with_its_place(void **state)
 		    "/log/level is there twice" },
 		{ "{\"servers\":{\"a\":{\"socket\":\"rel.sock\"}}}",
 		    "/servers/a/socket must be" },
+		{ "{\"servers\":{\"a\":{\"url\":\"http://a.example.com/\"}}}",
+		    "/servers/a/url: the URL is not https" },
+		{ "{\"servers\":{\"a\":{\"url\":"
+		  "\"https://me@a.example.com/\"}}}",
+		    "/servers/a/url: the URL has a user" },
+		{ "{\"servers\":{\"a\":{\"url\":"
+		  "\"https://a.example.com/#x\"}}}",
+		    "/servers/a/url: the URL has a fragment" },
+		{ "{\"servers\":{\"a\":{\"url\":\"https://localhost/\"}}}",
+		    "/servers/a/url: the URL " },
+		{ "{\"servers\":{\"a\":{\"url\":\"https://a.example.com/\","
+		  "\"socket\":\"/x\"}}}",
+		    "/servers/a must be either" },
 		{ "{\"servers\":{\"a\":{\"share\":\"world\"}}}",
 		    "/servers/a/share must be" },
 		{ "{\"servers\":{\"a\":{\"command\":\"node\"}}}",
@@ -246,6 +259,7 @@ the_schema_and_the_example_have_the_same_names(void **state)
 		assert_true(
 		    member(member(servers, "report"), name).at != NULL ||
 		    member(member(servers, "notes"), name).at != NULL ||
+		    member(member(servers, "tickets"), name).at != NULL ||
 		    member(member(servers, "files"), name).at != NULL);
 	}
 	assert_same_names(member(member(parts, "box"), "properties"), "box");

@@ -52,7 +52,8 @@ peer_run(void *arg)
 
 static const char settings[] =
     "{\"servers\":{\"tool\":{\"pool_max\":3,\"limits\":{\"cpu\":\"2s\"}},"
-    "\"far\":{\"socket\":\"/run/far.sock\",\"share\":\"all\"}}}";
+    "\"far\":{\"socket\":\"/run/far.sock\",\"share\":\"all\"},"
+    "\"there\":{\"url\":\"https://There.example.com:443/mcp\"}}}";
 
 static int
 feed(struct peer *peer, int stop_fd, struct err *err)
@@ -68,7 +69,10 @@ feed(struct peer *peer, int stop_fd, struct err *err)
 			     sizeof(settings) - 1, err),
 	    0);
 	assert_int_equal(ctl_catalog_add(&catalog, "tool.js", err), 0);
-	assert_int_equal(ctl_catalog_named_add(&catalog, "far", false, err), 0);
+	assert_int_equal(
+	    ctl_catalog_named_add(&catalog, "far", WIRE_KIND_SOCKET, err), 0);
+	assert_int_equal(
+	    ctl_catalog_named_add(&catalog, "there", WIRE_KIND_REMOTE, err), 0);
 	assert_int_equal(ctl_catalog_read(&catalog, err), 0);
 	assert_int_equal(wire_pair(SOCK_SEQPACKET, pair), 0);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
@@ -96,12 +100,16 @@ every_server_goes_with_what_the_settings_say(void **state)
 
 	(void)state;
 	assert_int_equal(feed(&peer, -1, &err), 0);
-	assert_int_equal(peer.n, 3);
+	assert_int_equal(peer.n, 4);
 	assert_int_equal(peer.types[0], WIRE_SERVER_SOCKET);
-	assert_int_equal(peer.types[1], WIRE_SERVER_BUNDLE);
-	assert_int_equal(peer.types[2], WIRE_COMMIT);
+	assert_int_equal(peer.types[1], WIRE_SERVER_SOCKET);
+	assert_int_equal(peer.types[2], WIRE_SERVER_BUNDLE);
+	assert_int_equal(peer.types[3], WIRE_COMMIT);
 	const struct wire_server *far = &peer.servers[0];
-	const struct wire_server *tool = &peer.servers[1];
+	const struct wire_server *there = &peer.servers[1];
+	const struct wire_server *tool = &peer.servers[2];
+	assert_int_equal(there->launch.kind, WIRE_KIND_REMOTE);
+	assert_string_equal(there->launch.url, "https://there.example.com/mcp");
 	assert_string_equal(far->launch.name, "far");
 	assert_string_equal(far->launch.socket, "/run/far.sock");
 	assert_int_equal(far->launch.kind, WIRE_KIND_SOCKET);
