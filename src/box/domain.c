@@ -271,6 +271,7 @@ static const struct box_call egress_calls[] = {
 	{ SYS_fstat, "how long the settings are" },
 	{ SYS_newfstatat, "the same, as the C library spells it" },
 	{ SYS_fcntl, "non-blocking descriptors" },
+	{ SYS_ioctl, "how much there is to read (FIONREAD)", BOX_EQ, 1, 0x541b },
 	{ SYS_ioctl, "non-blocking descriptors (FIONBIO)", BOX_EQ, 1, 0x5421 },
 	{ SYS_rt_sigaction, "SIGTERM ends it" },
 	{ SYS_restart_syscall, "a wait that was stopped" },

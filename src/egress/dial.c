@@ -204,6 +204,8 @@ options_set(struct fetch *fetch, const char *url)
 	if (fetch->scrub != NULL)
 		curl_easy_setopt(
 		    easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	if (fetch->is_again)
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	body_set(fetch);
 }
 
@@ -284,6 +286,7 @@ hop_begin(struct fetch *fetch)
 	fetch->status = 0;
 	fetch->sent = fetch->received = 0;
 	fetch->head_bytes = 0;
+	fetch->is_again = false;
 	if (addr_rules_find(fetch->server->rules, fetch->server->head.n_rules,
 		&target, &err) == NULL) {
 		fetch_blame(fetch, WIRE_EGRESS_NO_RULE, "%s", err.text);

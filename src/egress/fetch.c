@@ -324,18 +324,48 @@ curl_blame(struct fetch *fetch, CURLcode code)
 	    fetch->url.port, curl_easy_strerror(code));
 }
 
+/* A connection that was kept may be gone when it is used again. What is safe to
+ * be said twice is then said once more, on a new one (RFC 9110, 9.2.2). */
+static bool
+is_worth_again(struct fetch *fetch, CURLcode code)
+{
+	static const char *const safe[] = { "GET", "HEAD", "OPTIONS" };
+	long n_connects = 1;
+
+	if (code == CURLE_OK || fetch->end != WIRE_EGRESS_OK ||
+	    fetch->is_again || fetch->head_bytes > 0 || fetch->sent > 0)
+		return false;
+	curl_easy_getinfo(fetch->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+	if (n_connects > 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(safe); i++)
+		if (strcmp(fetch->method, safe[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Resolves the hop that was begun. True: it is under way. */
+static bool
+goes_on(struct fetch *fetch)
+{
+	hop_resolve(fetch);
+	return fetch->end == WIRE_EGRESS_OK;
+}
+
 /* client.c: the transfer is over. */
 void
 fetch_done(struct fetch *fetch, CURLcode code)
 {
+	if (is_worth_again(fetch, code)) {
+		fetch->is_again = true;
+		fetch_easy_drop(fetch);
+		if (goes_on(fetch))
+			return;
+	}
 	/* A redirect whose body we did not want is no failure. */
 	if (fetch->follows && fetch->end == WIRE_EGRESS_OK) {
-		if (redirect_follow(fetch)) {
-			hop_resolve(fetch);
-			if (fetch->end == WIRE_EGRESS_OK)
-				return;
-		}
-		fetch_end(fetch, fetch->end);
+		if (!redirect_follow(fetch) || !goes_on(fetch))
+			fetch_end(fetch, fetch->end);
 		return;
 	}
 	if (code != CURLE_OK)

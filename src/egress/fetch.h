@@ -33,6 +33,7 @@ struct fetch {
 	struct curl_slist *pin;
 	bool in_curl; /* a callback of libcurl's is on the stack */
 	bool is_added; /* easy: to its client */
+	bool is_again; /* this hop was tried on a connection that was gone */
 	bool is_cancelled;
 	bool is_late; /* libcurl was on the stack when it was to go on */
 	bool is_begun; /* counted in its server's budget */

@@ -202,6 +202,15 @@ describe('ends', () => {
     assert.ok(egress.descriptors <= before + 16, 'idle connections at most');
   });
 
+  // Node's HTTP/2 sends a client away after a thousand streams.
+  test('a connection that was given up between two requests is made anew', async () => {
+    await world.name('api.acme.net', { a: [AT], ttl: 60 });
+    for (let i = 0; i < 1100; i++) {
+      const { end, error } = await caller.fetch('https://api.acme.net/text');
+      assert.equal(end, 'OK', error);
+    }
+  });
+
   test('rules that change hold for the next fetch', async () => {
     await egress.server(6, { rules: ['api.acme.net'] });
     const one = await egress.caller(6);
