@@ -12,7 +12,8 @@
  *   stats                        the pool's own count
  *
  * Whatever a call asks its client is answered with the text of --answer, at
- * once or --answer-after so many milliseconds.
+ * once or --answer-after so many milliseconds. With --net and --policy the first
+ * deployment may fetch (ctl/run/net.h).
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -31,6 +32,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "ctl/run/bundle.h"
+#include "ctl/run/net.h"
 #include "ctl/serve/supervisor.h"
 #include "pool/pool.h"
 #include "wire/wire.h"
@@ -60,6 +62,9 @@ static struct bench {
 	const char *bundle;
 	uint32_t n_deployments, pool_max, cells_max;
 	struct wire_limits limits;
+	struct ctl_list nets; /* what the first deployment may reach */
+	const char *policy; /* the same, of this file */
+	int egress_fd; /* -1: nothing */
 	struct ctl_supervisor supervisor;
 	struct event_base *base;
 	struct pool *pool;
@@ -585,6 +590,8 @@ deployment_fill(struct wire_deployment *record, uint32_t i)
 	if (ctl_deployment_set(
 		record, name, bundle.fd, bench.pool_max, &bench.limits) != 0)
 		die("%s: no name for a deployment", name);
+	if (bench.egress_fd >= 0)
+		record->flags |= WIRE_DEPLOYMENT_EGRESS;
 }
 
 /* Starts the supervisor with a plan in which we play the gateway's part. */
@@ -597,6 +604,9 @@ supervisor_start(struct wire_deployment *records)
 	const int code = wire_pair(SOCK_SEQPACKET, pair);
 	if (code != 0)
 		die("socketpair: %s", strerror(-code));
+	if (ctl_net_settings(
+		&bench.nets, bench.policy, &bench.egress_fd, &err) != 0)
+		die("%s", err.text);
 	for (uint32_t i = 0; i < bench.n_deployments; i++)
 		deployment_fill(&records[i], i);
 	const struct wire_plan plan = {
@@ -607,7 +617,7 @@ supervisor_start(struct wire_deployment *records)
 		.admin_fd = -1,
 		.operator_fd = -1,
 		.store_fd = -1,
-		.egress_fd = -1,
+		.egress_fd = bench.egress_fd,
 		.tls_fd = -1,
 		.cells_max = bench.cells_max,
 	};
@@ -673,6 +683,8 @@ options_read(int argc, char **argv)
 		{ "reuse", required_argument, NULL, 'u' },
 		{ "answer", required_argument, NULL, 'a' },
 		{ "answer-after", required_argument, NULL, 'd' },
+		{ "net", required_argument, NULL, 'N' },
+		{ "policy", required_argument, NULL, 'P' },
 		{ 0 },
 	};
 
@@ -716,6 +728,14 @@ options_read(int argc, char **argv)
 		case 'd':
 			bench.answer_after_ms = number(optarg);
 			break;
+		case 'N':
+			if (bench.nets.n_items == CTL_LIST_MAX)
+				die("--net: too many");
+			bench.nets.items[bench.nets.n_items++] = optarg;
+			break;
+		case 'P':
+			bench.policy = optarg;
+			break;
 		default:
 			exit(2);
 		}
@@ -733,6 +753,7 @@ main(int argc, char **argv)
 	bench.n_deployments = 1;
 	bench.pool_max = 8;
 	bench.cells_max = 512;
+	bench.egress_fd = -1;
 	bench.limits = (struct wire_limits)WIRE_LIMITS_DEFAULT;
 	options_read(argc, argv);
 	signal(SIGPIPE, SIG_IGN);

@@ -22,7 +22,6 @@
 #include "zygote/zygote.h"
 
 #define CALL_FD 0
-#define WAY_FD 1
 #define CALL_FIRST 65536 /* a call that fits is read in one piece */
 #define CALL_GRACE_NS 30000000u /* from SIGXCPU to SIGKILL, in CPU time */
 

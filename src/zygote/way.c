@@ -11,7 +11,6 @@
 #include "zygote/answer.h"
 #include "zygote/engine.h"
 
-#define WAY_FD 1
 #define SEND_AT_ONCE (64u << 10) /* less waits for the loop, and for company */
 #define FRAME_BYTES_MAX                                                        \
 	(WIRE_FETCH_HEAD_MAX > WIRE_FETCH_DATA_MAX ? WIRE_FETCH_HEAD_MAX       \

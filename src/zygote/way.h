@@ -22,6 +22,9 @@
 extern "C" {
 #endif
 
+#ifndef WAY_FD
+#define WAY_FD 1
+#endif
 #define WAY_QUEUE_MAX (1u << 20) /* of requests and bodies */
 
 enum way_said {
