@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// THREATS §4 G: what a server may spend. Each limit is hit, told as such, and
+// hurts nobody else.
+
+import { PLENTY, stage } from './egress.mjs';
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { WINDOW } from '../lib/egress.mjs';
+
+let scene;
+let world;
+let egress;
+before(async () => {
+  scene = await stage();
+  ({ world, egress } = scene);
+});
+after(() => scene.end());
+beforeEach(() => world.forget());
+
+const URL_TEXT = 'http://api.acme.net/text';
+let last = 100;
+
+async function caller(budget, options) {
+  last += 1;
+  await egress.server(last, { rules: ['api.acme.net'],
+    budget: { ...PLENTY, ...budget } });
+  return egress.caller(last, options);
+}
+
+const requests = async () => (await world.requests()).length;
+
+test('requests a minute', async () => {
+  const one = await caller({ perMinute: 5 });
+  const ends = [];
+  for (let i = 0; i < 8; i += 1) ends.push((await one.fetch(URL_TEXT)).end);
+  assert.deepEqual(ends, [...Array(5).fill('OK'), ...Array(3).fill('BUDGET')]);
+  assert.equal(await requests(), 5);
+  const another = await egress.caller(last);
+  assert.equal((await another.fetch(URL_TEXT)).end, 'BUDGET', 'a new call');
+  const other = await egress.caller(1);
+  assert.equal((await other.fetch(URL_TEXT)).end, 'OK', 'another server');
+});
+
+test('requests of one call, redirects among them', async () => {
+  const one = await caller({ perCaller: 5 });
+  const around = 'http://api.acme.net/redirect/302?to=%2Ftext';
+  const ends = [];
+  for (let i = 0; i < 4; i += 1) ends.push((await one.fetch(around)).end);
+  assert.deepEqual(ends, ['OK', 'OK', 'BUDGET', 'BUDGET']);
+  assert.equal(await requests(), 5);
+  const next = await egress.caller(last);
+  assert.equal((await next.fetch(URL_TEXT)).end, 'OK', 'the next call');
+});
+
+test('requests at once, of a server', async () => {
+  const one = await caller({ open: 4 });
+  const two = await egress.caller(last);
+  const open = [];
+  for (let i = 0; i < 4; i += 1) {
+    open.push((i % 2 ? one : two).open('http://api.acme.net/drip?ms=50'));
+  }
+  await Promise.all(open.map(({ headed }) => headed));
+  assert.equal((await one.fetch(URL_TEXT)).end, 'BUDGET');
+  assert.equal((await two.fetch(URL_TEXT)).end, 'BUDGET');
+  open[0].cancel();
+  const again = await fetchUntil(one, URL_TEXT, 'OK');
+  assert.equal(again.text, 'hello');
+});
+
+async function fetchUntil(one, url, end) {
+  for (let i = 0; i < 200; i += 1) {
+    const result = await one.fetch(url);
+    if (result.end === end) return result;
+    await new Promise((done) => { setTimeout(done, 10); });
+  }
+  throw new Error(`never ${end}`);
+}
+
+test('64 requests at once, of one call', async () => {
+  const one = await caller({ open: 1000 });
+  const open = Array.from({ length: 64 }, () =>
+    one.open('http://api.acme.net/drip?ms=50'));
+  await Promise.all(open.map(({ headed }) => headed));
+  assert.equal((await one.fetch(URL_TEXT)).end, 'BUDGET');
+  await one.close();
+});
+
+test('a call that ends gives back what it had open', async () => {
+  const one = await caller({ open: 4 });
+  const open = Array.from({ length: 4 }, () =>
+    one.open('http://api.acme.net/drip?ms=50'));
+  await Promise.all(open.map(({ headed }) => headed));
+  await one.close();
+  const next = await egress.caller(last);
+  assert.equal((await fetchUntil(next, URL_TEXT, 'OK')).text, 'hello');
+});
+
+test('bytes of one answer, told beforehand or not', async () => {
+  const one = await caller({ bytesIn: 100_000 });
+  for (const path of ['/bytes/100001', '/bytes/100001?chunked', '/flood']) {
+    const { end, size } = await one.fetch(`http://api.acme.net${path}`);
+    assert.equal(end, 'TOO_LARGE', path);
+    assert.ok(size <= 100_000 + (64 << 10), `${size} bytes came`);
+  }
+  const fits = await one.fetch('http://api.acme.net/bytes/100000');
+  assert.equal(fits.size, 100_000);
+});
+
+test('bytes of one request', async () => {
+  const one = await caller({ bytesOut: 100_000 });
+  const big = await one.fetch('http://api.acme.net/length',
+    { method: 'POST', body: Buffer.alloc(200_000) });
+  assert.equal(big.end, 'TOO_LARGE');
+  const fits = await one.fetch('http://api.acme.net/length',
+    { method: 'POST', body: Buffer.alloc(100_000) });
+  assert.equal(fits.text, '100000');
+});
+
+test('bytes a minute, both ways', async () => {
+  const one = await caller({ bytesPerMinute: 1_000_000 });
+  const ends = [];
+  for (let i = 0; i < 5; i += 1) {
+    ends.push((await one.fetch('http://api.acme.net/bytes/300000')).end);
+  }
+  assert.deepEqual(ends.slice(0, 3), ['OK', 'OK', 'OK']);
+  assert.deepEqual(ends.slice(3), ['BUDGET', 'BUDGET']);
+});
+
+test('an archive that unpacks to much stays as small as it came', async () => {
+  // Cells decode, under limits of their own; egress must not on its way.
+  const one = await caller({ bytesIn: 1 << 20 });
+  const before = egress.residentBytes;
+  const { end, size } = await one.fetch('http://api.acme.net/gzip/100000000',
+    { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal(end, 'OK');
+  assert.ok(size < 1 << 20, `${size}`);
+  assert.ok(egress.residentBytes - before < 32 << 20);
+});
+
+test('where it is decoded for scrubbing, it is bounded', async () => {
+  await egress.server(90, { rules: ['https://api.acme.net'],
+    budget: { ...PLENTY, bytesIn: 1 << 20 },
+    secrets: [{ name: 'KEY', host: 'api.acme.net', value: 'sesame-open-now' }] });
+  const one = await egress.caller(90);
+  const { end, size } = await one.fetch('https://api.acme.net/gzip/100000000',
+    { headers: { 'accept-encoding': 'gzip' } });
+  assert.ok(end === 'TOO_LARGE' || (end === 'OK' && size < 1 << 20), end);
+  assert.ok(size <= (1 << 20) + (64 << 10));
+});
+
+test('who does not read is not read for', async () => {
+  const one = await caller({});
+  const before = egress.residentBytes;
+  const open = Array.from({ length: 32 }, () =>
+    one.open('http://api.acme.net/bytes/50000000', { take: false, keep: false }));
+  await Promise.all(open.map(({ headed }) => headed));
+  await new Promise((done) => { setTimeout(done, 500); });
+  for (const { size } of open) assert.ok(size <= WINDOW);
+  assert.ok(egress.residentBytes - before < 64 << 20,
+    `${egress.residentBytes - before} bytes more`);
+  const other = await egress.caller(1);
+  assert.equal((await other.fetch(URL_TEXT)).text, 'hello', 'others go on');
+  await one.close();
+});
+
+test('a call that does not read its stream at all holds up nobody', async () => {
+  const one = await caller({});
+  one.socket.pause();
+  const before = egress.residentBytes;
+  for (let i = 0; i < 32; i += 1) {
+    one.open('http://api.acme.net/bytes/50000000', { keep: false });
+  }
+  await new Promise((done) => { setTimeout(done, 500); });
+  assert.ok(egress.residentBytes - before < 64 << 20);
+  const other = await egress.caller(1);
+  assert.equal((await other.fetch(URL_TEXT)).text, 'hello');
+  await one.close();
+});
+
+test('a head without an end is cut', async () => {
+  const one = await caller({});
+  const before = egress.residentBytes;
+  for (const path of ['flood-head', 'flood-continue']) {
+    const { end } = await one.fetch(`http://api.acme.net/${path}`);
+    assert.ok(['PROTOCOL', 'TOO_LARGE', 'BUDGET', 'CUT'].includes(end),
+      `${path}: ${end}`);
+  }
+  assert.ok(egress.residentBytes - before < 64 << 20);
+});
+
+test('refusals are told, with tenant\'s server, call, and why', async () => {
+  const one = await caller({ perMinute: 1 }, { number: 42 });
+  await one.fetch(URL_TEXT);
+  await one.fetch(URL_TEXT);
+  const event = await egress.event(({ deployment, end }) =>
+    deployment === last && end === 4);
+  assert.equal(event.refused, 1);
+  assert.equal(event.number, 42);
+  assert.equal(event.host, 'api.acme.net');
+  assert.equal(event.path, '/text');
+  assert.notEqual(event.text, '');
+});
