@@ -98,9 +98,8 @@ words_of(const struct addr_ip *ip)
 }
 
 static const struct addr_range *
-table_find(const struct addr_ip *ip)
+table_find(const struct addr_ip *ip, struct words words)
 {
-	const struct words words = words_of(ip);
 	const size_t end = ip->version == 4 ? N_V4 : ARRAY_LEN(keys);
 
 	for (size_t i = ip->version == 4 ? 0 : N_V4; i < end; i++)
@@ -111,15 +110,25 @@ table_find(const struct addr_ip *ip)
 	return NULL;
 }
 
+static bool
+is_same(const struct addr_ip *ip, uint8_t version, struct words words)
+{
+	const struct words other = words_of(ip);
+
+	return ip->version == version && other.high == words.high &&
+	    other.low == words.low;
+}
+
 static const struct addr_range *
 outer_refused(const struct addr_ip *ip, const struct addr_host *host)
 {
-	const struct addr_range *row = table_find(ip);
+	const struct words words = words_of(ip);
+	const struct addr_range *row = table_find(ip, words);
 
 	if (row != NULL || host == NULL)
 		return row;
 	for (size_t i = 0; i < host->n_own; i++)
-		if (addr_ip_equal(&host->own[i], ip))
+		if (is_same(&host->own[i], ip->version, words))
 			return &own_row;
 	for (size_t i = 0; i < host->n_denied; i++)
 		if (addr_prefix_has(&host->denied[i], ip))

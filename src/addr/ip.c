@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 
 #define GROUPS 8u
@@ -171,44 +170,62 @@ zeros_find(const uint16_t groups[GROUPS], size_t *start)
 	return best >= 2 ? best : 0;
 }
 
-static void
-v6_put(const uint8_t bytes[16], char text[ADDR_IP_TEXT_MAX])
+/* Without leading zeros. The end of it. */
+static char *
+group_put(char *at, uint16_t group)
+{
+	for (int shift = 12; shift >= 0; shift -= 4)
+		if (group >> shift != 0 || shift == 0)
+			*at++ = "0123456789abcdef"[group >> shift & 0xf];
+	return at;
+}
+
+static char *
+v4_put(char *at, const uint8_t bytes[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*at++ = '.';
+		if (bytes[i] >= 100)
+			*at++ = (char)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*at++ = (char)('0' + bytes[i] / 10 % 10);
+		*at++ = (char)('0' + bytes[i] % 10);
+	}
+	return at;
+}
+
+static char *
+v6_put(char *at, const uint8_t bytes[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	uint16_t groups[GROUPS];
-	size_t start = 0, at = 0;
+	size_t start = 0;
 
-	if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-		snprintf(text, ADDR_IP_TEXT_MAX, "::ffff:%u.%u.%u.%u",
-		    bytes[12], bytes[13], bytes[14], bytes[15]);
-		return;
-	}
+	if (memcmp(bytes, mapped, sizeof(mapped)) == 0)
+		return v4_put(stpcpy(at, "::ffff:"), bytes + 12);
 	for (size_t i = 0; i < GROUPS; i++)
 		groups[i] = (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
 
 	const size_t n_zeros = zeros_find(groups, &start);
-	text[0] = '\0';
 	for (size_t i = 0; i < GROUPS; i++) {
-		const char *colon = i > 0 ? ":" : "";
 		if (n_zeros > 0 && i == start) {
-			at += (size_t)snprintf(text + at, ADDR_IP_TEXT_MAX - at,
-			    i + n_zeros == GROUPS ? "::" : ":");
+			at = stpcpy(at, i + n_zeros == GROUPS ? "::" : ":");
 			i += n_zeros - 1;
 			continue;
 		}
-		at += (size_t)snprintf(
-		    text + at, ADDR_IP_TEXT_MAX - at, "%s%x", colon, groups[i]);
+		if (i > 0)
+			*at++ = ':';
+		at = group_put(at, groups[i]);
 	}
+	return at;
 }
 
 void
 addr_ip_put(const struct addr_ip *ip, char text[ADDR_IP_TEXT_MAX])
 {
-	if (ip->version == 6)
-		v6_put(ip->bytes, text);
-	else
-		snprintf(text, ADDR_IP_TEXT_MAX, "%u.%u.%u.%u", ip->bytes[0],
-		    ip->bytes[1], ip->bytes[2], ip->bytes[3]);
+	*(ip->version == 6 ? v6_put(text, ip->bytes)
+			   : v4_put(text, ip->bytes)) = '\0';
 }
 
 bool

@@ -77,18 +77,28 @@ is_dots(const char *segment, size_t len)
 }
 
 static bool
-bytes_are_plain(const char *path, size_t len)
+text_is_plain(const char *path, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if ((uint8_t)path[i] < ' ' || path[i] == 0x7f ||
-		    path[i] == '\\')
-			return false;
 	if (!utf8_is_valid((const uint8_t *)path, len))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(lookalikes); i++)
 		if (memmem(path, len, lookalikes[i], strlen(lookalikes[i])))
 			return false;
 	return true;
+}
+
+static bool
+bytes_are_plain(const char *path, size_t len)
+{
+	bool is_ascii = true;
+
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t byte = (uint8_t)path[i];
+		if (byte < ' ' || byte == 0x7f || byte == '\\')
+			return false;
+		is_ascii &= byte < 0x80;
+	}
+	return is_ascii || text_is_plain(path, len);
 }
 
 static bool

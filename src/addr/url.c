@@ -164,13 +164,14 @@ is_dot_segment(const char *segment, size_t len)
 	return n == 1 || n == 2;
 }
 
-/* The bytes before the first of `stops`. */
+/* The bytes before the first of `stops`: one, or three. */
 static size_t
 until(const char *text, size_t len, const char *stops)
 {
 	size_t n = 0;
 
-	while (n < len && strchr(stops, text[n]) == NULL)
+	while (n < len && text[n] != stops[0] &&
+	    (stops[1] == '\0' || (text[n] != stops[1] && text[n] != stops[2])))
 		n++;
 	return n;
 }
@@ -194,23 +195,28 @@ url_write(const struct parts *parts, struct addr_url *url, struct err *err)
 {
 	const bool is_v6 = parts->host.is_ip && parts->host.ip.version == 6;
 	const bool has_slash = parts->target_len > 0 && parts->target[0] == '/';
-	char port[8] = "", head[ADDR_HOST_MAX + 32];
+	char head[ADDR_HOST_MAX + 32], *at = head;
 
+	at = stpcpy(at, addr_scheme_name(parts->scheme));
+	at = stpcpy(at, is_v6 ? "://[" : "://");
+	at = stpcpy(at, parts->host.text);
+	if (is_v6)
+		*at++ = ']';
 	if (parts->port != addr_scheme_port(parts->scheme))
-		snprintf(port, sizeof(port), ":%u", parts->port);
-	const int n = snprintf(head, sizeof(head), "%s://%s%s%s%s%s",
-	    addr_scheme_name(parts->scheme), is_v6 ? "[" : "", parts->host.text,
-	    is_v6 ? "]" : "", port, has_slash ? "" : "/");
-	if ((size_t)n + parts->target_len >= sizeof(url->text))
+		at += snprintf(at, 8, ":%u", parts->port);
+	if (!has_slash)
+		*at++ = '/';
+	const size_t n = (size_t)(at - head);
+	if (n + parts->target_len >= sizeof(url->text))
 		return err_set(
 		    err, -EINVAL, "is longer than %d bytes", ADDR_URL_MAX - 1);
 
 	url->scheme = parts->scheme;
 	url->host = parts->host;
 	url->port = parts->port;
-	memcpy(url->text, head, (size_t)n);
+	memcpy(url->text, head, n);
 	memcpy(url->text + n, parts->target, parts->target_len);
-	url->text[(size_t)n + parts->target_len] = '\0';
+	url->text[n + parts->target_len] = '\0';
 	url->target = url->text + n - (has_slash ? 0 : 1);
 	url->path_len = strcspn(url->target, "?");
 	return 0;
@@ -267,17 +273,28 @@ base_len(const struct addr_url *base, const char *raw_location, size_t len)
 	return (size_t)(slash - base->text) + 1;
 }
 
+/* The bytes before a ':' that ends a scheme, or before what says there is
+ * none. */
+static size_t
+scheme_len(const char *raw_location, size_t len)
+{
+	const size_t path = until(raw_location, len, "/?#");
+	const char *colon = memchr(raw_location, ':', path);
+
+	return colon == NULL ? len : (size_t)(colon - raw_location);
+}
+
 int
 addr_url_follow(const struct addr_url *base, const char *raw_location,
     size_t len, struct addr_url *url, struct err *err)
 {
 	char text[2 * ADDR_URL_MAX];
-	const size_t first = until(raw_location, len, ":/?#");
+	const size_t first = scheme_len(raw_location, len);
 
 	if (len >= ADDR_URL_MAX)
 		return err_set(
 		    err, -EINVAL, "is longer than %d bytes", ADDR_URL_MAX - 1);
-	if (first < len && raw_location[first] == ':')
+	if (first < len)
 		return addr_url_parse(raw_location, len, url, err);
 
 	const size_t before = base_len(base, raw_location, len);
