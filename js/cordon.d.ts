@@ -270,6 +270,16 @@ export interface ExecutionContext {
   passThroughOnException(): void;
 }
 
+/**
+ * `cause` of the TypeError that a fetch() which failed rejects with. NO_RULE: its
+ * host, port, method or path was not granted; the message names the rule.
+ */
+export interface FetchFailure extends Error {
+  readonly code: 'ADDRESS' | 'BAD' | 'BUDGET' | 'CONNECT' | 'CUT' | 'DNS' |
+      'INTERNAL' | 'NO_CALL' | 'NO_EGRESS' | 'NO_RULE' | 'PROTOCOL' | 'SECRET' |
+      'TIMEOUT' | 'TLS' | 'TOO_LARGE';
+}
+
 /** A Workers-style server: MCP SDKs, hono and the like. */
 export interface Fetcher<Env = unknown> {
   fetch(request: Request, env: Env, ctx: ExecutionContext):
