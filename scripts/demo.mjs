@@ -6,8 +6,9 @@
 //
 //     node scripts/demo.mjs --mode serve|demo --port N --servers DIR
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -156,14 +157,19 @@ async function showAll(url, token) {
 }
 
 // Runs cordon as a person would; what it says, and its exit code.
-function run(...words) {
+async function run(...words) {
   const shown = words.map((word) => word.replace(`${root}/`, '').replaceAll(own, '~'))
     .map((word) => /["{}]/.test(word) ? `'${word}'` : word).join(' ');
   say(`$ cordon ${shown}`);
-  const { status, stdout, stderr } = spawnSync(cordon, words,
-    { encoding: 'utf8', cwd: root });
-  const text = (stdout + stderr).trimEnd();
-  for (const line of text.split('\n')) say(`  ${line.replaceAll(own, '~')}`);
+  const child = spawn(cordon, words, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (piece) => { text += piece; });
+  }
+  const status = await new Promise((done) => child.on('close', done));
+  text = text.trimEnd();
+  for (const line of text.split('
+')) say(`  ${line.replaceAll(own, '~')}`);
   return { status, text };
 }
 
@@ -173,21 +179,37 @@ function expect({ status, text }, words, code = 0) {
 }
 
 // Any program, in a box: it sees what it is granted.
-function showWrap() {
+async function showWrap() {
   say('\na program in a box:');
-  expect(run('wrap', '--', 'cat', diary), /granted by --read/, 1);
-  expect(run('wrap', '--read', diary, '--', 'cat', diary), /^dear diary$/);
+  expect(await run('wrap', '--', 'cat', diary), /granted by --read/, 1);
+  expect(await run('wrap', '--read', diary, '--', 'cat', diary), /^dear diary$/);
+}
+
+// What a program may reach is what its rules say, at addresses that lead
+// outside; a service of one's own machine may be granted by name.
+async function showEgress() {
+  const service = createServer((request, response) => response.end('the service\n'));
+  await new Promise((done) => service.listen(0, '127.0.0.1', done));
+  const here = `localhost:${service.address().port}`;
+  say('\nthe only way out:');
+  expect(await run('wrap', '--net', here, '--', 'curl', '-sS', `http://${here}/`),
+    /^the service$/);
+  expect(await run('wrap', '--', 'curl', '-sS', `http://${here}/`),
+    /curl: \(7\)/, 7);
+  expect(await run('wrap', '--net', 'example.com', '--', 'curl', '-sS',
+    'http://169.254.169.254/latest/meta-data/'), /never dialled: cloud metadata/);
+  service.close();
 }
 
 // What a stranger sends is neither seen nor called before it is approved.
-function showQuarantine() {
+async function showQuarantine() {
   say('\na server that somebody sends:');
-  expect(run('upstream', 'add', 'stranger', resolve(root, 'examples/hello.js')),
+  expect(await run('upstream', 'add', 'stranger', resolve(root, 'examples/hello.js')),
     /is quarantined/);
-  if (/stranger__/.test(run('tools').text)) throw new Error('it is seen already');
-  expect(run('upstream', 'approve', 'stranger'), /is approved/);
-  expect(run('call', 'stranger__hello', '{"name":"Ada"}'), /Hello, Ada!/);
-  expect(run('upstream', 'remove', 'stranger'), /removed/);
+  if (/stranger__/.test((await run('tools')).text)) throw new Error('it is seen already');
+  expect(await run('upstream', 'approve', 'stranger'), /is approved/);
+  expect(await run('call', 'stranger__hello', '{"name":"Ada"}'), /Hello, Ada!/);
+  expect(await run('upstream', 'remove', 'stranger'), /removed/);
 }
 
 // A server that is a program of its own, and takes a name for a path: the hole
@@ -195,9 +217,9 @@ function showQuarantine() {
 async function showBox(url, token) {
   const program = resolve(root, 'examples/notes.py');
   say('\na program that is a server, in a box of its own:');
-  expect(run('upstream', 'add', 'notes', '--read', program, '--write', notes,
+  expect(await run('upstream', 'add', 'notes', '--read', program, '--write', notes,
     '--', 'python3', program, notes), /writes .*\n(?:.*\n)* *network +none/);
-  expect(run('upstream', 'approve', 'notes'), /is approved/);
+  expect(await run('upstream', 'approve', 'notes'), /is approved/);
   const { value: client, ms } = await timed(() => connect(`${url}/s/notes/mcp`, token));
   say(`  connected to it, which started it, in ${ms.toFixed(1)} ms`);
   const call = async (name, args) => {
@@ -218,9 +240,9 @@ async function showBox(url, token) {
     throw new Error('it read what it must not');
   }
   await client.close();
-  expect(run('upstream', 'logs', 'notes'), /refused: read .*diary\.txt/);
-  expect(run('upstream', 'remove', 'notes'), /removed/);
-  run('audit', 'tail', '-n', '4');
+  expect(await run('upstream', 'logs', 'notes'), /refused: read .*diary\.txt/);
+  expect(await run('upstream', 'remove', 'notes'), /removed/);
+  await run('audit', 'tail', '-n', '4');
 }
 
 function sayHow({ url, token, tokenFile }) {
@@ -278,9 +300,10 @@ async function main() {
       await showServer(host.url, host.token, server);
     }
     await showAll(host.url, host.token);
-    showWrap();
+    await showWrap();
+    await showEgress();
     if (options.mode === 'demo') {
-      showQuarantine();
+      await showQuarantine();
       await showBox(host.url, host.token);
     }
     sayHow(host);
