@@ -264,7 +264,7 @@ event_take(void *context, const struct wire_egress_event *event)
 	struct learn *learn = context;
 	char word[CTL_EVENT_WORD_MAX];
 
-	if (event->refused && ctl_event_word(event, word))
+	if (event->refused && ctl_event_word(event, learn->way.network, word))
 		ctl_hosts_add(&learn->hosts, word, event->text);
 	else
 		ctl_notes_event(&learn->notes, event);
@@ -467,7 +467,7 @@ learn_run(void *values, int n, char **words)
 		return ctl_usage_fail(&learn_command, &err);
 
 	ctl_notes_init(&learn->notes, "cordon learn", stderr);
-	learn->notes.has_network = true;
+	learn->notes.network = learn->way.network;
 	const struct ctl_watcher watcher = { .spec = &learn->spec,
 		.note = note_take,
 		.context = learn,

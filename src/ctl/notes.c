@@ -399,24 +399,61 @@ refusal_take(struct ctl_notes *notes, const struct box_note *note)
 
 /* ---- the way out ------------------------------------------------------------ */
 
-bool
-ctl_event_word(
-    const struct wire_egress_event *event, char word[CTL_EVENT_WORD_MAX])
+static bool
+is_denied(const struct policy_network *network, const char *host)
+{
+	const size_t len = strlen(host);
+
+	for (size_t i = 0; network != NULL && i < network->n_rules; i++) {
+		const struct addr_rule *rule = &network->rules[i];
+		const size_t end = strlen(rule->host);
+
+		if ((rule->flags & ADDR_RULE_DENY) == 0)
+			continue;
+		if (!rule->is_suffix && strcmp(rule->host, host) == 0)
+			return true;
+		if (rule->is_suffix && len > end + 1 &&
+		    host[len - end - 1] == '.' &&
+		    strcmp(host + len - end, rule->host) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "example.com" is both of its usual ports; of what is granted in part, the
+ * path that was asked for. */
+static void
+word_put(const struct wire_egress_event *event,
+    const struct policy_network *network, char text[ADDR_RULE_TEXT_MAX])
 {
 	struct addr_rule rule = { .port = event->port,
 		.scheme = event->scheme };
-	char text[ADDR_RULE_TEXT_MAX];
-	const bool is_usual =
+	const bool is_usual = event->scheme == 0 ||
 	    (event->scheme == ADDR_HTTPS && event->port == 443) ||
 	    (event->scheme == ADDR_HTTP && event->port == 80);
+	const bool is_part = network != NULL && event->path[0] == '/' &&
+	    addr_rules_look_inside(
+		network->rules, network->n_rules, event->host, event->port);
 
-	if (event->end != WIRE_EGRESS_NO_RULE || event->host[0] == '\0')
-		return false;
 	memcpy(rule.host, event->host, sizeof(rule.host));
-	if (is_usual || event->scheme == 0)
-		snprintf(text, sizeof(text), "%s", event->host);
+	if (is_part)
+		memcpy(rule.path, event->path, sizeof(event->path));
+	if (is_usual && !is_part)
+		snprintf(text, ADDR_RULE_TEXT_MAX, "%s", event->host);
 	else
 		addr_rule_put(&rule, text);
+}
+
+bool
+ctl_event_word(const struct wire_egress_event *event,
+    const struct policy_network *network, char word[CTL_EVENT_WORD_MAX])
+{
+	char text[ADDR_RULE_TEXT_MAX];
+
+	if (event->end != WIRE_EGRESS_NO_RULE || event->host[0] == '\0' ||
+	    is_denied(network, event->host))
+		return false;
+	word_put(event, network, text);
 	if (strlen(text) >= CTL_EVENT_WORD_MAX || !is_rule(text))
 		return false;
 	strcpy(word, text);
@@ -439,7 +476,7 @@ ctl_notes_event(struct ctl_notes *notes, const struct wire_egress_event *event)
 	note.text_len = (uint32_t)snprintf(note.text, sizeof(note.text),
 	    strchr(event->host, ':') != NULL ? "[%s]%s" : "%s%s", event->host,
 	    port);
-	ctl_event_word(event, word);
+	ctl_event_word(event, notes->network, word);
 	struct refusal *refusal = sorted_find(&notes->refusals, &note);
 	const struct told told = { &note, event->text, word };
 	if (refusal != NULL)
@@ -547,7 +584,7 @@ refusals_print(struct ctl_notes *notes)
 		fprintf(notes->out, "  and %zu more: --json has all\n",
 		    n - n_shown);
 	grants_print(notes, n_shown);
-	if (!notes->has_network && has_kind(notes, BOX_NOTE_NET))
+	if (notes->network == NULL && has_kind(notes, BOX_NOTE_NET))
 		fputs("  this box has no network\n", notes->out);
 	if (has_kind(notes, BOX_NOTE_CALL))
 		fputs("  such calls are granted by no option\n", notes->out);

@@ -13,6 +13,7 @@
 
 #include "base/sorted.h"
 #include "box/note.h"
+#include "policy/network.h"
 #include "wire/egress.h"
 
 struct ctl_notes {
@@ -20,7 +21,8 @@ struct ctl_notes {
 	FILE *out; /* borrowed */
 	bool json; /* one object a line */
 	bool live; /* as they come, each once */
-	bool has_network; /* the box has a way out */
+	/* borrowed: what its way out allows; NULL: it has none */
+	const struct policy_network *network;
 	const char *hint; /* borrowed; NULL: said where things went wrong */
 	struct sorted refusals; /* owned, of struct refusal */
 	uint64_t n_lost;
@@ -51,11 +53,14 @@ void ctl_notes_take(struct ctl_notes *notes, const struct box_note *note);
 void
 ctl_notes_event(struct ctl_notes *notes, const struct wire_egress_event *event);
 
-/* What would have to be granted for an event: a word for --net. False: no rule
- * grants it. */
-#define CTL_EVENT_WORD_MAX 300
-bool ctl_event_word(
-    const struct wire_egress_event *event, char word[CTL_EVENT_WORD_MAX]);
+/*
+ * What would have to be granted for an event: a word for --net. False: no rule
+ * grants it, or one denies it. Where there is a rule for a part of that host,
+ * it is another part. network: what is granted by now; NULL: nothing.
+ */
+#define CTL_EVENT_WORD_MAX 450
+bool ctl_event_word(const struct wire_egress_event *event,
+    const struct policy_network *network, char word[CTL_EVENT_WORD_MAX]);
 
 /* A line of ours: "kind" is for --json only. */
 void ctl_notes_say(struct ctl_notes *notes, const char *kind, const char *text);

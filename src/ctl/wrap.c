@@ -192,7 +192,7 @@ way_settle(struct wrap *wrap, struct ctl_notes *notes, struct err *err)
 {
 	if (!ctl_way_is_there(&wrap->way))
 		return 0;
-	notes->has_network = true;
+	notes->network = wrap->way.network;
 	const int r =
 	    ctl_way_settle(&wrap->way, wrap->memory, &wrap->spec, err);
 	way_remarks_say(wrap, notes);

@@ -92,6 +92,8 @@ struct start {
 	struct ends ends;
 	int exe_fd;
 	int spec_fd;
+	int egress_fd; /* owned: the launcher's half; -1: it has no network */
+	int32_t link;
 	struct cgroup_door door;
 	bool has_memory_group;
 };
@@ -100,22 +102,23 @@ static int
 heritage_set(const struct start *start, int *exe_fd)
 {
 	const int given[] = { start->ends.inside[0], start->ends.inside[1],
-		start->ends.inside[2], start->spec_fd, start->ends.inside[3] };
+		start->ends.inside[2], start->spec_fd, start->ends.inside[3],
+		start->egress_fd };
+	const size_t n = ARRAY_LEN(given) - (start->egress_fd < 0 ? 1 : 0);
 	int scratch[ARRAY_LEN(given)];
 
 	/* First out of the way, then into place: no target is overwritten
 	 * before it was moved. */
-	for (size_t i = 0; i < ARRAY_LEN(given); i++)
+	for (size_t i = 0; i < n; i++)
 		if ((scratch[i] =
 			    fcntl(given[i], F_DUPFD_CLOEXEC, FD_SCRATCH)) < 0)
 			return -errno;
 	if ((*exe_fd = fcntl(start->exe_fd, F_DUPFD_CLOEXEC, FD_SCRATCH)) < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(given); i++)
+	for (size_t i = 0; i < n; i++)
 		if (dup2(scratch[i], (int)i) < 0)
 			return -errno;
-	return syscall(SYS_close_range, ARRAY_LEN(given), ~0u,
-		   CLOSE_RANGE_CLOEXEC) < 0
+	return syscall(SYS_close_range, n, ~0u, CLOSE_RANGE_CLOEXEC) < 0
 	    ? -errno
 	    : 0;
 }
@@ -136,8 +139,8 @@ failure_note(int notes_fd, const char *text, int code)
 static void __attribute__((noreturn)) child_run(const struct start *start)
 {
 	const char *const argv[] = { "cordon-box", "--spec", "3", "--notes",
-		"4", start->has_memory_group ? "--memory-group" : NULL, "yes",
-		NULL };
+		"4", "--memory-group", start->has_memory_group ? "yes" : "no",
+		start->egress_fd >= 0 ? "--egress" : NULL, "5", NULL };
 	const char *const env[] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8",
 		"ASAN_OPTIONS=detect_leaks=0", NULL };
 	const int notes_fd = start->ends.inside[3];
@@ -323,7 +326,7 @@ box_check(const struct wire_deployment *record, struct err *err)
 }
 
 static int
-limits_read(int spec_fd, struct box_limits *limits)
+spec_look(int spec_fd, struct box_limits *limits, bool *has_network)
 {
 	auto_free void *memory = NULL;
 	struct box_spec spec;
@@ -332,7 +335,28 @@ limits_read(int spec_fd, struct box_limits *limits)
 	if (code != 0)
 		return code < 0 ? code : -EINVAL;
 	*limits = spec.limits;
+	*has_network = spec.n_ports > 0;
 	return 0;
+}
+
+/* Whose the listeners are that will come over it, egress hears before them. */
+static int
+egress_join(struct supervisor *supervisor, const struct box *box,
+    struct start *start, struct err *err)
+{
+	const struct wire_message message = { .type = WIRE_EGRESS_BOX,
+		.id = box->deployment,
+		.status = start->link };
+	int pair[2];
+
+	const int code = wire_pair(SOCK_SEQPACKET, pair);
+	if (code != 0)
+		return err_set(err, code, "socketpair: %s", strerror(-code));
+	auto_close int theirs_fd = pair[0];
+	start->egress_fd = pair[1];
+	return egress_tell(supervisor, &message, &theirs_fd, 1) == 0
+	    ? 0
+	    : err_set(err, -ENOTCONN, "%s", EGRESS_AWAY);
 }
 
 /* The group, the launcher in it; its ends stay the caller's. */
@@ -340,9 +364,13 @@ static int
 box_launch_in_group(struct supervisor *supervisor, struct box *box,
     struct start *start, struct err *err)
 {
-	int code = limits_read(start->spec_fd, &box->limits);
+	bool has_network = false;
+	int code = spec_look(start->spec_fd, &box->limits, &has_network);
 	if (code != 0)
 		return err_set(err, code, "its spec: %s", strerror(-code));
+	if (has_network &&
+	    (code = egress_join(supervisor, box, start, err)) != 0)
+		return code;
 	start->has_memory_group = box->limits.memory_bytes != 0 &&
 	    cgroup_can(supervisor->cgroup).memory != 0;
 	code = group_make(supervisor, box, &start->door, err);
@@ -387,6 +415,8 @@ box_start(struct supervisor *supervisor, const struct deployment *deployment,
 	};
 	struct start start = { .ends = ENDS_NONE,
 		.spec_fd = deployment->record.bundle_fd,
+		.egress_fd = -1,
+		.link = order->status,
 		.door = CGROUP_DOOR_NONE };
 	int exe = -1;
 
@@ -399,6 +429,8 @@ box_start(struct supervisor *supervisor, const struct deployment *deployment,
 		caller_tell(supervisor, &reply, start.ends.outside, 4, NULL);
 	ends_close(start.ends.inside);
 	ends_close(start.ends.outside);
+	if (start.egress_fd >= 0)
+		close(start.egress_fd);
 	return code;
 }
 

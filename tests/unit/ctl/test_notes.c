@@ -207,10 +207,99 @@ believes_no_length_of_a_note(void **state)
 	close(pair[0]);
 }
 
+static struct wire_egress_event
+event_of(const char *host, uint16_t port, uint8_t scheme, uint32_t end)
+{
+	struct wire_egress_event event = { .end = end,
+		.port = port,
+		.scheme = scheme,
+		.refused = end != WIRE_EGRESS_OK,
+		.text = "no rule allows it" };
+
+	strcpy(event.host, host);
+	return event;
+}
+
+static void
+tells_what_did_not_go_out(void **state)
+{
+	static struct policy_network network;
+	static const struct {
+		const char *host;
+		uint16_t port;
+		uint8_t scheme;
+		uint32_t end;
+	} events[] = {
+		{ "api.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_NO_RULE },
+		{ "api.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_NO_RULE },
+		{ "api.example.com", 0, 0, WIRE_EGRESS_NO_RULE },
+		{ "db.example.com", 5432, ADDR_TCP, WIRE_EGRESS_NO_RULE },
+		{ "fine.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_OK },
+		{ "in.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_ADDRESS },
+		{ "10.0.0.1", 80, ADDR_HTTP, WIRE_EGRESS_NO_RULE },
+	};
+	struct heard heard;
+
+	(void)state;
+	heard_init(&heard, false, false);
+	heard.notes.network = &network;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		const struct wire_egress_event event = event_of(events[i].host,
+		    events[i].port, events[i].scheme, events[i].end);
+		ctl_notes_event(&heard.notes, &event);
+	}
+	take(&heard, BOX_NOTE_NET, 0, "connect 1.1.1.1:53");
+	take(&heard, BOX_NOTE_NET, 0, "connect 10.0.0.1:80");
+	ctl_notes_end(&heard.notes, 0);
+	assert_string_equal(heard_text(&heard),
+	    "test: the box refused\n"
+	    "  net     connect 1.1.1.1:53\n"
+	    "  net     connect 10.0.0.1:80\n"
+	    "  net     10.0.0.1:80: no rule allows it\n"
+	    "  net     api.example.com: no rule allows it\n"
+	    "  net     api.example.com:443: no rule allows it  (2 times)\n"
+	    "  net     db.example.com:5432: no rule allows it\n"
+	    "  net     in.example.com:443: no rule allows it\n"
+	    "  granted by --net 1.1.1.1:53 --net api.example.com --net "
+	    "tcp://db.example.com:5432\n");
+	heard_fini(&heard);
+}
+
+static void
+proposes_no_more_than_was_asked_for(void **state)
+{
+	static struct policy_network network;
+	char word[CTL_EVENT_WORD_MAX] = "";
+	size_t n = 0, m = 0;
+	static const char deny[] = "*.evil.example.com";
+	static const char narrow[] = "https://api.example.com/v1/";
+
+	(void)state;
+	assert_int_equal(addr_rule_parse(deny, strlen(deny), ADDR_RULE_DENY,
+			     network.rules, &n, NULL),
+	    0);
+	assert_int_equal(addr_rule_parse(narrow, strlen(narrow), 0,
+			     network.rules + n, &m, NULL),
+	    0);
+	network.n_rules = n + m;
+	struct wire_egress_event event = event_of(
+	    "x.evil.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_NO_RULE);
+	assert_false(ctl_event_word(&event, &network, word));
+	event =
+	    event_of("api.example.com", 443, ADDR_HTTPS, WIRE_EGRESS_NO_RULE);
+	strcpy(event.path, "/v2/x");
+	assert_true(ctl_event_word(&event, &network, word));
+	assert_string_equal(word, "https://api.example.com/v2/x");
+	assert_true(ctl_event_word(&event, NULL, word));
+	assert_string_equal(word, "api.example.com");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_what_did_not_go_out),
+		cmocka_unit_test(proposes_no_more_than_was_asked_for),
 		cmocka_unit_test(tells_each_thing_once_and_what_grants_it),
 		cmocka_unit_test(is_silent_on_files_that_nobody_has),
 		cmocka_unit_test(takes_what_lies_behind_a_link_for_there),
