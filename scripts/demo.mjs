@@ -168,8 +168,7 @@ async function run(...words) {
   }
   const status = await new Promise((done) => child.on('close', done));
   text = text.trimEnd();
-  for (const line of text.split('
-')) say(`  ${line.replaceAll(own, '~')}`);
+  for (const line of text.split('\n')) say(`  ${line.replaceAll(own, '~')}`);
   return { status, text };
 }
 
