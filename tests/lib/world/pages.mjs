@@ -29,9 +29,30 @@ function pour(response, n) {
   }
 }
 
-// Bytes on the bare connection (HTTP/1.1 only).
-function bare(request, text) {
+// Bytes on the bare connection; HTTP/2 has none: the stream is reset.
+function bare(request, text, { end = false } = {}) {
+  if (request.stream) {
+    request.stream.close(2);
+    return;
+  }
   request.socket.write(text);
+  if (end) request.socket.end();
+}
+
+// The connection is gone.
+function cut(request) {
+  if (request.stream) request.stream.session.destroy();
+  else request.socket.resetAndDestroy();
+}
+
+// This, for ever, on the bare connection.
+function repeat(request, text) {
+  const { socket } = request;
+  const more = () => {
+    while (!socket.destroyed && socket.write(text)) { /* on */ }
+  };
+  socket.on('drain', more);
+  more();
 }
 
 export const pages = {
@@ -75,8 +96,7 @@ export const pages = {
   redirect64({ response, words, query, request }) {
     const to = Buffer.from(query.get('to'), 'base64').toString('latin1');
     bare(request, `HTTP/1.1 ${words[0]} Elsewhere\r\nLocation: ${to}\r\n` +
-      'Content-Length: 0\r\n\r\n');
-    request.socket.end();
+      'Content-Length: 0\r\n\r\n', { end: true });
   },
 
   bytes({ response, words, query }) {
@@ -134,19 +154,18 @@ export const pages = {
 
   reset({ request, response, words }) {
     if (words[0] !== 'body') {
-      request.socket.resetAndDestroy();
+      cut(request);
       return;
     }
     response.setHeader('content-length', 100000);
-    response.write('the beginning', () => request.socket.resetAndDestroy());
+    response.write('the beginning', () => cut(request));
   },
 
   // Says one length, sends another.
   lie({ request, words }) {
     const [said, sent] = words.map(Number);
     bare(request, `HTTP/1.1 200 OK\r\nContent-Length: ${said}\r\n\r\n` +
-      'x'.repeat(sent));
-    request.socket.end();
+      'x'.repeat(sent), { end: true });
   },
 
   flood({ response }) {
@@ -155,26 +174,17 @@ export const pages = {
 
   'flood-head': ({ request }) => {
     bare(request, 'HTTP/1.1 200 OK\r\n');
-    const more = () => {
-      while (!request.socket.destroyed &&
-        request.socket.write(`X-More: ${'y'.repeat(1000)}\r\n`)) { /* on */ }
-    };
-    request.socket.on('drain', more);
-    more();
+    if (!request.stream) repeat(request, `X-More: ${'y'.repeat(1000)}\r\n`);
   },
 
   'flood-continue': ({ request }) => {
-    const more = () => {
-      while (!request.socket.destroyed &&
-        request.socket.write('HTTP/1.1 103 Early Hints\r\n\r\n')) { /* on */ }
-    };
-    request.socket.on('drain', more);
-    more();
+    bare(request, '');
+    if (!request.stream) repeat(request, 'HTTP/1.1 103 Early Hints\r\n\r\n');
   },
 
   // These bytes, then the end (?hold: no end).
   raw({ request, query }) {
-    bare(request, Buffer.from(query.get('b'), 'base64'));
-    if (!query.has('hold')) request.socket.end();
+    bare(request, Buffer.from(query.get('b'), 'base64'),
+      { end: !query.has('hold') });
   },
 };
