@@ -245,6 +245,7 @@ export class World {
     this.child.removeAllListeners('exit');
     const ended = new Promise((done) => this.child.on('exit', done));
     ip('link', 'del', 'inside0');
+    this.child.ref();
     this.child.disconnect();
     await ended; // the folder went with it
   }

@@ -25,7 +25,7 @@ export class Origins {
   #watch(server, { name, port }) {
     server.on('connection', (socket) => {
       const connection = { id: this.connections.length, name, port,
-        address: socket.localAddress.replace(/^::ffff:(?=.*\.)/, ''),
+        address: (socket.localAddress ?? '').replace(/^::ffff:(?=.*\.)/, ''),
         from: socket.remoteAddress, open: true };
       this.connections.push(connection);
       socket.connection = connection;

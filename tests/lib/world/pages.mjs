@@ -42,7 +42,7 @@ function bare(request, text, { end = false } = {}) {
 // The connection is gone.
 function cut(request) {
   if (request.stream) request.stream.session.destroy();
-  else request.socket.resetAndDestroy();
+  else (request.socket._parent ?? request.socket).resetAndDestroy();
 }
 
 // This, for ever, on the bare connection.
