@@ -332,6 +332,11 @@ is_worth_again(struct fetch *fetch, CURLcode code)
 	static const char *const safe[] = { "GET", "HEAD", "OPTIONS" };
 	long n_connects = 1;
 
+	/* A connection that was never made counts as none, too. */
+	if (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT ||
+	    code == CURLE_SSL_CONNECT_ERROR ||
+	    code == CURLE_PEER_FAILED_VERIFICATION)
+		return false;
 	if (code == CURLE_OK || fetch->end != WIRE_EGRESS_OK ||
 	    fetch->is_again || fetch->head_bytes > 0 || fetch->sent > 0)
 		return false;
