@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "gateway/egress/watch.h"
 #include "gateway/log.h"
 #include "gateway/openapi.h"
 #include "gateway/route.h"
@@ -256,6 +257,32 @@ logs_answer(
 	server_log_answer(visit, server, strcmp(follow, "1") == 0);
 }
 
+/* Those of "local" who name no tenant see all. */
+static void
+egress_log(const struct arrival *arrival, const struct visit *visit)
+{
+	char follow[WIRE_NAME_MAX] = "", refused[WIRE_NAME_MAX] = "";
+	char name[WIRE_NAME_MAX];
+	struct egress_wanted wanted = { .tenant = tenant_meant(arrival) };
+
+	if (!method_is(visit, "GET"))
+		return;
+	if (wanted.tenant == NULL) {
+		route_refuse(visit->gateway, visit->request, 404,
+		    "there is no such tenant");
+		return;
+	}
+	if (wanted.tenant->record.id == WIRE_TENANT_LOCAL &&
+	    !query_get(arrival->rest, "tenant", name))
+		wanted.tenant = NULL;
+	query_get(arrival->rest, "server", wanted.server);
+	wanted.refused = query_get(arrival->rest, "refused", refused) &&
+	    strcmp(refused, "1") == 0;
+	wanted.follow = query_get(arrival->rest, "follow", follow) &&
+	    strcmp(follow, "1") == 0;
+	egress_admin_log(visit, &wanted);
+}
+
 static void
 restart(
     const struct arrival *arrival, const struct visit *visit, const char *name)
@@ -332,6 +359,8 @@ admin_request(struct arrival *arrival, struct http_request *request)
 		runtime_answer(arrival, &visit);
 	else if (route_is_path(arrival->rest, "/openapi.json"))
 		http_reply_static(request, 200, &json_type, 1, openapi_json);
+	else if (route_is_path(arrival->rest, "/egress/log"))
+		egress_log(arrival, &visit);
 	else if (is_server_verb(arrival->rest, "/logs", name))
 		logs_answer(arrival, &visit, name);
 	else if (is_server_verb(arrival->rest, "/restart", name))

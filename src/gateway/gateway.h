@@ -12,6 +12,7 @@
  *                and reader.c how it is taken in; quota.c what is spent
  *     front/     the client-facing half of MCP (front.h)
  *     behind/    the servers (upstream.h), what they offer (catalog.h)
+ *     egress/    what egress tells of what went out
  *     admin.c    /admin; runtime.c, logs.c, metrics.c what is told of it all
  */
 
@@ -21,6 +22,7 @@
 #include "pool/pool.h"
 #include "wire/plan.h"
 
+struct egress_watch;
 struct front;
 struct registry;
 struct store;
@@ -35,6 +37,7 @@ struct gateway {
 	struct store *store; /* store.c's */
 	struct metrics *metrics; /* metrics.c's */
 	struct turns *turns; /* turn.c's */
+	struct egress_watch *egress; /* egress/watch.c's */
 	struct front *front; /* front.c's: sessions, streams, asks */
 	struct quota_hold hold; /* of the connections */
 	struct wire_plan settings; /* as configured now: hosts, origins … */

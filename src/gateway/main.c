@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "base/err.h"
 #include "box/box.h"
+#include "gateway/egress/watch.h"
 #include "gateway/gateway.h"
 #include "gateway/log.h"
 #include "gateway/plan.h"
@@ -163,6 +164,8 @@ on_message(void *arg, uint32_t type, int fd)
 		on_settings(gateway, fd);
 	else if (type == WIRE_TLS)
 		on_tls(gateway, fd);
+	else if (type == WIRE_EGRESS_EVENTS)
+		egress_connect(gateway, fd);
 	else
 		close(fd);
 }
@@ -223,6 +226,8 @@ state_start(struct gateway *gateway, struct err *err)
 		r = store_start(gateway);
 	if (r == 0)
 		r = metrics_start(gateway);
+	if (r == 0)
+		r = egress_watch_start(gateway);
 	if (r == 0)
 		r = turn_start(gateway);
 	if (r == 0)
@@ -347,6 +352,7 @@ on_terminate(evutil_socket_t signal_number, short what, void *arg)
 	    http_server_pending(gateway->http));
 	http_server_drain(gateway->http);
 	front_drain(gateway);
+	egress_watch_drain(gateway);
 	event_add(drain->tick, &tick);
 }
 
@@ -394,6 +400,7 @@ gateway_stop(struct gateway *gateway)
 	gateway->pool = pool_free(gateway->pool);
 	front_stop(gateway);
 	turn_stop(gateway);
+	egress_watch_stop(gateway);
 	metrics_stop(gateway);
 	store_stop(gateway);
 	registry_stop(gateway);

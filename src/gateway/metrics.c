@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "base/auto.h"
+#include "gateway/egress/watch.h"
 #include "gateway/gateway.h"
 #include "gateway/store.h"
 #include "json/out.h"
@@ -410,6 +411,130 @@ put_servers(
 	}
 }
 
+/* ---- egress ---------------------------------------------------------------
+ */
+
+struct egress_family {
+	const char *name;
+	const char *help;
+	const char *label;
+	/* The i-th sample: its label's value, and the number; false: no more.
+	 */
+	bool (*get)(const struct server_egress *egress, uint32_t i,
+	    const char **value, uint64_t *number);
+};
+
+static bool
+egress_requests(const struct server_egress *egress, uint32_t i,
+    const char **value, uint64_t *number)
+{
+	*value = egress_end_name(i);
+	*number = i < WIRE_EGRESS_N_ENDS ? egress->n_requests[i] : 0;
+	return i < WIRE_EGRESS_N_ENDS;
+}
+
+static bool
+egress_names(const struct server_egress *egress, uint32_t i, const char **value,
+    uint64_t *number)
+{
+	*value = egress_end_name(i);
+	*number = i < WIRE_EGRESS_N_ENDS ? egress->n_names[i] : 0;
+	return i < WIRE_EGRESS_N_ENDS;
+}
+
+static bool
+egress_bytes(const struct server_egress *egress, uint32_t i, const char **value,
+    uint64_t *number)
+{
+	*value = i == 0 ? "in" : "out";
+	*number = i == 0 ? egress->bytes_in : egress->bytes_out;
+	return i < 2;
+}
+
+static bool
+egress_refused(const struct server_egress *egress, uint32_t i,
+    const char **value, uint64_t *number)
+{
+	*value = NULL;
+	*number = egress->n_refused;
+	return i == 0;
+}
+
+static void
+put_egress_of(struct json_out *out, const struct egress_family *family,
+    const struct server *server, bool *has_head)
+{
+	struct label labels[] = {
+		{ "tenant", server->tenant->record.name },
+		{ "server", server->name },
+		{ family->label, NULL },
+	};
+	uint64_t number;
+
+	for (uint32_t i = 0;
+	     family->get(server->egress, i, &labels[2].value, &number); i++) {
+		if (number == 0)
+			continue;
+		if (!*has_head)
+			put_head(out, family->name, "counter", family->help);
+		*has_head = true;
+		put_sample(out, family->name, labels,
+		    labels[2].value != NULL ? 3 : 2, number);
+	}
+}
+
+/* Of servers that went out at all. */
+static void
+put_egress(
+    struct json_out *out, struct gateway *gateway, const struct tenant *tenant)
+{
+	static const struct egress_family families[] = {
+		{ "egress_requests_total",
+		    "requests and connections out, by how they ended", "end",
+		    egress_requests },
+		{ "egress_names_total",
+		    "names asked for inside boxes, by how that ended", "end",
+		    egress_names },
+		{ "egress_bytes_total", "bytes in and out by way of egress",
+		    "direction", egress_bytes },
+		{ "egress_refused_total",
+		    "what was not let out, by a rule, an address, a budget "
+		    "or a mismatch",
+		    "", egress_refused },
+	};
+	const struct server *server;
+
+	for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+		bool has_head = false;
+		for (size_t i = 0;
+		     (server = registry_server_at(gateway, i)) != NULL; i++)
+			if (server->egress != NULL &&
+			    (tenant == NULL || server->tenant == tenant))
+				put_egress_of(
+				    out, &families[f], server, &has_head);
+	}
+}
+
+static void
+put_egress_host(struct json_out *out, const struct gateway *gateway)
+{
+	struct egress_counts counts;
+
+	egress_counts_get(gateway, &counts);
+	const struct metric metrics[] = {
+		{ "egress_up", "gauge",
+		    "1: egress is here; 0: it is away, or was never needed",
+		    counts.is_here },
+		{ "egress_connects_total", "counter",
+		    "how often egress came, the first time too",
+		    counts.connects },
+		{ "egress_events_lost_total", "counter",
+		    "events that egress found no room for", counts.lost },
+	};
+
+	put_metrics(out, metrics, ARRAY_LEN(metrics));
+}
+
 static void
 put_tenants(
     struct json_out *out, struct gateway *gateway, const struct tenant *only)
@@ -470,11 +595,13 @@ metrics_answer(struct gateway *gateway, const struct principal *principal,
 	put_servers(&out, gateway, only);
 	put_box_ends(&out, gateway, only);
 	put_tenants(&out, gateway, only);
+	put_egress(&out, gateway, only);
 	if (only == NULL) {
 		put_http(&out, gateway);
 		put_latency(&out, gateway->metrics);
 		put_pool(&out, gateway);
 		put_front(&out, gateway);
+		put_egress_host(&out, gateway);
 		put_registry(&out, gateway);
 	}
 	char *body = json_out_steal(&out, &len);

@@ -105,6 +105,7 @@ server_unref(struct server *server)
 {
 	if (server != NULL && --server->users == 0) {
 		server_log_free(server);
+		free(server->egress);
 		registry_tenant_unref(server->tenant);
 		free(server);
 	}

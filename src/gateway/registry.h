@@ -83,6 +83,8 @@ struct server {
 	 * gone or its launch changed. */
 	struct upstream *upstream;
 	struct server_log *log; /* logs.c's; NULL: nothing was said */
+	struct server_egress *egress; /* egress/'s, from malloc; NULL: it never
+				       * went out */
 	/* behind/box.c's: of all its life here, whatever its launch was */
 	uint32_t n_boxes; /* not yet wholly gone */
 	uint64_t n_box_starts;
@@ -205,6 +207,11 @@ void registry_session_end(
  * store and the buffer (bounded) is full. */
 void registry_audit(struct gateway *gateway, const struct principal *principal,
     uint64_t request, const char *action, const char *json, size_t len);
+
+/* The same of what a server did: `principal` may be nobody. */
+void registry_audit_server(struct gateway *gateway, const struct server *server,
+    const struct principal *principal, uint64_t request, const char *action,
+    const char *json, size_t len);
 
 /* Keeps what a server advertises, for a later review. */
 void registry_surface_keep(struct gateway *gateway, const struct server *server,

@@ -574,15 +574,15 @@ audit_drop(struct store *store)
 		    STORE_AUDIT_MAX);
 }
 
-void
-registry_audit(struct gateway *gateway, const struct principal *principal,
+static void
+audit_say(struct gateway *gateway, uint32_t principal, uint32_t tenant,
     uint64_t request, const char *action, const char *json, size_t len)
 {
 	struct store *store = gateway->store;
 	const struct wire_frame frame = { .type = WIRE_STORE_AUDIT };
 	struct wire_audit audit = {
-		.principal = principal == NULL ? 0 : principal->record.id,
-		.tenant = principal == NULL ? 0 : principal->record.tenant,
+		.principal = principal,
+		.tenant = tenant,
 		.sequence = ++store->sequence,
 	};
 	const size_t size = sizeof(frame) + sizeof(audit) + len;
@@ -599,6 +599,24 @@ registry_audit(struct gateway *gateway, const struct principal *principal,
 	}
 	store->audit_bytes += size;
 	store->counts.audit_sent++;
+}
+
+void
+registry_audit(struct gateway *gateway, const struct principal *principal,
+    uint64_t request, const char *action, const char *json, size_t len)
+{
+	audit_say(gateway, principal == NULL ? 0 : principal->record.id,
+	    principal == NULL ? 0 : principal->record.tenant, request, action,
+	    json, len);
+}
+
+void
+registry_audit_server(struct gateway *gateway, const struct server *server,
+    const struct principal *principal, uint64_t request, const char *action,
+    const char *json, size_t len)
+{
+	audit_say(gateway, principal == NULL ? 0 : principal->record.id,
+	    server->record.tenant, request, action, json, len);
 }
 
 void

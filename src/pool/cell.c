@@ -75,6 +75,7 @@ cell_free(struct cell *cell)
 	if (cell->behind)
 		cell->slot->n_behind--;
 	TAILQ_REMOVE(&cell->slot->cells, cell, link);
+	mark_end(cell);
 	free(cell);
 }
 
@@ -470,6 +471,7 @@ cell_take_call(struct cell *cell, struct pool_call *call)
 	cell->waiting = false;
 	cell->call = call;
 	call->cell = cell;
+	mark_begin(cell, call);
 	call->log_bytes = limits->log_bytes + LOG_CUT_BYTES;
 	call->note_bytes = limits->log_bytes;
 	call->body_bytes = limits->result_bytes;

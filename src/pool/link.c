@@ -95,8 +95,8 @@ links_hear(struct pool *pool, const struct wire_message *message,
     const int fds[WIRE_FDS_MAX])
 {
 	const uint32_t number = (uint32_t)message->status;
-	const struct pool_link socket = { fds[0], fds[0], -1, -1 };
-	const struct pool_link box = { fds[1], fds[0], fds[2], fds[3] };
+	const struct pool_link socket = { fds[0], fds[0], -1, -1, number };
+	const struct pool_link box = { fds[1], fds[0], fds[2], fds[3], number };
 
 	if (message->type == WIRE_LINKED)
 		link_say(pool, number, &socket, NULL);

@@ -133,6 +133,22 @@ int pool_call_start(struct pool *pool, uint32_t deployment, enum pool_kind kind,
     const char *json, size_t json_len, const uint8_t *body, size_t body_len,
     const struct pool_call_ops *ops, void *arg, struct pool_call **callp);
 
+/*
+ * Whose a call is: for what others tell of its cell. Set right after
+ * pool_call_start(); the cell keeps it until its next call, and the pool for a
+ * while beyond the cell's end.
+ */
+#define POOL_WHAT_MAX 128
+struct pool_mark {
+	uint64_t request; /* of the HTTP request; 0: nobody's */
+	uint32_t principal; /* 0: nobody's */
+	char what[POOL_WHAT_MAX]; /* the tool, or the method; cut */
+};
+void pool_call_mark(struct pool_call *call, const struct pool_mark *mark);
+/* False: this cell had no call lately. */
+bool pool_mark_find(const struct pool *pool, uint32_t deployment, uint32_t cell,
+    struct pool_mark *mark);
+
 /* Ends the call's cell. done(POOL_CANCELLED) follows from the loop. */
 void pool_call_cancel(struct pool_call *call);
 
@@ -168,6 +184,7 @@ struct pool_link {
 	int write_fd; /* of a socket: the same number */
 	int stderr_fd; /* of a box; else -1 */
 	int notes_fd; /* of a box; else -1 */
+	uint32_t number; /* that egress knows it by */
 };
 
 /*

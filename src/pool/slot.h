@@ -10,6 +10,7 @@
  *   slot.c        a slot's template: open, ready, refused, lost, evicted
  *   cell.c        a cell's stream: the call out, frames in, the end
  *   ask.c         what a call asks in its middle, and the clock meanwhile
+ *   mark.c        whose a cell's call is, for those who are told of the cell
  *   link.c        what else the supervisor hands out
  */
 
@@ -61,6 +62,7 @@ struct pool_call {
 	bool over; /* the outcome stands; done() is to come */
 	struct pool_outcome outcome;
 	char *text; /* owned, behind outcome.text when that is not borrowed */
+	struct pool_mark mark;
 };
 
 struct cell {
@@ -81,6 +83,15 @@ struct cell {
 	bool waiting;
 	bool killed; /* by our order */
 	bool hung_up; /* end of stream seen, EXIT not yet */
+	struct pool_mark mark; /* of its call, or its last one */
+};
+
+#define PAST_MAX 256u /* cells that ended lately */
+
+struct past {
+	uint32_t deployment;
+	uint32_t cell;
+	struct pool_mark mark;
 };
 
 TAILQ_HEAD(cell_list, cell);
@@ -158,6 +169,8 @@ struct pool {
 	uint32_t pending;
 	uint32_t n_live; /* cells waiting, busy or ordered */
 	struct pool_stats stats;
+	struct past past[PAST_MAX]; /* a ring */
+	uint32_t n_past; /* ever */
 	char text[WIRE_TEXT_MAX + 1]; /* of the message at hand */
 	uint8_t scratch[65536]; /* of the read at hand */
 };
@@ -201,6 +214,10 @@ void ask_note(struct pool_call *call, const uint8_t *raw_bytes, size_t len);
 void pool_ask_take(struct cell *cell, uint32_t claimed_ask,
     const uint8_t *raw_bytes, size_t len);
 void pool_ask_wait(struct pool_call *call, uint32_t claimed_answers);
+
+/* Its cell has the call now; the cell is no more. */
+void mark_begin(struct cell *cell, const struct pool_call *call);
+void mark_end(const struct cell *cell);
 
 /* The slot of a deployment that is there, else NULL. */
 struct slot *pool_slot_find(const struct pool *pool, uint32_t index);

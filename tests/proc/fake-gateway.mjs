@@ -56,6 +56,38 @@ export class Gateway {
     return this.store;
   }
 
+  // Egress comes (again): its end of the stream of events.
+  async connectEgress() {
+    this.command('egress');
+    this.egress = connect(join(this.folder, 'egress'));
+    await once(this.egress, 'connect');
+    this.egress.on('error', () => {});
+    this.egressClosed = new Promise((done) => this.egress.on('close', done));
+  }
+
+  // One event of wire/egress.h, as bytes; `unit`: 1 a cell, 2 a link.
+  event({ deployment = 1, unit = 0, number = 0, end = 0, status = 0, ...more } = {}) {
+    const { layout } = this;
+    const bytes = Buffer.alloc(layout.frame + layout.event);
+    bytes.writeUInt32LE(76, 0); // WIRE_EGRESS_EVENT
+    bytes.writeUInt32LE(layout.event, layout['frame.len']);
+    const b = bytes.subarray(layout.frame);
+    [deployment, unit, number, end, status].forEach((n, i) => b.writeUInt32LE(n, 4 * i));
+    b.writeUInt32LE(more.lost ?? 0, layout['event.lost']);
+    for (const name of ['bytes_in', 'bytes_out', 'ms'])
+      b.writeBigUInt64LE(BigInt(more[name] ?? 0), layout[`event.${name}`]);
+    b.writeUInt16LE(more.port ?? 443, layout['event.port']);
+    b.writeUInt8(more.scheme ?? 2, layout['event.scheme']);
+    b.writeUInt8(more.refused ?? 0, layout['event.refused']);
+    for (const name of ['method', 'host', 'path', 'text'])
+      Buffer.from(more[name] ?? '').copy(b, layout[`event.${name}`]);
+    return bytes;
+  }
+
+  tell(...events) {
+    this.egress.write(Buffer.concat(events.map((one) => this.event(one))));
+  }
+
   // One request by hand, on whatever the options name: TCP, TLS, the socket.
   answer(path, { method = 'GET', headers = {}, body, ...options } = {}) {
     return new Promise((resolve, reject) => {
@@ -91,6 +123,7 @@ export class Gateway {
     this.child.kill(signal);
     const [code, killedBy] = await this.ended;
     this.store?.socket.destroy();
+    this.egress?.destroy();
     rmSync(this.folder, { recursive: true, force: true });
     return code ?? killedBy;
   }

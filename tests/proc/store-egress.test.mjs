@@ -216,7 +216,7 @@ test('a folder\'s servers have theirs from the settings', async (t) => {
   assert.equal((await store.commit(`bundle a ${file} ${network('api.example.com')}`)).status, 0);
   await store.until('its record', () => egress.knows['local/a']);
   assert.deepEqual(egress.knows, { 'local/a': api });
-  assert.equal(last(store).flags, MAY);
+  assert.equal((await store.told('DEPLOY', ({ type }) => type === 'DEPLOY')).flags, MAY);
   const before = await ok(store.ask('GET', '/servers/a'));
 
   // The operator's word is an approval, of new rules as of new bytes.

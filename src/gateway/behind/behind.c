@@ -361,3 +361,16 @@ behind_call_fail(struct upstream_call *call, const struct pool_outcome *outcome)
 		    call, 503, MCP_INTERNAL_ERROR, "out of memory");
 	json_out_fini(&out);
 }
+
+void
+behind_mark(const struct upstream_call *call, struct pool_mark *mark)
+{
+	const struct json_span name = behind_param(call, "name");
+
+	*mark = (struct pool_mark){ .request = call->request };
+	if (call->client != NULL && call->client->principal != NULL)
+		mark->principal = call->client->principal->record.id;
+	if (name.at == NULL ||
+	    json_string_copy(name, mark->what, sizeof(mark->what), NULL) != 0)
+		snprintf(mark->what, sizeof(mark->what), "%s", call->method);
+}

@@ -170,6 +170,8 @@ struct ask *behind_ask_open(struct upstream_call *call, uint32_t *number);
 /* Its params, one member in mind; empty. */
 struct json_span
 behind_param(const struct upstream_call *call, const char *name);
+/* Whose call it is, for what egress tells of it. */
+void behind_mark(const struct upstream_call *call, struct pool_mark *mark);
 /* Params as the server is to get them: _meta in the words of its era, with
  * this progress token (NULL: none). */
 int behind_params_write(struct json_out *out, const struct upstream_call *call,

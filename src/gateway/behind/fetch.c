@@ -305,6 +305,20 @@ static const struct visit_ops fetch_ops = {
 	.silent = fetch_silent,
 };
 
+/* What stands behind the path may be a secret. */
+static void
+call_mark(const struct fetch *fetch)
+{
+	const struct visit *visit = &fetch->visit;
+	struct pool_mark mark = { .request = visit->id,
+		.principal = visit->principal->record.id };
+
+	snprintf(mark.what, sizeof(mark.what), "%s %.*s",
+	    http_request_method(visit->request), (int)strcspn(visit->rest, "?"),
+	    visit->rest);
+	pool_call_mark(fetch->call, &mark);
+}
+
 static int
 fetch_call(struct fetch *fetch)
 {
@@ -321,6 +335,8 @@ fetch_call(struct fetch *fetch)
 		    fetch->server->record.id, POOL_REQUEST, json.bytes,
 		    json.len, body, body_len, &call_ops, fetch, &fetch->call);
 	json_out_fini(&json);
+	if (r == 0)
+		call_mark(fetch);
 	return r;
 }
 

@@ -483,6 +483,9 @@ run_start(struct upstream_call *call, const struct json_out *json)
 		free(run);
 		return r;
 	}
+	struct pool_mark mark;
+	behind_mark(call, &mark);
+	pool_call_mark(run->pool, &mark);
 	server_ref(run->server);
 	call->run = run;
 	return 0;

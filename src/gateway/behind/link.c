@@ -451,11 +451,40 @@ link_unwrite(struct link *link, const struct upstream_call *call)
 	return true;
 }
 
+/* The one call that is under way on it is the one that asks. */
+static void
+call_mark(const struct link *link, struct pool_mark *mark)
+{
+	const struct upstream_call *only = link->calls;
+
+	if (only != NULL && only->next_on_link == NULL && !only->is_capture)
+		behind_mark(only, mark);
+}
+
+bool
+upstream_link_mark(
+    const struct server *server, uint32_t number, struct pool_mark *mark)
+{
+	const struct link *link =
+	    server->upstream != NULL ? server->upstream->links : NULL;
+
+	while (link != NULL && link->number != number)
+		link = link->next;
+	if (link == NULL)
+		return false;
+	*mark = (struct pool_mark){ 0 };
+	call_mark(link, mark);
+	if (link->principal != NULL)
+		mark->principal = link->principal->record.id;
+	return true;
+}
+
 static int
 descriptors_take(struct link *link, const struct pool_link *made)
 {
 	struct event_base *base = link->upstream->gateway->base;
 
+	link->number = made->number;
 	if (link->upstream->server->record.launch.kind == WIRE_KIND_REMOTE) {
 		link->remote = remote_new(link, made->read_fd);
 		return link->remote == NULL ? -ENOMEM : 0;

@@ -58,6 +58,7 @@ struct link {
 	enum mcp_era era;
 	int read_fd;
 	int write_fd; /* of a socket: the same */
+	uint32_t number; /* that egress knows it by; 0: not open yet */
 	struct box *box; /* NULL: there is none */
 	struct remote *remote; /* NULL: lines go over the descriptors */
 	/* While a remote server's words are told: the request in whose answer

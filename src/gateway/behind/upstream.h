@@ -141,6 +141,11 @@ void upstream_restart(struct gateway *gateway, struct server *server);
  * it is forgotten; server->upstream is NULL after it. */
 void upstream_forget(struct gateway *gateway, struct server *server);
 
+/* Whose the link of this number is, and, where one call alone is under way on
+ * it, which. False: there is no such link (any more). */
+bool upstream_link_mark(
+    const struct server *server, uint32_t number, struct pool_mark *mark);
+
 /* Links open now (0 for isolates), for metrics and top. */
 unsigned upstream_links(const struct server *server);
 

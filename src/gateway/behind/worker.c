@@ -344,6 +344,11 @@ run_start(struct run *run, struct upstream_call *call)
 		    run, &run->pool);
 	json_out_fini(&head);
 	json_out_fini(&body);
+	if (r == 0) {
+		struct pool_mark mark;
+		behind_mark(call, &mark);
+		pool_call_mark(run->pool, &mark);
+	}
 	return r;
 }
 

@@ -150,6 +150,13 @@ pool_call_cancel(struct pool_call *call)
 }
 
 void
+pool_call_mark(struct pool_call *call, const struct pool_mark *mark)
+{
+	(void)call;
+	(void)mark;
+}
+
+void
 pool_call_pause(struct pool_call *call, bool paused)
 {
 	(void)call;

@@ -31,6 +31,7 @@ struct pool {
 	char names[WIRE_DEPLOYMENTS_MAX][WIRE_NAME_MAX]; /* deployed now */
 	uint32_t n_pending;
 	struct pool_stats stats;
+	struct pool_mark marks[16]; /* of the last calls: cell N is the N-th */
 };
 
 struct pool_call {
@@ -456,6 +457,25 @@ pool_call_cancel(struct pool_call *call)
 {
 	call->cancelled = true;
 	event_active(call->step, EV_TIMEOUT, 0);
+}
+
+void
+pool_call_mark(struct pool_call *call, const struct pool_mark *mark)
+{
+	struct pool *pool = call->pool;
+
+	pool->marks[pool->stats.calls_started % ARRAY_LEN(pool->marks)] = *mark;
+}
+
+bool
+pool_mark_find(const struct pool *pool, uint32_t deployment, uint32_t cell,
+    struct pool_mark *mark)
+{
+	(void)deployment;
+	if (cell == 0 || cell > pool->stats.calls_started)
+		return false;
+	*mark = pool->marks[cell % ARRAY_LEN(pool->marks)];
+	return true;
 }
 
 void

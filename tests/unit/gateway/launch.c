@@ -30,6 +30,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "wire/egress.h"
 #include "wire/registry.h"
 #include "wire/wire.h"
 
@@ -146,6 +147,21 @@ say_layout(unsigned port)
 	PLACE(audit, tenant);
 	PLACE(audit, request);
 	PLACE(audit, action);
+	printf(",\"event\":%zu", sizeof(struct wire_egress_event));
+#define EVENT(member)                                                          \
+	printf(",\"event." #member "\":%zu",                                   \
+	    offsetof(struct wire_egress_event, member))
+	EVENT(lost);
+	EVENT(bytes_in);
+	EVENT(bytes_out);
+	EVENT(ms);
+	EVENT(port);
+	EVENT(scheme);
+	EVENT(refused);
+	EVENT(method);
+	EVENT(host);
+	EVENT(path);
+	EVENT(text);
 	printf("}\n");
 	fflush(stdout);
 }
@@ -161,15 +177,15 @@ tell(int supervisor_fd, uint32_t type, int fd)
 }
 
 static void
-tell_store(int supervisor_fd, int listen_fd)
+tell_accepted(int supervisor_fd, uint32_t type, int listen_fd)
 {
 	struct pollfd wait = { .fd = listen_fd, .events = POLLIN };
 
 	poll(&wait, 1, -1);
 	const int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
-		err(1, "cannot accept the store");
-	tell(supervisor_fd, WIRE_STORE, fd);
+		err(1, "cannot accept");
+	tell(supervisor_fd, type, fd);
 }
 
 static void
@@ -184,11 +200,13 @@ tell_settings(int supervisor_fd, const struct wire_plan *plan, const char *line)
 }
 
 static void
-command_do(int supervisor_fd, const struct wire_plan *plan, int store_fd,
-    const char *line)
+command_do(int supervisor_fd, const struct wire_plan *plan,
+    const int listen_fds[2], const char *line)
 {
 	if (strcmp(line, "store") == 0)
-		tell_store(supervisor_fd, store_fd);
+		tell_accepted(supervisor_fd, WIRE_STORE, listen_fds[0]);
+	else if (strcmp(line, "egress") == 0)
+		tell_accepted(supervisor_fd, WIRE_EGRESS_EVENTS, listen_fds[1]);
 	else if (strncmp(line, "tls ", 4) == 0)
 		tell(supervisor_fd, WIRE_TLS, pem_seal(line + 4));
 	else if (strncmp(line, "settings ", 9) == 0)
@@ -228,7 +246,8 @@ gateway_start(const char *path, const struct wire_plan *plan, int supervisor_fd)
 
 /* Until the gateway ends, which closes its end of the pair. */
 static void
-commands_do(int supervisor_fd, const struct wire_plan *plan, int store_fd)
+commands_do(
+    int supervisor_fd, const struct wire_plan *plan, const int listen_fds[2])
 {
 	struct pollfd waits[] = { { .fd = supervisor_fd, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN } };
@@ -254,7 +273,7 @@ commands_do(int supervisor_fd, const struct wire_plan *plan, int store_fd)
 		}
 		line[n] = '\0';
 		n = 0;
-		command_do(supervisor_fd, plan, store_fd, line);
+		command_do(supervisor_fd, plan, listen_fds, line);
 	}
 }
 
@@ -303,12 +322,13 @@ main(int argc, char **argv)
 	signal(SIGINT, on_signal);
 	plan.listen_fd = listen_tcp(&port);
 	plan.admin_fd = listen_unix(argv[optind + 1], "admin");
-	const int store_fd = listen_unix(argv[optind + 1], "store");
+	const int listen_fds[] = { listen_unix(argv[optind + 1], "store"),
+		listen_unix(argv[optind + 1], "egress") };
 	if (wire_pair(SOCK_SEQPACKET, pair) != 0)
 		errx(1, "cannot make a socket pair");
 	gateway_pid = gateway_start(argv[optind], &plan, pair[0]);
 	close(pair[0]);
 	say_layout(port);
-	commands_do(pair[1], &plan, store_fd);
+	commands_do(pair[1], &plan, listen_fds);
 	return gateway_wait();
 }
