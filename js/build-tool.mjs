@@ -55,7 +55,7 @@ const OPTIONS = {
   bundle: true,
   format: 'esm',
   platform: 'neutral',
-  conditions: ['workerd', 'worker', 'import'],
+  conditions: ['workerd', 'worker', 'browser', 'import'], // as Workers'
   mainFields: ['module', 'main'],
   target: 'es2022',
   define: { 'process.env.NODE_ENV': '"production"' },

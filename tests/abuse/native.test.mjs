@@ -20,6 +20,7 @@ const { EBADF, ENOMEM } = constants.errno;
 // What is not simply refused by the filter.
 const otherwise = {
   descriptor_others: { error: EBADF }, // there is only the one
+  descriptor_beyond: { error: EBADF },
   memory_flood: { error: ENOMEM }, // RLIMIT_DATA
   memory_space: { error: ENOMEM }, // RLIMIT_AS
   other_abi: { signal: SIGSYS }, // another ABI ends the process
@@ -45,11 +46,11 @@ function controls() {
     .map((outcome) => [outcome.name, outcome]));
 }
 
-function attack(name) {
+function attack(name, ...args) {
   let text;
   try {
     text = execFileSync(join(build, 'cordon'),
-      ['run', '--json', tool, JSON.stringify({ name })],
+      ['run', '--json', ...args, tool, JSON.stringify({ name })],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   } catch (error) {
     text = error.stdout;
@@ -87,3 +88,12 @@ for (const [name, without] of control) {
     assert.equal(within.error, error);
   });
 }
+
+test('a cell with a way out has one descriptor more, and nothing else', () => {
+  const net = ['--net', 'api.acme.net'];
+  assert.equal(attack('descriptor_others', ...net).result, 1);
+  assert.equal(attack('descriptor_beyond', ...net).error, EBADF);
+  for (const name of ['descriptor_third', 'descriptor_dup', 'descriptor_send',
+    'descriptor_receive', 'socket_inet', 'socket_unix', 'socket_pair'])
+    assert.equal(attack(name, ...net).error, REFUSED, name);
+});

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { cordonRun } from '../lib/run.mjs';
-import { patience } from '../lib/paths.mjs';
+import { buildTool } from '../../js/build-tool.mjs';
+import { patience, root } from '../lib/paths.mjs';
 import { World } from '../lib/world.mjs';
 
 let world;
@@ -272,6 +273,49 @@ test('a call that only waits for a fetch waits; its end cancels it', async () =>
     { args: [...NETS, '--timeout', '500ms'] });
   assert.equal(stalled.error.code, 'timeout');
 });
+
+// A small MCP server, out in the world: JSON for one answer, events for another.
+async function mcp({ request, response }) {
+  let text = '';
+  for await (const piece of request)
+    text += piece;
+  if (request.method !== 'POST') {
+    response.writeHead(405).end();
+    return;
+  }
+  const { id, method, params } = JSON.parse(text);
+  const results = {
+    'initialize': { protocolVersion: '2025-06-18', capabilities: { tools: {} },
+      serverInfo: { name: 'far', version: '1' } },
+    'tools/list': { tools: [{ name: 'say', inputSchema: { type: 'object' } }] },
+    'tools/call': { content: [{ type: 'text', text: params?.arguments?.text }] },
+  };
+  if (id === undefined) {
+    response.writeHead(202).end();
+    return;
+  }
+  const answer = JSON.stringify({ jsonrpc: '2.0', id, result: results[method] });
+  const asEvents = method === 'tools/call';
+  response.setHeader('content-type',
+      asEvents ? 'text/event-stream' : 'application/json');
+  response.end(asEvents ? `event: message\ndata: ${answer}\n\n` : answer);
+}
+
+test('the official SDK, bundled as it is, is a client of a far server',
+    async () => {
+      await world.name('mcp.acme.net', { a: ['45.83.7.9'] });
+      await world.https('mcp', { address: '45.83.7.9', handler: mcp,
+        certificate: ['mcp.acme.net'] });
+      const out = join(folder, 'sdk-client.js');
+      await buildTool({ entry: join(root, 'tests/bundles/sdk-client.ts'), out });
+      const { report: said, stderr } = await cordonRun(out, { args: ['--tool',
+        'ask', '--timeout-cpu', '5s', '--net', 'https://mcp.acme.net'],
+      input: JSON.stringify({ url: 'https://mcp.acme.net/mcp' }),
+      withinMs: 60_000 * patience });
+      assert.equal(said?.ok, true, JSON.stringify(said) + stderr);
+      assert.deepEqual(JSON.parse(said.result.content[0].text),
+          [['say'], [{ type: 'text', text: 'there and back' }]]);
+    });
 
 test('no fetch before a call, and what to do without a way out', async () => {
   const early = `

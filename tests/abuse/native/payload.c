@@ -291,9 +291,9 @@ descriptor_event(void)
 /* Whatever lies behind any other number: one must be as closed as the next.
  * (poll(2) can be had, and tells.) */
 static long
-descriptor_others(void)
+open_from(int first)
 {
-	for (int fd = 1; fd < 4096; fd++) {
+	for (int fd = first; fd < 4096; fd++) {
 		struct pollfd one = { .fd = fd, .events = POLLIN };
 		if (syscall(SYS_poll, &one, 1, 0) < 0 ||
 		    (one.revents & POLLNVAL) == 0)
@@ -301,6 +301,19 @@ descriptor_others(void)
 	}
 	errno = EBADF;
 	return -1;
+}
+
+static long
+descriptor_others(void)
+{
+	return open_from(1);
+}
+
+/* Where the first two are meant to be there. */
+static long
+descriptor_beyond(void)
+{
+	return open_from(2);
 }
 
 /* Were there a third one, nothing could be read from it. */
@@ -508,6 +521,7 @@ static const struct {
 	ATTACK(descriptor_epoll),
 	ATTACK(descriptor_event),
 	ATTACK(descriptor_others),
+	ATTACK(descriptor_beyond),
 	ATTACK(descriptor_third),
 	ATTACK(descriptor_receive),
 	ATTACK(descriptor_send),
