@@ -19,7 +19,8 @@ const src = join(root, 'src');
 
 // What a part of `cordon-ctl` may include.
 const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine', 'base',
-  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package', 'addr'];
+  'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package', 'addr',
+  'vault'];
 
 // A folder may include itself and what stands here, nothing else. A room that
 // is not named belongs to its folder.
@@ -36,7 +37,8 @@ const layers = {
   package: ['base', 'json', 'box', 'policy', 'addr'],
   pool: ['wire', 'json', 'base', 'addr'],
   zygote: ['wire', 'base', 'box', 'addr'],
-  store: ['wire', 'base', 'box', 'json', 'policy', 'addr'],
+  vault: ['wire', 'base', 'addr'],
+  store: ['wire', 'base', 'box', 'json', 'policy', 'addr', 'vault'],
   supervisor: ['wire', 'base', 'box', 'addr'],
   egress: ['wire', 'base', 'box', 'addr', 'http'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool', 'addr'],
