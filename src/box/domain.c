@@ -191,6 +191,8 @@ static const struct box_call gateway_calls[] = {
 static const struct box_call store_calls[] = {
 	MEMORY_CALLS, PRIVATE_MMAP, CLOCK_CALLS, EXIT_CALLS,
 	{ SYS_mprotect, "malloc's arenas; never executable", BOX_NO_BITS, 2, PROT_EXEC },
+	{ SYS_mlock, "the pages of keys and secrets stay out of swap" },
+	{ SYS_munlock, "the same, put away" },
 	{ SYS_epoll_create1, "the loop" },
 	{ SYS_epoll_ctl, "the loop" },
 	{ SYS_epoll_wait, "the loop" },

@@ -332,6 +332,10 @@ answer_audit(struct request *request, const struct wire_admin *admin,
 		put_string(&detail, ",\"by\":", request->token.name);
 	if (request->subject[0] != '\0')
 		put_string(&detail, ",\"name\":", request->subject);
+	if (request->about[0] != '\0')
+		put_string(&detail, ",\"server\":", request->about);
+	if (request->host[0] != '\0')
+		put_string(&detail, ",\"host\":", request->host);
 	if (!sodium_is_zero(request->digest, sizeof(request->digest)))
 		put_hex(&detail, ",\"digest\":", request->digest);
 	if (!sodium_is_zero(request->launch, sizeof(request->launch)))

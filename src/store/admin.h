@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "addr/url.h"
 #include "json/json.h"
 #include "json/out.h"
 #include "store/store.h"
@@ -32,6 +33,8 @@ struct request {
 	struct err err; /* the sentence, where it is refused */
 	/* For the audit: what was acted upon. */
 	char subject[WIRE_NAME_MAX];
+	char about[WIRE_NAME_MAX]; /* the server whose it is; "": none */
+	char host[ADDR_HOST_MAX]; /* where it goes; "": nowhere */
 	uint8_t digest[DB_DIGEST]; /* zeros: none */
 	uint8_t launch[DB_DIGEST]; /* of its bundle, or command and policy */
 	/* Told to gateway and supervisor when it is durable. */

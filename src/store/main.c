@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * cordon-store --plan FD --supervisor FD
+ * cordon-store --plan FD --supervisor FD [--vault FD]
  *
  * Runs as cordon-store; its working directory becomes the one folder that it
  * sees (box/box.h). Started by the supervisor, ends with it or when told.
@@ -23,27 +23,36 @@
 #include "base/auto.h"
 #include "box/box.h"
 #include "store/egress/egress.h"
+#include "store/secret/secret.h"
 #include "store/store.h"
 
 #define PURGE_S 60
 #define DATABASE BOX_FOLDER "/cordon.db"
 
+struct heritage {
+	int plan_fd, supervisor_fd, vault_fd;
+};
+
 static bool
-options_parse(int argc, char **argv, int *plan_fd, int *supervisor_fd)
+options_parse(int argc, char **argv, struct heritage *heritage)
 {
 	static const struct option options[] = {
 		{ "plan", required_argument, NULL, 'p' },
 		{ "supervisor", required_argument, NULL, 's' },
+		{ "vault", required_argument, NULL, 'v' },
 		{ 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'p' && c != 's')
+		if (c != 'p' && c != 's' && c != 'v')
 			return false;
-		*(c == 'p' ? plan_fd : supervisor_fd) = atoi(optarg);
+		*(c == 'p'         ? &heritage->plan_fd
+			: c == 's' ? &heritage->supervisor_fd
+				   : &heritage->vault_fd) = atoi(optarg);
 	}
-	return optind == argc && *plan_fd >= 3 && *supervisor_fd >= 3;
+	return optind == argc && heritage->plan_fd >= 3 &&
+	    heritage->supervisor_fd >= 3;
 }
 
 /* ---- the supervisor -------------------------------------------------------
@@ -100,6 +109,27 @@ plan_take(int plan_fd, struct wire_plan *plan, struct err *err)
 		return err_set(err, -EINVAL,
 		    "the plan is of another version: install cordon's "
 		    "programs together");
+	return 0;
+}
+
+/* The vault's keys: read once, out of reach of others afterwards. */
+static int
+vault_take(struct store *store, int raw_vault_fd, struct err *err)
+{
+	auto_close int vault_fd = raw_vault_fd;
+
+	if (vault_fd < 0)
+		return 0;
+	store->vault = sodium_malloc(sizeof(*store->vault));
+	if (store->vault == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (pread(vault_fd, store->vault, sizeof(*store->vault), 0) !=
+		sizeof(*store->vault) ||
+	    store->vault->n == 0 || store->vault->n > VAULT_KEYS_MAX)
+		return err_set(err, -EINVAL,
+		    "the vault's keys are of another version: install "
+		    "cordon's programs together");
+	sodium_mprotect_readonly(store->vault);
 	return 0;
 }
 
@@ -182,13 +212,16 @@ events_set(struct store *store)
 }
 
 static int
-store_start(struct store *store, int plan_fd, struct err *err)
+store_start(
+    struct store *store, const struct heritage *heritage, struct err *err)
 {
 	struct wire_plan plan;
 
 	if (sodium_init() < 0)
 		return err_set(err, -EIO, "libsodium does not start");
-	int code = plan_take(plan_fd, &plan, err);
+	int code = plan_take(heritage->plan_fd, &plan, err);
+	if (code == 0)
+		code = vault_take(store, heritage->vault_fd, err);
 	if (code != 0)
 		return code;
 	memcpy(store->packages, plan.packages, sizeof(store->packages));
@@ -211,6 +244,8 @@ store_start(struct store *store, int plan_fd, struct err *err)
 	if (code == 0)
 		code = local_put(store, &plan);
 	if (code == 0)
+		code = secrets_check(store);
+	if (code == 0)
 		code = push_deployments(store);
 	return code == 0 ? 0
 			 : err_set(err, code, "the database cannot be used: %s",
@@ -222,17 +257,18 @@ main(int argc, char **argv)
 {
 	static struct store store;
 	struct err err = { "" };
-	int plan_fd = -1;
+	struct heritage heritage = { -1, -1, -1 };
 
 	prctl(PR_SET_NAME, "cordon-store");
 	signal(SIGPIPE, SIG_IGN);
-	if (!options_parse(argc, argv, &plan_fd, &store.supervisor_fd)) {
+	if (!options_parse(argc, argv, &heritage)) {
 		fprintf(stderr,
-		    "usage: cordon-store --plan FD --supervisor FD (the "
-		    "supervisor starts it)\n");
+		    "usage: cordon-store --plan FD --supervisor FD [--vault "
+		    "FD] (the supervisor starts it)\n");
 		return 2;
 	}
-	if (store_start(&store, plan_fd, &err) != 0) {
+	store.supervisor_fd = heritage.supervisor_fd;
+	if (store_start(&store, &heritage, &err) != 0) {
 		store_log("error", "cordon-store cannot start: %s", err.text);
 		db_close(store.db);
 		return 70;
@@ -243,5 +279,6 @@ main(int argc, char **argv)
 	egress_close(&store);
 	operator_forget(&store);
 	db_close(store.db);
+	sodium_free(store.vault);
 	return 0;
 }

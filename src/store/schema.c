@@ -96,6 +96,21 @@ static const char *const steps[] = {
 	("ALTER TABLE servers ADD COLUMN network BLOB NOT NULL DEFAULT"
 	 " x'0000000000000000000000000000000000000000000000000000000000000000'"
 	 ";"),
+
+	/* Sealed, each bound to the rest of its row (vault/vault.h). They go
+	 * with their server, and with the token whose they are. */
+	("CREATE TABLE secrets (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	 " server INTEGER NOT NULL REFERENCES servers (id),"
+	 " name TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,"
+	 " kind INTEGER NOT NULL, field TEXT NOT NULL, template TEXT NOT NULL,"
+	 " principal INTEGER NOT NULL, issued INTEGER NOT NULL,"
+	 " sealed BLOB NOT NULL,"
+	 " UNIQUE (server, name, host, port, principal)) STRICT;"
+	 "CREATE TRIGGER servers_secrets AFTER UPDATE OF removed ON servers"
+	 " WHEN new.removed <> 0 BEGIN"
+	 " DELETE FROM secrets WHERE server = old.id; END;"
+	 "CREATE TRIGGER tokens_secrets AFTER DELETE ON tokens BEGIN"
+	 " DELETE FROM secrets WHERE principal = old.id; END;"),
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);

@@ -53,12 +53,15 @@ struct audit {
 };
 
 struct operator_staged;
+struct vault_ring;
+struct wire_egress_secret;
 
 struct store {
 	struct event_base *base;
 	struct db *db;
 	int supervisor_fd;
 	char packages[WIRE_PATH_MAX]; /* where package trees lie; "": nowhere */
+	struct vault_ring *vault; /* locked memory; NULL: no key was given */
 	struct link *link; /* the gateway; NULL while there is none */
 	struct egress_stream *egress; /* NULL while there is none */
 	struct audit audit;
@@ -133,6 +136,17 @@ struct audit_verdict {
 };
 /* Walks the chain from its first record. Negative errno. */
 int audit_verify(struct db *db, struct audit_verdict *verdict);
+
+/* ---- secret/ ---------------------------------------------------------------
+ */
+
+/*
+ * What egress is to be told of a server's secrets: WIRE_SECRETS_MAX at most,
+ * in clear; one that cannot be opened has value_len 0. The caller wipes and
+ * frees them with sodium_free(). Negative errno.
+ */
+int store_secrets_for(struct store *store, uint32_t server,
+    struct wire_egress_secret **secretsp, size_t *n);
 
 /* ---- operator.c -----------------------------------------------------------
  */

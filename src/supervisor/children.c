@@ -294,8 +294,9 @@ folder_give(int store_fd, struct err *err)
 int
 store_start(struct supervisor *supervisor, struct err *err)
 {
+	const bool has_vault = supervisor->plan.vault_fd >= 3;
 	const char *const argv[] = { "cordon-store", "--plan", "3",
-		"--supervisor", "4", NULL };
+		"--supervisor", "4", has_vault ? "--vault" : NULL, "5", NULL };
 	int exe = -1, pair[2];
 
 	int code = sibling_open(supervisor, "cordon-store", &exe, err);
@@ -307,12 +308,13 @@ store_start(struct supervisor *supervisor, struct err *err)
 	if ((code = wire_pair(SOCK_SEQPACKET, pair)) != 0)
 		return err_set(err, code, "socketpair: %s", strerror(-code));
 
-	const int fds[] = { supervisor->plan_fd, pair[1] };
+	const int fds[] = { supervisor->plan_fd, pair[1],
+		supervisor->plan.vault_fd };
 	const struct box_spawn spawn = { .domain = "store",
 		.exe_fd = exe_fd,
 		.argv = argv,
 		.fds = fds,
-		.n_fds = ARRAY_LEN(fds),
+		.n_fds = has_vault ? 3 : 2,
 		.folder_fd = supervisor->plan.store_fd };
 	/* Ours alone: the store may wait for us, we never for it. */
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);

@@ -68,7 +68,7 @@ struct wire_plan {
 	/* Sealed memfd: struct wire_egress_settings and what follows; with
 	 * client_fd, too. Not >= 3: there is no way out. */
 	int32_t egress_fd;
-	int32_t reserved;
+	int32_t vault_fd; /* sealed memfd: struct vault_ring, for the store */
 	struct wire_sessions sessions;
 	char packages[WIRE_PATH_MAX]; /* the folder of package trees, absolute;
 				       * "": there is none */

@@ -74,9 +74,10 @@ export function auditBody(action, detail, { principal = 1, tenant = 1,
 
 export class Store {
   // folder: kept where it is given, so that another store can take it over.
-  // before: a command that runs the rest of its words.
-  static async start(t, folder, before = []) {
+  // before: a command that runs the rest of its words. keys: the vault's.
+  static async start(t, folder, before = [], keys = null) {
     const store = new Store();
+    Store.last = store;
     store.folder = folder ?? mkdtempSync(join(tmpdir(), 'cordon-store-'));
     store.log = '';
     store.messages = [];
@@ -86,7 +87,7 @@ export class Store {
     store.asked = new Map();
     store.nextId = 1;
     const [program, ...words] = [...before, join(build, 'tests/unit/store/launch-store'),
-      join(build, 'cordon-store'), store.folder];
+      join(build, 'cordon-store'), store.folder, ...(keys ? [keys] : [])];
     store.helper = spawn(program, words,
       { stdio: Array(7).fill('pipe') });
     store.helper.stdin.on('error', () => {});

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * launch-store STORE FOLDER: a real store in its box, under a supervisor that
+ * launch-store STORE FOLDER [KEYS]: a real store in its box, under a supervisor that
  * this plays (play.h). Descriptor 3 becomes the gateway's end, 4 that of the
  * next one, after `link`; 5 and 6 may become egress' stream. The end of stdin is the supervisor's end.
  */
@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "box/box.h"
 #include "play.h"
+#include "vault/vault.h"
 #include "wire/plan.h"
 #include "wire/wire.h"
 
@@ -61,28 +62,42 @@ plan_make(void)
 	return fd;
 }
 
+static int
+vault_make(const char *keys)
+{
+	struct vault_ring ring;
+	int fd = -1;
+
+	play_must(
+	    vault_ring_parse(&ring, keys, strlen(keys), NULL) == 0, "keys");
+	play_must(
+	    fd_memfd_seal("vault", &ring, sizeof(ring), &fd) == 0, "vault");
+	return fd;
+}
+
 int
 main(int argc, char **argv)
 {
 	const char *const store_argv[] = { "cordon-store", "--plan", "3",
-		"--supervisor", "4", NULL };
+		"--supervisor", "4", argc == 4 ? "--vault" : NULL, "5", NULL };
 	struct err err = { "" };
 	int pair[2], pidfd, status = 0;
 	pid_t pid;
 
-	play_must(argc == 3, "usage");
+	play_must(argc == 3 || argc == 4, "usage");
 	setvbuf(stdin, NULL, _IONBF, 0);
 	const int exe_fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	const int dir_fd = open(argv[2], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	play_must(exe_fd >= 0 && dir_fd >= 0, argv[2]);
 	folder_give(dir_fd);
 	play_must(wire_pair(SOCK_SEQPACKET, pair) == 0, "socketpair");
-	const int fds[] = { plan_make(), pair[1] };
+	const int fds[] = { plan_make(), pair[1],
+		argc == 4 ? vault_make(argv[3]) : -1 };
 	const struct box_spawn spawn = { .domain = "store",
 		.exe_fd = exe_fd,
 		.argv = store_argv,
 		.fds = fds,
-		.n_fds = 2,
+		.n_fds = argc == 4 ? 3 : 2,
 		.folder_fd = dir_fd };
 	if (box_spawn(&spawn, &pid, &pidfd, &err) != 0) {
 		fprintf(stderr, "%s\n", err.text);

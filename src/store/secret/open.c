@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "store/secret/secret.h"
+
+int
+secret_open(const struct store *store, struct db_secret *secret,
+    uint32_t *which, const char **why)
+{
+	const struct vault_owner owner = { secret->tenant_name,
+		secret->server_name };
+	int code = VAULT_E_KEY;
+
+	if (store->vault != NULL)
+		code = vault_open(store->vault, &owner, secret->sealed,
+		    secret->sealed_len, &secret->record, which);
+	if (code == VAULT_E_KEY)
+		*why = "was sealed with a vault key that this host does not "
+		       "have: put that key behind the first one in the vault's "
+		       "key file, or set the secret anew";
+	if (code == VAULT_E_FORGED)
+		*why = "was changed in the database by another program, or is "
+		       "damaged: set it anew";
+	return code;
+}
+
+/* Room for all of a server's, whose pages are locked; the caller frees it with
+ * sodium_free(), which wipes it. */
+int
+store_secrets_for(struct store *store, uint32_t server,
+    struct wire_egress_secret **secretsp, size_t *n)
+{
+	struct wire_egress_secret *secrets =
+	    sodium_allocarray(WIRE_SECRETS_MAX, sizeof(*secrets));
+	struct db_secret secret = { .id = 0 };
+	uint32_t which = 0;
+	const char *why;
+	int code;
+
+	if (secrets == NULL)
+		return -ENOMEM;
+	*n = 0;
+	while (*n < WIRE_SECRETS_MAX &&
+	    (code = db_secret_next(store->db, server, secret.id, &secret)) ==
+		0) {
+		/* One that does not open goes without a value: egress refuses
+		 * what it would be put into. */
+		(void)secret_open(store, &secret, &which, &why);
+		secrets[(*n)++] = secret.record;
+	}
+	sodium_memzero(&secret, sizeof(secret));
+	if (*n < WIRE_SECRETS_MAX && code != DB_E_NONE) {
+		sodium_free(secrets);
+		return code;
+	}
+	*secretsp = secrets;
+	return 0;
+}
+
+static int
+secret_check(struct store *store, struct db_secret *secret, unsigned *n_anew)
+{
+	const struct vault_owner owner = { secret->tenant_name,
+		secret->server_name };
+	const char *why = "";
+	uint32_t which = 0;
+
+	if (secret_open(store, secret, &which, &why) != 0) {
+		store_log("error",
+		    "the secret '%s' of the server '%s' (tenant '%s') %s; "
+		    "until then requests to %s are refused",
+		    secret->record.name, secret->server_name,
+		    secret->tenant_name, why, secret->record.host);
+		return 0;
+	}
+	if (which == 0)
+		return 0;
+	secret->sealed_len =
+	    vault_seal(store->vault, &owner, &secret->record, secret->sealed);
+	++*n_anew;
+	return db_secret_seal(store->db, secret);
+}
+
+int
+secrets_check(struct store *store)
+{
+	struct db_secret secret = { .id = 0 };
+	unsigned n_anew = 0;
+	int code = db_begin(store->db);
+
+	while (code == 0 &&
+	    (code = db_secret_next(store->db, 0, secret.id, &secret)) == 0)
+		code = secret_check(store, &secret, &n_anew);
+	sodium_memzero(&secret, sizeof(secret));
+	if (code != DB_E_NONE) {
+		db_rollback(store->db);
+		return code;
+	}
+	code = store_commit(store);
+	if (code == 0 && n_anew > 0)
+		store_log("info",
+		    "%u secrets are sealed with the new vault key: the old "
+		    "one is of no more use, but for backups",
+		    n_anew);
+	return code;
+}
