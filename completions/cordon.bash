@@ -9,11 +9,12 @@ _cordon()
 	local grants='--policy --settings --profile --read --write --net
 		--unix-sockets --env --secret --memory --pids --cpu --tmp-size
 		--timeout --denials'
-	local names='wrap learn run serve upstream import tools call connect token tenant audit
-		top build doctor sandbox version help'
+	local names='wrap learn run serve upstream import tools call connect token secret tenant
+		audit top build doctor sandbox version help'
 	local -A verbs=(
 		[upstream]='add list show approve deny remove restart logs'
 		[token]='create list revoke'
+		[secret]='set list rm rotate'
 		[tenant]='create list set remove'
 		[audit]='tail verify export'
 		[sandbox]='show'
@@ -40,6 +41,8 @@ _cordon()
 		[call]="--server --json $host"
 		[connect]="$host"
 		[token]="--scope --server --expires $quota --json $host"
+		[secret]="--for --host --header --query --basic --principal
+			--key-file --json $host"
 		[tenant]="--memory $quota --json $host"
 		[audit]="--follow --lines --json $host"
 		[top]="--once --json $host"
@@ -58,6 +61,7 @@ _cordon()
 	fi
 	case $prev in
 	--policy | --settings | --read | --write | --config | --token-file | --tls-cert | --tls-key | --out | -o | \
+	    --key-file | \
 	    --socket | --admin-socket)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -101,6 +105,7 @@ _cordon()
 		;;
 	--listen | --tool | --host | --origin | --cells | --url | --tenant | \
 	    --server | --expires | --requests | --concurrent | --lines | \
+	    --for | --header | --query | --principal | \
 	    --pool-max | --reuse | --net | --pids | --spares | --starts)
 		return
 		;;

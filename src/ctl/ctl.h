@@ -33,6 +33,7 @@ ctl_command_fn ctl_doctor;
 ctl_command_fn ctl_import;
 ctl_command_fn ctl_run;
 ctl_command_fn ctl_sandbox;
+ctl_command_fn ctl_secret;
 ctl_command_fn ctl_serve;
 ctl_command_fn ctl_tenant;
 ctl_command_fn ctl_token;

@@ -41,6 +41,9 @@ struct ctl_admin {
 	uint64_t expires_ns;
 	uint32_t requests, concurrent;
 	uint64_t cpu_ns, memory_bytes, result_bytes;
+	/* secret */
+	const char *host, *header, *query, *principal, *key_file;
+	bool basic;
 	/* audit, call */
 	uint32_t lines;
 	const char *server;

@@ -520,6 +520,7 @@ supervisor_start(struct run *run, int *pool_fd, struct err *err)
 		.admin_fd = -1,
 		.operator_fd = -1,
 		.store_fd = -1,
+		.vault_fd = -1,
 		.tls_fd = -1,
 		.egress_fd = run->call->egress_fd,
 		.cells_max = 2,

@@ -368,7 +368,7 @@ reuse_read(const struct place *place, struct json_span value, void *field)
 }
 
 static read_fn limits_read, servers_read, tls_read, sessions_read, log_read,
-    box_read, egress_read;
+    box_read, egress_read, vault_read;
 
 #define LIMIT(name, read, member)                                              \
 	{                                                                      \
@@ -443,6 +443,10 @@ static const struct member egress_members[] = {
 	TOP("denied", span_read, egress.denied),
 };
 
+static const struct member vault_members[] = {
+	TOP("key_file", file_read, vault_key),
+};
+
 static const struct member log_members[] = {
 	TOP("format", format_read, log_json),
 	TOP("level", level_read, verbose),
@@ -461,6 +465,7 @@ static const struct member top_members[] = {
 	{ "sessions", sessions_read, 0 },
 	{ "log", log_read, 0 },
 	{ "egress", egress_read, 0 },
+	{ "vault", vault_read, 0 },
 	TOP("servers", servers_read, servers),
 };
 
@@ -477,6 +482,7 @@ static const struct part {
 	{ "log", log_members, ARRAY_LEN(log_members) },
 	{ "box", box_members, ARRAY_LEN(box_members) },
 	{ "egress", egress_members, ARRAY_LEN(egress_members) },
+	{ "vault", vault_members, ARRAY_LEN(vault_members) },
 };
 
 const char *
@@ -612,6 +618,12 @@ static int
 egress_read(const struct place *place, struct json_span value, void *field)
 {
 	return part_read(place, value, &parts[7], field);
+}
+
+static int
+vault_read(const struct place *place, struct json_span value, void *field)
+{
+	return part_read(place, value, &parts[8], field);
 }
 
 /* What goes together in a server. */

@@ -48,6 +48,7 @@ struct ctl_config {
 	struct wire_sessions sessions;
 	char tls_cert[CTL_FILE_MAX]; /* as it stands there; "": no TLS */
 	char tls_key[CTL_FILE_MAX];
+	char vault_key[CTL_FILE_MAX]; /* as it stands there; "": not said */
 	bool log_json, verbose;
 	/* Checked by ctl_egress_take(). */
 	struct {
@@ -86,5 +87,5 @@ int ctl_config_names_check(const struct ctl_config *config,
 int ctl_names_add(char list[CTL_NAMES_MAX], const char *name);
 
 /* The i-th member name of a part ("", "limits", "server", "tls", "sessions",
- * "log", "box", "egress"); NULL past the last: for the test that the schema and the reader agree. */
+ * "log", "box", "egress", "vault"); NULL past the last: for the test that the schema and the reader agree. */
 const char *ctl_config_member(const char *part, size_t i);

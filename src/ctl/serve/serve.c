@@ -33,6 +33,7 @@
 #include "ctl/text.h"
 #include "ctl/serve/tls.h"
 #include "ctl/host/token.h"
+#include "ctl/host/vault.h"
 #include "package/package.h"
 #include "wire/wire.h"
 
@@ -61,6 +62,8 @@ struct reading {
 	int tls_fd;
 	struct ctl_settings egress;
 	int egress_fd; /* sealed */
+	struct vault_ring vault;
+	int vault_fd; /* the same, sealed */
 	uint8_t egress_hash[32];
 };
 
@@ -275,10 +278,22 @@ egress_take(struct reading *reading, struct err *err)
 }
 
 static int
+vault_take(struct reading *reading, struct err *err)
+{
+	char path[PATH_MAX] = "";
+
+	if (reading->config.vault_key[0] != '\0')
+		ctl_path_beside(
+		    reading->config_found, reading->config.vault_key, path);
+	return ctl_vault_find(path, &reading->vault, &reading->vault_fd, err);
+}
+
+static int
 reading_take(
     const struct command *command, struct reading *reading, struct err *err)
 {
-	*reading = (struct reading){ .tls_fd = -1, .egress_fd = -1 };
+	*reading =
+	    (struct reading){ .tls_fd = -1, .egress_fd = -1, .vault_fd = -1 };
 	ctl_config_init(&reading->config);
 	ctl_settings_init(&reading->egress);
 	int r = config_take(command, reading, err);
@@ -290,6 +305,8 @@ reading_take(
 		r = networks_take(reading, err);
 	if (r == 0)
 		r = egress_take(reading, err);
+	if (r == 0)
+		r = vault_take(reading, err);
 	reading->has_tls = reading->tls_fd >= 0;
 	return r;
 }
@@ -303,7 +320,10 @@ reading_fini(struct reading *reading)
 		close(reading->tls_fd);
 	if (reading->egress_fd >= 0)
 		close(reading->egress_fd);
-	reading->tls_fd = reading->egress_fd = -1;
+	if (reading->vault_fd >= 0)
+		close(reading->vault_fd);
+	reading->tls_fd = reading->egress_fd = reading->vault_fd = -1;
+	vault_ring_fini(&reading->vault);
 	ctl_settings_fini(&reading->egress);
 }
 
@@ -328,6 +348,7 @@ plan_fill(const struct host *host, const struct reading *reading,
 		.store_fd = host->state.store_fd,
 		.tls_fd = reading->tls_fd,
 		.egress_fd = reading->egress_fd,
+		.vault_fd = reading->vault_fd,
 		.sessions = config->sessions,
 	};
 	memcpy(plan->token_hash, host->token.hash, CTL_TOKEN_HASH);
@@ -607,6 +628,7 @@ command_run(void *values, int n, char **paths)
 
 	command->paths = paths;
 	command->n_paths = n;
+	ctl_vault_env_take();
 	ctl_files_raise();
 	if (prepare(&host, &reading, &err) != 0) {
 		exit_code = failed(&err, CTL_EXIT_USAGE);

@@ -75,7 +75,7 @@ inherit_all(const struct child *child)
 	const struct wire_plan *plan = child->plan;
 	const int named[] = { child->plan_fd, child->lock_fd, plan->client_fd,
 		plan->listen_fd, plan->admin_fd, plan->operator_fd,
-		plan->store_fd, plan->tls_fd, plan->egress_fd };
+		plan->store_fd, plan->tls_fd, plan->egress_fd, plan->vault_fd };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(named) && r == 0; i++) {

@@ -229,7 +229,7 @@ static void
 the_schema_and_the_example_have_the_same_names(void **state)
 {
 	static const char *const inner[] = { "limits", "tls", "sessions", "log",
-		"egress" };
+		"egress", "vault" };
 	struct json_span schema, example, servers;
 	auto_free char *schema_text = doc_read("config.schema.json", &schema);
 	auto_free char *text = doc_read("cordon.example.json", &example);
