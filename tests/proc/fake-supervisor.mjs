@@ -282,7 +282,16 @@ class EgressEnd {
         path: textAt(b, at + 254, 256), port: b.readUInt16LE(at + 510),
         suffix: b[at + 513], methods: b[at + 514], flags: b[at + 515] };
     });
-    return { type: 'SERVER', id, tenant: textAt(b, 0, 64), name: textAt(b, 64, 64),
+    // In clear: egress alone is told them so.
+    const clear = Array.from({ length: b.readUInt32LE(172) }, (_, i) => {
+      const at = 176 + n * 518 + i * 4556;
+      return { name: textAt(b, at, 64), host: textAt(b, at + 64, 254),
+        port: b.readUInt16LE(at + 318), kind: b.readUInt16LE(at + 320),
+        principal: b.readUInt32LE(at + 324), field: textAt(b, at + 328, 64),
+        template: textAt(b, at + 392, 64),
+        value: b.toString('latin1', at + 460, at + 460 + b.readUInt32LE(at + 456)) };
+    });
+    return { type: 'SERVER', id, clear, tenant: textAt(b, 0, 64), name: textAt(b, 64, 64),
       requests: b.readUInt32LE(128), concurrent: b.readUInt32LE(132),
       bytesIn: Number(b.readBigUInt64LE(144)), secrets: b.readUInt32LE(172), rules };
   }

@@ -206,6 +206,38 @@ test('they go with their server, and with the token whose they are', async (t) =
   assert.equal((await ok(store.ask('GET', '/secrets'))).secrets.length, 0);
 });
 
+test('egress is told them in clear, as they change, of approved servers', async (t) => {
+  const folder = folderOf(t);
+  const store = await start(t, folder);
+  const egress = store.egress(5);
+  const last = () => egress.records.findLast(({ type }) => type === 'SERVER')?.clear ?? [];
+  const values = () => last().map(({ name, value }) => `${name}=${value}`).join();
+  await egress.snapshot();
+  await ok(store.ask('POST', '/servers', tool('adder', '1',
+    { network: { allowedDomains: ['api.example.com'] } })), 201);
+  await ok(set(store), 201);
+  assert.equal(egress.records.some(({ type }) => type === 'SERVER'), false, 'in quarantine');
+  await ok(store.ask('POST', '/servers/adder/approve'));
+  await store.until('the record', () => values() === `API_KEY=${VALUE}`);
+  assert.deepEqual(last()[0], { name: 'API_KEY', host: 'api.example.com', port: 443, kind: 0,
+    principal: 0, field: 'authorization', template: 'Bearer {}', value: VALUE });
+  await ok(set(store, { value: 'another-value' }));
+  await store.until('the new value', () => values() === 'API_KEY=another-value');
+  const { id } = await ok(set(store, { name: 'B', kind: 'basic', field: '', template: '',
+    host: 'b.example.com', value: 'user:password' }), 201);
+  await store.until('both', () => values() === 'API_KEY=another-value,B=user:password');
+  await ok(store.ask('DELETE', `/secrets/${id}`), 204);
+  await store.until('one', () => values() === 'API_KEY=another-value');
+  await store.stop();
+
+  // What does not open goes without its value: egress refuses what needs it.
+  const wrong = await start(t, folder, key('two'));
+  const next = wrong.egress(5);
+  await next.snapshot();
+  assert.deepEqual(next.records[0].clear.map(({ name, value }) => [name, value]),
+    [['API_KEY', '']]);
+});
+
 test('with another key, or none, it starts, and says what does not open', async (t) => {
   const folder = folderOf(t);
   const store = await withServer(t, folder);

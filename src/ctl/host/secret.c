@@ -368,9 +368,11 @@ set_say(const struct setting *setting, bool is_new)
 {
 	const struct wire_egress_secret *secret = &setting->secret;
 
-	printf("%s %s: %s sends it to https://%s:%u", secret->name,
+	const bool is_v6 = strchr(secret->host, ':') != NULL;
+
+	printf("%s %s: %s sends it to https://%s%s%s:%u", secret->name,
 	    is_new ? "is set" : "has the new value", setting->owner.server,
-	    secret->host, secret->port);
+	    is_v6 ? "[" : "", secret->host, is_v6 ? "]" : "", secret->port);
 	if (secret->kind == WIRE_SECRET_QUERY)
 		printf(" as the query's member %s", secret->field);
 	else

@@ -111,8 +111,29 @@ budget_of(const struct policy_budget *budget)
 	};
 }
 
+/* head, rules, secrets */
 static int
-record_fill(const struct db_server *server,
+record_pack(const struct wire_egress_server *head, const void *rules,
+    const struct wire_egress_secret *secrets, struct egress_record *record)
+{
+	const size_t rules_len = head->n_rules * sizeof(struct addr_rule);
+	const size_t secrets_len = head->n_secrets * sizeof(*secrets);
+	const size_t len = sizeof(*head) + rules_len + secrets_len;
+
+	uint8_t *bytes = sodium_malloc(len);
+	if (bytes == NULL)
+		return -ENOMEM;
+	memcpy(bytes, head, sizeof(*head));
+	memcpy(bytes + sizeof(*head), rules, rules_len);
+	memcpy(bytes + sizeof(*head) + rules_len, secrets, secrets_len);
+	record->head.type = WIRE_EGRESS_SERVER;
+	record->head.len = (uint32_t)len;
+	record->bytes = bytes;
+	return 0;
+}
+
+static int
+record_fill(struct store *store, const struct db_server *server,
     const struct policy_network *network, struct egress_record *record)
 {
 	const struct wire_deployment *launch = &server->record.launch;
@@ -120,20 +141,18 @@ record_fill(const struct db_server *server,
 		.budget = budget_of(&network->budget),
 		.n_rules = (uint32_t)network->n_rules,
 	};
-	const size_t rules = network->n_rules * sizeof(network->rules[0]);
-	const size_t len = sizeof(head) + rules;
+	struct wire_egress_secret *secrets = NULL;
+	size_t n = 0;
 
 	memcpy(head.tenant, launch->tenant, sizeof(head.tenant));
 	memcpy(head.name, launch->name, sizeof(head.name));
-	uint8_t *bytes = sodium_malloc(len);
-	if (bytes == NULL)
-		return -ENOMEM;
-	memcpy(bytes, &head, sizeof(head));
-	memcpy(bytes + sizeof(head), network->rules, rules);
-	record->head.type = WIRE_EGRESS_SERVER;
-	record->head.len = (uint32_t)len;
-	record->bytes = bytes;
-	return 0;
+	int code = store_secrets_for(store, server->record.id, &secrets, &n);
+	if (code != 0)
+		return code;
+	head.n_secrets = (uint32_t)n;
+	code = record_pack(&head, network->rules, secrets, record);
+	sodium_free(secrets);
+	return code;
 }
 
 int
@@ -150,8 +169,9 @@ egress_record_make(
 	if (server.record.state != WIRE_STATE_APPROVED)
 		return 0;
 	const struct policy_network *network = network_of(store, &server);
-	return network->n_rules == 0 ? 0
-				     : record_fill(&server, network, record);
+	return network->n_rules == 0
+	    ? 0
+	    : record_fill(store, &server, network, record);
 }
 
 void
