@@ -169,7 +169,7 @@ ctl_authority_take(struct ctl_settings *settings,
     struct ctl_authority *authority, struct err *err)
 {
 	auto_free uint8_t *certificate = NULL;
-	char folder[PATH_MAX];
+	char *const folder = authority->folder;
 	size_t len = 0;
 
 	int r = folder_make(folder, err);

@@ -13,8 +13,9 @@
 #include "ctl/settings.h"
 
 struct ctl_authority {
+	char folder[PATH_MAX]; /* of both */
 	char certificate[PATH_MAX]; /* cert.pem */
-	char bundle[PATH_MAX]; /* the system's certificates, and that one */
+	char bundle[PATH_MAX]; /* bundle.pem: the system's, and that one */
 };
 
 /*

@@ -20,6 +20,22 @@
 /* ---- the box spec ---------------------------------------------------------
  */
 
+/* Whether egress ends TLS of this one, secrets and rules decide from one minute
+ * to the next; so whoever has a network trusts its authority. */
+static int
+certificates_add(const struct store *store, struct policy_memory *memory,
+    struct box_spec *spec, struct err *err)
+{
+	char bundle[WIRE_PATH_MAX + 16], certificate[WIRE_PATH_MAX + 16];
+
+	if (spec->n_ports == 0 || store->certificates[0] == '\0')
+		return 0;
+	snprintf(bundle, sizeof(bundle), "%s/bundle.pem", store->certificates);
+	snprintf(certificate, sizeof(certificate), "%s/cert.pem",
+	    store->certificates);
+	return policy_spec_authority(memory, spec, bundle, certificate, err);
+}
+
 int
 document_spec(const struct store *store, const uint8_t *document, size_t len,
     int *fdp, struct err *err)
@@ -31,6 +47,11 @@ document_spec(const struct store *store, const uint8_t *document, size_t len,
 	    (const char *)document, len, store->packages, &spec, &memory, err);
 	if (code != 0)
 		return code;
+	code = certificates_add(store, memory, &spec, err);
+	if (code != 0) {
+		policy_spec_free(memory);
+		return code;
+	}
 	code = box_spec_seal(&spec, fdp);
 	if (code != 0) {
 		const char *why =

@@ -105,7 +105,9 @@ plan_take(int plan_fd, struct wire_plan *plan, struct err *err)
 {
 	if (pread(plan_fd, plan, sizeof(*plan), 0) != sizeof(*plan) ||
 	    plan->magic != WIRE_PLAN_MAGIC ||
-	    memchr(plan->packages, '\0', sizeof(plan->packages)) == NULL)
+	    memchr(plan->packages, '\0', sizeof(plan->packages)) == NULL ||
+	    memchr(plan->certificates, '\0', sizeof(plan->certificates)) ==
+		NULL)
 		return err_set(err, -EINVAL,
 		    "the plan is of another version: install cordon's "
 		    "programs together");
@@ -225,6 +227,8 @@ store_start(
 	if (code != 0)
 		return code;
 	memcpy(store->packages, plan.packages, sizeof(store->packages));
+	memcpy(store->certificates, plan.certificates,
+	    sizeof(store->certificates));
 	store_log_as_json((plan.flags & WIRE_PLAN_LOG_JSON) != 0);
 	umask(077);
 	/* libevent and SQLite open nothing later that is not in the folder. */

@@ -62,6 +62,7 @@ struct store {
 	int supervisor_fd;
 	char packages[WIRE_PATH_MAX]; /* where package trees lie; "": nowhere */
 	struct vault_ring *vault; /* locked memory; NULL: no key was given */
+	char certificates[WIRE_PATH_MAX]; /* what boxes trust; "": the host's */
 	struct link *link; /* the gateway; NULL while there is none */
 	struct egress_stream *egress; /* NULL while there is none */
 	struct audit audit;

@@ -72,6 +72,9 @@ struct wire_plan {
 	struct wire_sessions sessions;
 	char packages[WIRE_PATH_MAX]; /* the folder of package trees, absolute;
 				       * "": there is none */
+	/* A folder with bundle.pem and cert.pem, which boxes with a network
+	 * trust: egress ends TLS for them. "": it ends none. */
+	char certificates[WIRE_PATH_MAX];
 };
 
 #define WIRE_PLAN_NO_AUTH 1u /* the operator said --no-auth */

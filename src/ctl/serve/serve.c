@@ -20,6 +20,7 @@
 #include "ctl/serve/bounds.h"
 #include "ctl/serve/catalog.h"
 #include "ctl/serve/config.h"
+#include "ctl/authority.h"
 #include "ctl/serve/egress.h"
 #include "ctl/libexec.h"
 #include "ctl/ctl.h"
@@ -61,6 +62,7 @@ struct reading {
 	bool has_tls;
 	int tls_fd;
 	struct ctl_settings egress;
+	struct ctl_authority authority;
 	int egress_fd; /* sealed */
 	struct vault_ring vault;
 	int vault_fd; /* the same, sealed */
@@ -268,6 +270,9 @@ static int
 egress_take(struct reading *reading, struct err *err)
 {
 	int r = ctl_egress_take(&reading->config, &reading->egress, err);
+	if (r == 0)
+		r = ctl_authority_take(
+		    &reading->egress, &reading->authority, err);
 
 	if (r == 0 &&
 	    (r = ctl_egress_seal(&reading->egress, reading->egress_hash,
@@ -357,6 +362,8 @@ plan_fill(const struct host *host, const struct reading *reading,
 	/* Without such a folder, what needs a package is refused. */
 	if (ctl_packages_path(packages, NULL) == 0)
 		strcpy(plan->packages, packages);
+	if (strlen(reading->authority.bundle) < sizeof(plan->certificates))
+		strcpy(plan->certificates, reading->authority.folder);
 }
 
 static int
