@@ -3,6 +3,7 @@
 
 import { native } from '../native.js';
 import { NativePromise, jsonParse, jsonStringify } from '../primordials.js';
+import { warmFetches } from '../web/fetch.js';
 import { format } from '../web/inspect.js';
 import { newCall } from './call.js';
 import { callFetch } from './serve.js';
@@ -89,8 +90,10 @@ async function warmFetch() {
   for (const message of [initialized, list, call])
     await serve(message, path, sessionHeaders);
   await serve(modernCall, path, MODERN_HEADERS);
-  for (let i = 0; i < ROUNDS; i++)
+  for (let i = 0; i < ROUNDS; i++) {
+    warmFetches();
     await serve(call, path, sessionHeaders);
+  }
   return isGood(await serve(initialize, path, []));
 }
 
@@ -125,6 +128,7 @@ function warmTools(begin, run) {
     begin();
   callOf(own);
   warmChecks();
+  warmFetches();
   if (isWarm)
     return;
   for (let i = 0; i < ROUNDS; i++) {
@@ -132,6 +136,7 @@ function warmTools(begin, run) {
     callOf(ownAsync);
     run(newCall(sink), 0, REQUEST);
     warmChecks();
+    warmFetches();
     format(['%s', '', { warm: true }]);
   }
   isWarm = true;
@@ -144,6 +149,8 @@ export function warm(begin, run) {
       return undefined;
     if (surface.kind === 'tools')
       return warmTools(begin, run);
+    if (isWarm)
+      warmFetches();
     const served = isWarm ? serve(call, path, sessionHeaders) : warmFetch();
     isWarm = true;
     return served.then((kept) => kept !== false, () => true);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import zlib from 'node:zlib';
 import { FakeEgress } from './egress.mjs';
-import { inside, newCell } from './harness.mjs';
+import { evaluate, finish, inside, newCell } from './harness.mjs';
 
 const WINDOW = 256 << 10;
 
@@ -490,6 +490,36 @@ test('beyond what may be open, fetches wait their turn', async () => {
   assert.equal(value, true);
   assert.equal(egress.mostOpen, 8);
   assert.equal(egress.seen.length, 100);
+});
+
+test('the warm-up rehearses a fetch, and nothing leaves', async () => {
+  const said = [];
+  const egress = new FakeEgress((request) => request.answer(200, {}, 'real'));
+  for (const name of ['fetchStart', 'fetchBody', 'fetchRoom', 'fetchCancel']) {
+    const say = egress[name];
+    egress[name] = (...args) => {
+      said.push([name, ...args]);
+      return say.apply(egress, args);
+    };
+  }
+  egress.state = 3; // there is no call yet
+  const cell = newCell(egress);
+  const namespace = await evaluate(cell, `export default { tools: { get: {
+    inputSchema: { type: 'object' },
+    run: async () => (await fetch('http://h')).text() } } }`);
+  cell.entry.describe(namespace, undefined, 'tool');
+  await cell.entry.warm();
+  await cell.entry.warm();
+  // Only the question whether there is a way out, and bytes of no exchange.
+  assert.ok(said.every(([name, number, , text]) => name === 'fetchStart' ?
+    number === 0 && text === '' : egress.open.size === 0));
+  egress.state = 0;
+  cell.events.length = 0; // what the glue mutes
+  cell.entry.begin();
+  cell.entry.call(0, '{"tool":"get","input":{}}');
+  const events = await finish(cell);
+  assert.deepEqual(events[0], ['result', '"real"']);
+  assert.deepEqual(egress.seen.map(({ url }) => url), ['http://h/']);
 });
 
 test('the next call knows nothing of the one before', async () => {
