@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <sodium.h>
@@ -267,6 +268,9 @@ main(int argc, char **argv)
 	}
 	if (authority_folder != NULL)
 		return authority(&err);
+	/* Pieces of bodies come and go: not a mapping for each. */
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "cordon-egress");
 	if (start(&egress, &err) != 0) {
