@@ -55,8 +55,8 @@ before(async () => {
   await world.site('other.net', '45.83.7.3');
   await world.site('inner.acme.net', '10.0.0.5');
   host = await Host.start({ config: world.config(),
-    files: { 'none.js':
-      'export default { name: "none", version: "1", tools: {} };' } });
+    files: { 'idle.js':
+      'export default { name: "idle", version: "1", tools: {} };' } });
 });
 after(async () => {
   await host?.stop();

@@ -398,7 +398,8 @@ const struct ctl_command ctl_add_command = { "cordon upstream add",
 	"approved.",
 	options, ARRAY_LEN(options),
 	"A COMMAND is started in a box: it reads the system's programs and "
-	"libraries, its own\nprogram, and what --read and --write name; it has "
-	"no network. A package (npx -y PKG,\nuvx PKG) is resolved now, and "
+	"libraries, its own\nprogram, and what --read and --write name; it "
+	"reaches what --net\nnames. A package (npx -y PKG,\nuvx PKG) is "
+	"resolved now, and "
 	"started from what was found ever after.",
 	1, 2, add_run, false };

@@ -255,6 +255,36 @@ list_print(
 		fprintf(out, "%s\n", after);
 }
 
+/* "  requests https://example.com/v1/ by GET, POST", a line each. */
+static void
+rules_print(FILE *out, struct json_span list)
+{
+	struct json_span item;
+	struct json_iter iter;
+
+	if (json_iter_init(&iter, list) != 0)
+		return;
+	while (json_iter_element(&iter, &item)) {
+		const struct json_span methods = ctl_member(item, "methods");
+
+		string_print(out, ctl_member(item, "url"), "  requests ");
+		if (methods.at == NULL)
+			putc('\n', out);
+		else
+			list_print(out, " by", methods, "");
+	}
+}
+
+static bool
+has_elements(struct json_span list)
+{
+	struct json_span item;
+	struct json_iter iter;
+
+	return json_iter_init(&iter, list) == 0 &&
+	    json_iter_element(&iter, &item);
+}
+
 static void
 names_print(
     FILE *out, const char *title, struct json_span object, bool with_values)
@@ -304,10 +334,9 @@ ctl_launch_print(FILE *out, struct json_span server)
 		    " (but no dotfiles, no hooks)" },
 		{ "never", "policy/filesystem/denyRead", "" },
 		{ "keeps", "policy/filesystem/denyWrite", " as they are" },
-		{ "hosts", "policy/network/allowedDomains",
-		    " (not yet: this box has no network)" },
-		{ "secrets", "policy/secrets",
-		    " (not yet: this release has no vault)" },
+		{ "reaches", "policy/network/allowedDomains", "" },
+		{ "but not", "policy/network/deniedDomains", "" },
+		{ "secrets", "policy/secrets", "" },
 	};
 
 	words_print(out, ctl_member(server, "command"));
@@ -318,8 +347,15 @@ ctl_launch_print(FILE *out, struct json_span server)
 		    ctl_member(server, lists[i].member), lists[i].after);
 	names_print(out, "env", ctl_member(server, "policy/env"), false);
 	names_print(out, "limits", ctl_member(server, "policy/limits"), true);
+	const struct json_span hosts =
+	    ctl_member(server, "policy/network/allowedDomains");
+	const struct json_span rules =
+	    ctl_member(server, "policy/network/rules");
+	rules_print(out, rules);
 	const bool has_sockets = json_value_is_true(
 	    ctl_member(server, "policy/network/allowAllUnixSockets"));
-	fprintf(out, "  network  none%s\n",
+	fprintf(out, "  network  %s%s\n",
+	    has_elements(hosts) || has_elements(rules) ? "these hosts alone"
+						       : "none",
 	    has_sockets ? ", but unix sockets of its own" : "");
 }
