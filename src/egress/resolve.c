@@ -55,6 +55,8 @@ struct answer {
 	size_t n;
 	struct addr_ip refused; /* one that may not be dialled */
 	bool has_refused;
+	struct addr_ip synthetic; /* one that a DNS64 made up */
+	bool has_synthetic;
 	bool is_too_large;
 	enum none none; /* where n is 0 */
 	uint32_t ttl;
@@ -192,15 +194,34 @@ kept_add(
 
 /* ---- answers -------------------------------------------------------------- */
 
+/*
+ * RFC 6147: where a network translates, its name server gives each IPv4 address
+ * as an IPv6 one, too. Such a one is refused as NAT64, by the table, if what is
+ * inside of it is not (then it has that row); it is not dialled, but is no
+ * reason to refuse the IPv4 address that it stands for.
+ */
+static bool
+is_synthetic(const struct addr_range *range)
+{
+	return range->prefix.ip.version == 6 &&
+	    strcmp(range->name, "NAT64") == 0;
+}
+
 static void
 answer_put(struct answer *answer, const struct egress *egress,
     const struct addr_ip *ip, int ttl)
 {
 	const uint32_t seconds = ttl < 0 ? 0 : (uint32_t)ttl;
+	const struct addr_range *range = egress_refuses(egress, ip);
 
 	if (seconds < answer->ttl)
 		answer->ttl = seconds;
-	if (!answer->has_refused && egress_refuses(egress, ip) != NULL) {
+	if (range != NULL && is_synthetic(range)) {
+		answer->has_synthetic = true;
+		answer->synthetic = *ip;
+		return;
+	}
+	if (range != NULL && !answer->has_refused) {
 		answer->has_refused = true;
 		answer->refused = *ip;
 	}
@@ -242,6 +263,12 @@ records_aaaa(const uint8_t *raw, int len, struct answer *answer,
 	return status;
 }
 
+static bool
+has_any(const struct answer *answer)
+{
+	return answer->n > 0 || answer->has_synthetic;
+}
+
 /* The two answers as one. */
 static struct answer
 answer_join(const struct answer *v6, const struct answer *v4)
@@ -260,10 +287,16 @@ answer_join(const struct answer *v6, const struct answer *v4)
 			both.has_refused = true;
 			both.refused = each[i]->refused;
 		}
-		if (each[i]->n > 0 && each[i]->ttl < both.ttl)
+		if (has_any(each[i]) && each[i]->ttl < both.ttl)
 			both.ttl = each[i]->ttl;
 	}
-	if (both.n > 0)
+	for (size_t i = 0; i < 2 && both.n == 0; i++) {
+		if (each[i]->has_synthetic && !both.has_refused) {
+			both.has_refused = true;
+			both.refused = each[i]->synthetic;
+		}
+	}
+	if (both.n > 0 || both.has_refused)
 		return both;
 
 	/* one that failed may have had an address, unless there is no name */
@@ -312,12 +345,12 @@ answer_tell(const struct egress *egress, const struct answer *answer,
 		    "has more addresses than are looked at");
 		return;
 	}
-	if (answer->n == 0) {
+	if (answer->has_refused)
+		range = egress_refuses(egress, ip = &answer->refused);
+	if (answer->n == 0 && range == NULL) {
 		done(arg, WIRE_EGRESS_DNS, NULL, 0, none_texts[answer->none]);
 		return;
 	}
-	if (answer->has_refused)
-		range = egress_refuses(egress, ip = &answer->refused);
 	for (size_t i = 0; range == NULL && i < answer->n; i++)
 		range = egress_refuses(egress, ip = &answer->ips[i]);
 	if (range != NULL)
@@ -402,7 +435,7 @@ answer_take(struct lookup *lookup, struct answer *answer, bool is_v6,
 	if (status == ARES_ENODATA)
 		answer->none = NONE_ADDRESS;
 	else if (status != ARES_SUCCESS)
-		answer->n = 0;
+		answer->n = 0; /* a broken one has none */
 }
 
 /* One of the two questions has come back, or is given up. */
@@ -427,7 +460,7 @@ on_answer(
 	const struct timeval grace = in_ms(GRACE_MS);
 	if (lookup->pending == 0)
 		event_active(lookup->timer, EV_TIMEOUT, 0);
-	else if (answer->n > 0 || answer->none == NONE_NAME)
+	else if (has_any(answer) || answer->none == NONE_NAME)
 		evtimer_add(lookup->timer, &grace);
 }
 

@@ -26,6 +26,14 @@ static const struct fake_answer answers[] = {
 	    .ips = { "::ffff:127.0.0.1" } },
 	{ "nat64.example.com", FAKE_AAAA, .ttl = 60,
 	    .ips = { "2a00:db8::7f00:1" } },
+	{ "dns64.example.com", FAKE_A, .ttl = 60, .ips = { PUBLIC4 } },
+	{ "dns64.example.com", FAKE_AAAA, .ttl = 60,
+	    .ips = { "64:ff9b::5db8:d822" } },
+	{ "only64.example.com", FAKE_AAAA, .ttl = 60,
+	    .ips = { "64:ff9b::5db8:d822" } },
+	{ "inner64.example.com", FAKE_A, .ttl = 60, .ips = { PUBLIC4 } },
+	{ "inner64.example.com", FAKE_AAAA, .ttl = 60,
+	    .ips = { "64:ff9b::a00:1" } },
 	{ "metadata.example.com", FAKE_A, .ttl = 60,
 	    .ips = { "169.254.169.254" } },
 	{ "denied.example.com", FAKE_A, .ttl = 60, .ips = { "20.0.0.1" } },
@@ -240,6 +248,10 @@ answers_with_both_families(void **state)
 	assert_int_equal(asked.n, 16);
 	asked = resolve(scene, "alias.example.com");
 	assert_ip(&asked, 0, PUBLIC4);
+	/* what a DNS64 made up is left out, not held against the name */
+	asked = resolve(scene, "dns64.example.com");
+	assert_int_equal(asked.n, 1);
+	assert_ip(&asked, 0, PUBLIC4);
 }
 
 static void
@@ -259,6 +271,10 @@ refuses_a_set_with_one_inner_address(void **state)
 		{ "mapped.example.com", "loopback" },
 		{ "nat64.example.com", "loopback" },
 		{ "metadata.example.com", "cloud metadata" },
+		{ "only64.example.com",
+		    "64:ff9b::5db8:d822, which is never "
+		    "dialled: NAT64" },
+		{ "inner64.example.com", "private use" },
 		{ "denied.example.com", "denied by the operator" },
 		{ "late.example.com", "127.0.0.1" },
 		{ "tcinside.example.com", "172.16.0.1" },
