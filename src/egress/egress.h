@@ -10,7 +10,8 @@
  *   servers.c   records: rules, budgets, secrets of each server
  *   caller.c    a stream of fetches (a cell's, the gateway's)
  *   fetch.c     one request: check, resolve, dial, follow, deadlines (libcurl)
- *   resolve.c   names to addresses that may be dialled (c-ares)
+ *   resolve.c   names to addresses that may be dialled (c-ares);
+ *               resolved.c: what an answer says
  *   own.c       the addresses of this host's interfaces, as they change
  *   secret.c    put into requests; scrub.c: taken out of what returns
  *   doors/      what comes out of a box (doors/doors.h)

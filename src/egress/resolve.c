@@ -17,7 +17,7 @@
  * them predictable where it cannot open a file (CVE-2023-31147).
  */
 
-#include "egress/egress.h"
+#include "egress/resolved.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
@@ -31,40 +31,15 @@
 #include "base/auto.h"
 #include "base/sorted.h"
 
-#define ANSWER_MAX 16u /* addresses given to who asked */
-#define ANSWER_V6_MAX 8u /* of them; IPv4 has room, too */
-#define RECORDS_MAX 256 /* addresses of one answer that are looked at */
 #define DEADLINE_MS 5000
 #define GRACE_MS 500 /* for the other family, once one has an address */
-#define KEEP_MAX_S 60
-#define KEEP_NONE_S 5 /* that there is no such name */
 #define KEPT_MAX 1024u
 #define LOOKUPS_MAX 1024u
 #define UDP_MAX 1232 /* DNS flag day 2020: does not fragment */
 
-enum none {
-	NONE_YET, /* nobody answered */
-	NONE_FAILED, /* a name server could not */
-	NONE_ADDRESS, /* the name has no address */
-	NONE_NAME, /* there is no such name */
-};
-
-/* What is known of a name. */
-struct answer {
-	struct addr_ip ips[ANSWER_MAX];
-	size_t n;
-	struct addr_ip refused; /* one that may not be dialled */
-	bool has_refused;
-	struct addr_ip synthetic; /* one that a DNS64 made up */
-	bool has_synthetic;
-	bool is_too_large;
-	enum none none; /* where n is 0 */
-	uint32_t ttl;
-};
-
 struct kept {
 	char name[ADDR_HOST_MAX];
-	struct answer answer;
+	struct resolved answer;
 	uint64_t until_ms;
 };
 
@@ -74,7 +49,7 @@ struct lookup {
 	char name[ADDR_HOST_MAX];
 	struct event *timer;
 	struct resolve *first; /* who waits */
-	struct answer v4, v6;
+	struct resolved v4, v6;
 	unsigned pending; /* questions that c-ares still has */
 	bool is_over; /* told; freed when pending is 0 */
 	struct lookup *next, **link; /* of all */
@@ -173,7 +148,7 @@ kept_make_room(struct resolver *resolver)
 /* Without memory nothing is kept, and asked again. */
 static void
 kept_add(
-    struct resolver *resolver, const char *name, const struct answer *answer)
+    struct resolver *resolver, const char *name, const struct resolved *answer)
 {
 	struct kept *kept = sorted_find(&resolver->kept, name);
 
@@ -190,173 +165,6 @@ kept_add(
 	kept->until_ms = now_ms() + (uint64_t)answer->ttl * 1000;
 	if (sorted_add(&resolver->kept, kept->name, kept) != 0)
 		free(kept);
-}
-
-/* ---- answers -------------------------------------------------------------- */
-
-/*
- * RFC 6147: where a network translates, its name server gives each IPv4 address
- * as an IPv6 one, too. Such a one is refused as NAT64, by the table, if what is
- * inside of it is not (then it has that row); it is not dialled, but is no
- * reason to refuse the IPv4 address that it stands for.
- */
-static bool
-is_synthetic(const struct addr_range *range)
-{
-	return range->prefix.ip.version == 6 &&
-	    strcmp(range->name, "NAT64") == 0;
-}
-
-static void
-answer_put(struct answer *answer, const struct egress *egress,
-    const struct addr_ip *ip, int ttl)
-{
-	const uint32_t seconds = ttl < 0 ? 0 : (uint32_t)ttl;
-	const struct addr_range *range = egress_refuses(egress, ip);
-
-	if (seconds < answer->ttl)
-		answer->ttl = seconds;
-	if (range != NULL && is_synthetic(range)) {
-		answer->has_synthetic = true;
-		answer->synthetic = *ip;
-		return;
-	}
-	if (range != NULL && !answer->has_refused) {
-		answer->has_refused = true;
-		answer->refused = *ip;
-	}
-	if (answer->n < ANSWER_MAX)
-		answer->ips[answer->n++] = *ip;
-}
-
-static int
-records_a(const uint8_t *raw, int len, struct answer *answer,
-    const struct egress *egress)
-{
-	struct ares_addrttl records[RECORDS_MAX];
-	int n = RECORDS_MAX;
-	const int status = ares_parse_a_reply(raw, len, NULL, records, &n);
-
-	answer->is_too_large = status == ARES_SUCCESS && n == RECORDS_MAX;
-	for (int i = 0; status == ARES_SUCCESS && i < n; i++) {
-		struct addr_ip ip = { .version = 4 };
-		memcpy(ip.bytes, &records[i].ipaddr, 4);
-		answer_put(answer, egress, &ip, records[i].ttl);
-	}
-	return status;
-}
-
-static int
-records_aaaa(const uint8_t *raw, int len, struct answer *answer,
-    const struct egress *egress)
-{
-	struct ares_addr6ttl records[RECORDS_MAX];
-	int n = RECORDS_MAX;
-	const int status = ares_parse_aaaa_reply(raw, len, NULL, records, &n);
-
-	answer->is_too_large = status == ARES_SUCCESS && n == RECORDS_MAX;
-	for (int i = 0; status == ARES_SUCCESS && i < n; i++) {
-		struct addr_ip ip = { .version = 6 };
-		memcpy(ip.bytes, &records[i].ip6addr, 16);
-		answer_put(answer, egress, &ip, records[i].ttl);
-	}
-	return status;
-}
-
-static bool
-has_any(const struct answer *answer)
-{
-	return answer->n > 0 || answer->has_synthetic;
-}
-
-/* The two answers as one. */
-static struct answer
-answer_join(const struct answer *v6, const struct answer *v4)
-{
-	struct answer both = { .ttl = KEEP_MAX_S };
-	const size_t n6 = v6->n < ANSWER_V6_MAX ? v6->n : ANSWER_V6_MAX;
-	const size_t n4 = v4->n < ANSWER_MAX - n6 ? v4->n : ANSWER_MAX - n6;
-	const struct answer *const each[] = { v6, v4 };
-
-	memcpy(both.ips, v6->ips, n6 * sizeof(both.ips[0]));
-	memcpy(both.ips + n6, v4->ips, n4 * sizeof(both.ips[0]));
-	both.n = n6 + n4;
-	for (size_t i = 0; i < 2; i++) {
-		both.is_too_large |= each[i]->is_too_large;
-		if (each[i]->has_refused && !both.has_refused) {
-			both.has_refused = true;
-			both.refused = each[i]->refused;
-		}
-		if (has_any(each[i]) && each[i]->ttl < both.ttl)
-			both.ttl = each[i]->ttl;
-	}
-	for (size_t i = 0; i < 2 && both.n == 0; i++) {
-		if (each[i]->has_synthetic && !both.has_refused) {
-			both.has_refused = true;
-			both.refused = each[i]->synthetic;
-		}
-	}
-	if (both.n > 0 || both.has_refused)
-		return both;
-
-	/* one that failed may have had an address, unless there is no name */
-	if (v4->none == NONE_NAME || v6->none == NONE_NAME)
-		both.none = NONE_NAME;
-	else
-		both.none = v4->none < v6->none ? v4->none : v6->none;
-	both.ttl = both.none >= NONE_ADDRESS ? KEEP_NONE_S : 0;
-	return both;
-}
-
-static const char *const none_texts[] = {
-	[NONE_YET] = "has no address that is known: no name server answered "
-		     "in time",
-	[NONE_FAILED] = "has no address that is known: the name servers are "
-			"not there or could not tell (SERVFAIL, REFUSED or a "
-			"broken answer)",
-	[NONE_ADDRESS] = "has no address: the name exists, but without A and "
-			 "AAAA records",
-	[NONE_NAME] = "does not exist (NXDOMAIN)",
-};
-
-static void
-address_refuse(const struct addr_ip *ip, const struct addr_range *range,
-    resolve_fn *done, void *arg)
-{
-	char text[ADDR_IP_TEXT_MAX];
-	struct err why;
-
-	addr_ip_put(ip, text);
-	err_set(&why, 0, "leads to %s, which is never dialled: %s (%s)", text,
-	    range->name, range->source);
-	done(arg, WIRE_EGRESS_ADDRESS, NULL, 0, why.text);
-}
-
-/* Tells one who asked; checked as of now. */
-static void
-answer_tell(const struct egress *egress, const struct answer *answer,
-    resolve_fn *done, void *arg)
-{
-	const struct addr_range *range = NULL;
-	const struct addr_ip *ip = NULL;
-
-	if (answer->is_too_large) {
-		done(arg, WIRE_EGRESS_DNS, NULL, 0,
-		    "has more addresses than are looked at");
-		return;
-	}
-	if (answer->has_refused)
-		range = egress_refuses(egress, ip = &answer->refused);
-	if (answer->n == 0 && range == NULL) {
-		done(arg, WIRE_EGRESS_DNS, NULL, 0, none_texts[answer->none]);
-		return;
-	}
-	for (size_t i = 0; range == NULL && i < answer->n; i++)
-		range = egress_refuses(egress, ip = &answer->ips[i]);
-	if (range != NULL)
-		address_refuse(ip, range, done, arg);
-	else
-		done(arg, WIRE_EGRESS_OK, answer->ips, answer->n, "");
 }
 
 /* ---- lookups -------------------------------------------------------------- */
@@ -397,7 +205,7 @@ on_lookup_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	const struct answer answer = answer_join(&lookup->v6, &lookup->v4);
+	const struct resolved answer = resolved_join(&lookup->v6, &lookup->v4);
 	sorted_remove(&resolver->asked, lookup->name);
 	lookup->is_over = true;
 	kept_add(resolver, lookup->name, &answer);
@@ -407,35 +215,10 @@ on_lookup_over(evutil_socket_t fd, short what, void *arg)
 		void *done_arg = resolve->arg;
 		resolve_unlink(resolve);
 		free(resolve);
-		answer_tell(resolver->egress, &answer, done, done_arg);
+		resolved_tell(resolver->egress, &answer, done, done_arg);
 	}
 	if (lookup->pending == 0)
 		lookup_free(lookup);
-}
-
-static void
-answer_take(struct lookup *lookup, struct answer *answer, bool is_v6,
-    const uint8_t *raw, int len)
-{
-	const struct egress *egress = lookup->resolver->egress;
-
-	answer->none = NONE_FAILED;
-	if (len < NS_HFIXEDSZ)
-		return;
-	const int code = raw[3] & 0x0f;
-	if (code == NXDOMAIN) {
-		answer->none = NONE_NAME;
-		return;
-	}
-	if (code != NOERROR)
-		return;
-	answer->ttl = KEEP_MAX_S;
-	const int status = is_v6 ? records_aaaa(raw, len, answer, egress)
-				 : records_a(raw, len, answer, egress);
-	if (status == ARES_ENODATA)
-		answer->none = NONE_ADDRESS;
-	else if (status != ARES_SUCCESS)
-		answer->n = 0; /* a broken one has none */
 }
 
 /* One of the two questions has come back, or is given up. */
@@ -443,7 +226,8 @@ static void
 on_answer(
     struct lookup *lookup, bool is_v6, int status, const uint8_t *raw, int len)
 {
-	struct answer *answer = is_v6 ? &lookup->v6 : &lookup->v4;
+	const struct egress *egress = lookup->resolver->egress;
+	struct resolved *answer = is_v6 ? &lookup->v6 : &lookup->v4;
 
 	lookup->pending--;
 	if (lookup->is_over || lookup->resolver->is_ending) {
@@ -452,15 +236,15 @@ on_answer(
 		return;
 	}
 	if (status == ARES_SUCCESS)
-		answer_take(lookup, answer, is_v6, raw, len);
+		resolved_take(answer, egress, is_v6, raw, len);
 	else if (status != ARES_ETIMEOUT)
-		answer->none = NONE_FAILED;
+		answer->none = RESOLVED_FAILED;
 
 	/* told by the loop, not from within c-ares */
 	const struct timeval grace = in_ms(GRACE_MS);
 	if (lookup->pending == 0)
 		event_active(lookup->timer, EV_TIMEOUT, 0);
-	else if (has_any(answer) || answer->none == NONE_NAME)
+	else if (resolved_has_any(answer) || answer->none == RESOLVED_NO_NAME)
 		evtimer_add(lookup->timer, &grace);
 }
 
@@ -595,8 +379,8 @@ resolve_start(struct resolver *resolver, const struct addr_host_name *host,
 	const struct kept *kept = kept_find(resolver, host->text);
 	if (kept != NULL) {
 		/* done() may ask, and what is kept then changes */
-		const struct answer answer = kept->answer;
-		answer_tell(egress, &answer, done, arg);
+		const struct resolved answer = kept->answer;
+		resolved_tell(egress, &answer, done, arg);
 		return NULL;
 	}
 	struct lookup *lookup = sorted_find(&resolver->asked, host->text);
