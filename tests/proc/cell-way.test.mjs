@@ -153,7 +153,7 @@ test('where cells are used again, the end of a call cancels its fetches', () => 
   const { calls, failed, failure } = JSON.parse(stdout.trim().split('\n').at(-1));
   assert.deepEqual([calls, failed, failure], [6, 0, '']);
   // One for each cell, and there were fewer of them than calls.
-  const cancelled = stderr.match(/^cancelled 1$/gm)?.length;
+  const cancelled = stderr.match(/^cancelled \d+$/gm)?.length;
   assert.ok(cancelled > 0 && cancelled < 6, stderr);
 });
 
