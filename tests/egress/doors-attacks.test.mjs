@@ -20,7 +20,8 @@ before(async () => {
   await world.site('other.acme.net', '45.83.7.2');
   await world.site('see.acme.net', '45.83.7.3');
   box = await doors.box(['api.acme.net', 'https://see.acme.net/text',
-    'tcp://inner.acme.net:7000', 'https://inner.acme.net',
+    'tcp://inner.acme.net:7000', 'tcp://mixed.acme.net:7000',
+    'https://inner.acme.net',
     'http://inner.acme.net'], { ports: [80, 443, 7000] });
 });
 after(() => doors.stop());
@@ -217,8 +218,14 @@ test('a name that leads inside is not dialled, by any door', async () => {
   await until('four events', () => box.events().filter(({ host, end }) =>
     host === 'inner.acme.net' && end === 3).length === 4);
   assert.equal(await connectionsTo('inner.acme.net'), 1);
-  // Rebinding: the next answer is another.
-  await world.name('inner.acme.net', { a: ['45.83.7.9', '10.0.0.5'] });
+  // One good address among them does not help.
+  await world.name('mixed.acme.net', { a: ['45.83.7.9', '10.0.0.5'] });
+  await world.tcp('mixed.acme.net',
+    { address: '45.83.7.9', port: 7000, say: 'hello!' });
+  assert.equal((await doors.speak('45.83.7.9', 7000, '', { bytes: 6 })).text,
+    'hello!');
+  assert.equal((await box.speak('mixed.acme.net', 7000, '')).text, '');
+  assert.equal(await connectionsTo('mixed.acme.net'), 1);
 });
 
 test('addresses that mean no name lead nowhere', async () => {
