@@ -128,6 +128,9 @@ stop(int number)
 static void
 note_take(struct watch *watch, const struct box_note *note)
 {
+	/* The last one: with init, what the program left dies as well. */
+	if (note->kind == BOX_NOTE_EXITED && watch->watcher->way != NULL)
+		ctl_way_end_begin(watch->watcher->way);
 	if (note->kind == BOX_NOTE_STOPPED)
 		stop(note->code);
 	else
@@ -207,6 +210,8 @@ way_hear(struct watch *watch)
 	if (ctl_way_hear(watcher->way, watcher->event, watcher->context))
 		return;
 	watch->is_cut_off = true;
+	if (watcher->way->is_ending)
+		return;
 	text_note(watcher, BOX_NOTE_LIMIT,
 	    "the way out has ended: every connection is refused from now on");
 }

@@ -347,15 +347,24 @@ last_words_hear(struct ctl_way *way, ctl_event_fn *event, void *context)
 }
 
 void
+ctl_way_end_begin(struct ctl_way *way)
+{
+	if (way->pid == 0 || way->is_ending)
+		return;
+	way->is_ending = true;
+	if (has_not_begun(way))
+		syscall(SYS_pidfd_send_signal, way->pidfd, SIGKILL, NULL, 0);
+	close_it(&way->box_fd);
+	close_it(&way->channel_fd);
+}
+
+void
 ctl_way_end(struct ctl_way *way, ctl_event_fn *event, void *context)
 {
 	if (way->pid == 0)
 		return;
-	const bool is_unused = has_not_begun(way);
-	close_it(&way->box_fd);
-	close_it(&way->channel_fd);
-	if (!is_unused)
-		last_words_hear(way, event, context);
+	ctl_way_end_begin(way);
+	last_words_hear(way, event, context);
 	syscall(SYS_pidfd_send_signal, way->pidfd, SIGKILL, NULL, 0);
 	while (waitpid(way->pid, NULL, 0) < 0 && errno == EINTR)
 		;

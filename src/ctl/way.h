@@ -30,6 +30,7 @@ struct ctl_way {
 	int channel_fd; /* to say whose a descriptor is */
 	int box_fd; /* the launcher's half of the box's channel */
 	int events_fd;
+	bool is_ending; /* by us */
 	size_t frame_len; /* of a frame that came in part */
 	uint8_t
 	    frame[sizeof(struct wire_frame) + sizeof(struct wire_egress_event)];
@@ -65,6 +66,9 @@ typedef void ctl_event_fn(void *context, const struct wire_egress_event *event);
 
 /* What it told by now. False: nothing more will come. */
 bool ctl_way_hear(struct ctl_way *way, ctl_event_fn *event, void *context);
+
+/* The program has ended: so shall this, while the box is taken down. */
+void ctl_way_end_begin(struct ctl_way *way);
 
 /* The box is over: hears the rest, ends it. */
 void ctl_way_end(struct ctl_way *way, ctl_event_fn *event, void *context);
