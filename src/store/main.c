@@ -55,6 +55,51 @@ options_parse(int argc, char **argv, struct heritage *heritage)
 	    heritage->supervisor_fd >= 3;
 }
 
+/* ---- the vault ------------------------------------------------------------
+ */
+
+/* Its keys: read once, out of reach of others afterwards. */
+static int
+vault_take(struct store *store, int raw_vault_fd, struct err *err)
+{
+	auto_close int vault_fd = raw_vault_fd;
+
+	if (vault_fd < 0)
+		return 0;
+	struct vault_ring *vault = sodium_malloc(sizeof(*vault));
+	if (vault == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (pread(vault_fd, vault, sizeof(*vault), 0) != sizeof(*vault) ||
+	    vault->n == 0 || vault->n > VAULT_KEYS_MAX) {
+		sodium_free(vault);
+		return err_set(err, -EINVAL,
+		    "the vault's keys are of another version: install "
+		    "cordon's programs together");
+	}
+	sodium_mprotect_readonly(vault);
+	sodium_free(store->vault);
+	store->vault = vault;
+	return 0;
+}
+
+/* Other keys while we run: what opens now may be others than before. */
+static void
+vault_renew(struct store *store, int raw_vault_fd)
+{
+	struct err err = { "" };
+
+	int code = vault_take(store, raw_vault_fd, &err);
+	if (code == 0)
+		code = store_commit(store);
+	if (code == 0)
+		code = secrets_check(store);
+	if (code == 0)
+		code = secrets_push(store);
+	if (code != 0)
+		store_log("error", "the vault has its new keys not yet: %s",
+		    err.text[0] != '\0' ? err.text : strerror(-code));
+}
+
 /* ---- the supervisor -------------------------------------------------------
  */
 
@@ -87,6 +132,8 @@ on_supervisor(evutil_socket_t fd, short what, void *arg)
 		link_open(store, fds[0]);
 	else if (message.type == WIRE_EGRESS_STORE)
 		egress_open(store, fds[0]);
+	else if (message.type == WIRE_VAULT)
+		vault_renew(store, fds[0]);
 	else if (message.type == WIRE_SERVER_BUNDLE)
 		operator_bundle(store, text, message.text_len, fds[0]);
 	else if (message.type == WIRE_SERVER_SOCKET)
@@ -111,27 +158,6 @@ plan_take(int plan_fd, struct wire_plan *plan, struct err *err)
 		return err_set(err, -EINVAL,
 		    "the plan is of another version: install cordon's "
 		    "programs together");
-	return 0;
-}
-
-/* The vault's keys: read once, out of reach of others afterwards. */
-static int
-vault_take(struct store *store, int raw_vault_fd, struct err *err)
-{
-	auto_close int vault_fd = raw_vault_fd;
-
-	if (vault_fd < 0)
-		return 0;
-	store->vault = sodium_malloc(sizeof(*store->vault));
-	if (store->vault == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (pread(vault_fd, store->vault, sizeof(*store->vault), 0) !=
-		sizeof(*store->vault) ||
-	    store->vault->n == 0 || store->vault->n > VAULT_KEYS_MAX)
-		return err_set(err, -EINVAL,
-		    "the vault's keys are of another version: install "
-		    "cordon's programs together");
-	sodium_mprotect_readonly(store->vault);
 	return 0;
 }
 

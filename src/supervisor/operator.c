@@ -171,6 +171,24 @@ egress_settings_take(struct supervisor *supervisor,
 	return 0;
 }
 
+/* The store reads it now, and at its every start. One that does not listen is
+ * ended, and starts with it. */
+static int
+vault_take(struct supervisor *supervisor, const struct wire_message *message,
+    const char *text, int fd)
+{
+	struct child *store = &supervisor->store;
+
+	(void)text;
+	if (supervisor->plan.vault_fd >= 3)
+		close(supervisor->plan.vault_fd);
+	supervisor->plan.vault_fd = fd;
+	if (store->socket_fd >= 0 &&
+	    wire_send(store->socket_fd, message, &fd, 1, NULL) == -EAGAIN)
+		child_end(store);
+	return 0;
+}
+
 static const struct {
 	uint32_t type;
 	int (*take)(struct supervisor *, const struct wire_message *,
@@ -182,6 +200,7 @@ static const struct {
 	{ WIRE_SETTINGS, memfd_keep },
 	{ WIRE_TLS, memfd_keep },
 	{ WIRE_EGRESS_SETTINGS, egress_settings_take },
+	{ WIRE_VAULT, vault_take },
 };
 
 int

@@ -57,6 +57,8 @@
  *   operator -> supervisor SETTINGS, TLS           a sealed memfd: a new
  *                          wire_plan, certificate and key as PEM; kept, and
  *                          relayed to the gateway now and at its every start
+ *   operator -> supervisor -> store VAULT           a sealed memfd: the
+ *                          vault's keys from now on
  *   operator -> supervisor EGRESS_SETTINGS         a sealed memfd: egress is
  *                          started anew, with them
  *   store -> supervisor    DEPLOY | DEPLOY_SOCKET  id; a wire_deployment as

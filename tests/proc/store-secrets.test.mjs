@@ -286,6 +286,33 @@ test('a new key seals everything anew, and then the old one is of no use', async
   assert.deepEqual(await states(alone), { API_KEY: 'good', B: 'good', C: 'good' });
 });
 
+test('new keys come while it runs, with nothing lost and nothing to start', async (t) => {
+  const store = await start(t);
+  const egress = store.egress(5);
+  const values = () => (egress.records.findLast(({ type }) => type === 'SERVER')?.clear ?? [])
+    .map(({ value }) => value).join();
+  await ok(store.ask('POST', '/servers', tool('adder', '1',
+    { network: { allowedDomains: ['api.example.com'] } })), 201);
+  await ok(store.ask('POST', '/servers/adder/approve'));
+  await ok(set(store), 201);
+  await store.until('it', () => values() === VALUE);
+  const before = (await ok(store.ask('GET', '/secrets'))).public_key;
+
+  store.operator(`vault ${key('two')},${key('one')}`);
+  await store.until('the sealing', () => /1 secrets are sealed with the new/.test(store.log));
+  assert.notEqual((await ok(store.ask('GET', '/secrets'))).public_key, before);
+  // Without the old one it opens; with neither it does not, and egress knows.
+  store.operator(`vault ${key('two')}`);
+  await ok(set(store, { value: 'another-value' }));
+  await store.until('the new value', () => values() === 'another-value');
+  store.operator(`vault ${key('three')}`);
+  await store.until('that it does not open', () => values() === '');
+  assert.match(store.log, /'API_KEY' .* does not have/);
+  assert.deepEqual(await states(store), { API_KEY: 'key_missing' });
+  store.operator(`vault ${key('two')}`);
+  await store.until('that it does', () => values() === 'another-value');
+});
+
 const changes = [
   ["name = 'API_KEZ'", /'API_KEZ'/],
   ["host = 'evil.example.com'", /'API_KEY'.*requests to evil\.example\.com/],

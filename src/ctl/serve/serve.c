@@ -419,7 +419,8 @@ changes_feed(
 		sizeof(host->egress_hash)) != 0)
 		r = ctl_feed_file(
 		    &feed, WIRE_EGRESS_SETTINGS, reading->egress_fd, err);
-	return r;
+	return r == 0 ? ctl_feed_file(&feed, WIRE_VAULT, reading->vault_fd, err)
+		      : r;
 }
 
 /* The old state stays in force unless all of the new one is good. */

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "store/egress/egress.h"
 #include "store/secret/secret.h"
 
 int
@@ -105,4 +106,19 @@ secrets_check(struct store *store)
 		    "one is of no more use, but for backups",
 		    n_anew);
 	return code;
+}
+
+int
+secrets_push(struct store *store)
+{
+	struct db_secret secret = { .id = 0 };
+	uint32_t last = 0;
+	int code;
+
+	while ((code = db_secret_next(store->db, 0, secret.id, &secret)) == 0) {
+		if (secret.server != last)
+			egress_push(store, secret.server);
+		last = secret.server;
+	}
+	return code == DB_E_NONE ? 0 : code;
 }

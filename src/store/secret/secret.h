@@ -51,3 +51,5 @@ int secret_open(const struct store *store, struct db_secret *secret,
  * all of it or nothing. Negative errno.
  */
 int secrets_check(struct store *store);
+/* Egress is told of all servers that have some. Negative errno. */
+int secrets_push(struct store *store);

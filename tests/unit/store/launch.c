@@ -21,7 +21,6 @@
 #include "base/fd.h"
 #include "box/box.h"
 #include "play.h"
-#include "vault/vault.h"
 #include "wire/plan.h"
 #include "wire/wire.h"
 
@@ -62,19 +61,6 @@ plan_make(void)
 	return fd;
 }
 
-static int
-vault_make(const char *keys)
-{
-	struct vault_ring ring;
-	int fd = -1;
-
-	play_must(
-	    vault_ring_parse(&ring, keys, strlen(keys), NULL) == 0, "keys");
-	play_must(
-	    fd_memfd_seal("vault", &ring, sizeof(ring), &fd) == 0, "vault");
-	return fd;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -92,7 +78,7 @@ main(int argc, char **argv)
 	folder_give(dir_fd);
 	play_must(wire_pair(SOCK_SEQPACKET, pair) == 0, "socketpair");
 	const int fds[] = { plan_make(), pair[1],
-		argc == 4 ? vault_make(argv[3]) : -1 };
+		argc == 4 ? play_vault(argv[3]) : -1 };
 	const struct box_spawn spawn = { .domain = "store",
 		.exe_fd = exe_fd,
 		.argv = store_argv,

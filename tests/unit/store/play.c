@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/fd.h"
 #include "base/pack.h"
+#include "vault/vault.h"
 #include "wire/registry.h"
 #include "wire/wire.h"
 
@@ -181,6 +182,29 @@ egress_link(int fd, int egress_fd)
 }
 
 int
+play_vault(const char *keys)
+{
+	struct vault_ring ring;
+	int fd = -1;
+
+	play_must(
+	    vault_ring_parse(&ring, keys, strlen(keys), NULL) == 0, "keys");
+	play_must(
+	    fd_memfd_seal("vault", &ring, sizeof(ring), &fd) == 0, "vault");
+	return fd;
+}
+
+static void
+vault_send(int fd, const char *keys)
+{
+	const int vault_fd = play_vault(keys);
+
+	wire_send(fd, &(struct wire_message){ .type = WIRE_VAULT }, &vault_fd,
+	    1, NULL);
+	close(vault_fd);
+}
+
+int
 play_obey(int fd)
 {
 	char line[8192], name[64], path[108], network[8192] = "";
@@ -197,6 +221,8 @@ play_obey(int fd)
 		box_send(fd, name, path);
 	else if (sscanf(line, "socket %63s %107s", name, path) == 2)
 		socket_send(fd, name, path);
+	else if (strncmp(line, "vault ", 6) == 0)
+		vault_send(fd, line + 6);
 	else if (strcmp(line, "commit\n") == 0)
 		wire_send(fd, &(struct wire_message){ .type = WIRE_COMMIT },
 		    NULL, 0, NULL);

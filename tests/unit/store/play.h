@@ -7,6 +7,7 @@
  *
  *     bundle NAME FILE [NETWORK]    socket NAME PATH    commit    link
  *     egress FD   (hands the store this descriptor as egress' stream)
+ *     vault KEYS  (the keys from now on)
  */
 
 /* Says what failed, and ends. */
@@ -17,6 +18,9 @@ int play_hear(int fd);
 
 /* Does what the next line says. 0: there is no more. */
 int play_obey(int fd);
+
+/* A memfd of these keys. */
+int play_vault(const char *keys);
 
 /* STORE with a descriptor, which is closed. */
 void play_link(int fd, int gateway_fd);
