@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import { createMcpHandler, hostHeaderValidationResponse, isLegacyRequest,
+import { SUPPORTED_PROTOCOL_VERSIONS, createMcpHandler, hostHeaderValidationResponse, isLegacyRequest,
   localhostAllowedHostnames, localhostAllowedOrigins, originValidationResponse }
   from '@modelcontextprotocol/server';
 import { NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest }
@@ -13,15 +13,16 @@ import { NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest }
 import { makeServer } from './sdk.mjs';
 
 const SESSION = 'mcp-session-id';
+const legacyVersions = SUPPORTED_PROTOCOL_VERSIONS.filter((one) => one < '2026-07-28');
 
 // A session of the older revisions: a server and its transport.
-async function openSession(sessions) {
+async function openSession(sessions, versions) {
   const transport = new NodeStreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
     onsessioninitialized: (id) => sessions.set(id, transport),
     onsessionclosed: (id) => sessions.delete(id),
   });
-  await makeServer().connect(transport);
+  await makeServer({ versions }).connect(transport);
   return transport;
 }
 
@@ -32,8 +33,9 @@ async function bodyOf(request) {
   return text === '' ? undefined : JSON.parse(text);
 }
 
-// Listens on a free port of 127.0.0.1; answers with its URL and an end.
-export async function serveHttp() {
+// Listens on a free port of 127.0.0.1; answers with its URL and an end. era:
+// 'legacy' or 'modern', where it speaks only that.
+export async function serveHttp({ era } = {}) {
   const sessions = new Map();
   let notify;
   const modern = createMcpHandler(() => {
@@ -55,7 +57,8 @@ export async function serveHttp() {
       response.writeHead(refused.status).end(await refused.text());
       return;
     }
-    if (!await isLegacyRequest(web, body)) {
+    if (era === 'modern' ||
+      (era !== 'legacy' && !await isLegacyRequest(web, body))) {
       await node(request, response, body);
       return;
     }
@@ -64,7 +67,8 @@ export async function serveHttp() {
       response.writeHead(404).end();
       return;
     }
-    const transport = sessions.get(id) ?? await openSession(sessions);
+    const transport = sessions.get(id) ?? await openSession(sessions,
+      era === 'legacy' ? legacyVersions : undefined);
     await transport.handleRequest(request, response, body);
   });
   await new Promise((listening) => http.listen(0, '127.0.0.1', listening));

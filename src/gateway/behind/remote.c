@@ -37,9 +37,21 @@ cancel_take(struct remote *remote, struct json_span params, uint64_t *id)
 	if (remote->link->era != MCP_MODERN &&
 	    (target == NULL || !post_is_waiting(target)))
 		return false;
-	if (target != NULL)
+	/* It goes on until the next one is there: nothing is missed. */
+	if (target != NULL && target->kind == POST_LISTEN &&
+	    target->status != 0)
+		target->is_replaced = true;
+	else if (target != NULL)
 		post_drop(target);
 	return true;
+}
+
+static bool
+is_subscription(const char *method)
+{
+	return strcmp(method, "subscriptions/listen") == 0 ||
+	    strcmp(method, "resources/subscribe") == 0 ||
+	    strcmp(method, "resources/unsubscribe") == 0;
 }
 
 static int
@@ -57,10 +69,23 @@ message_fill(struct post *post, const struct json_out *message,
 	if (parsed->kind != MCP_RESPONSE)
 		(void)json_string_copy(
 		    parsed->method, post->method, sizeof(post->method), NULL);
+	post->is_barrier = is_subscription(post->method);
 	post->era = link->stage == LINK_PROBING ? MCP_MODERN : link->era;
 	post->call = call;
 	post_waits_set(post, true);
 	return post->era == MCP_MODERN ? post_mirror(post, call) : 0;
+}
+
+static void
+on_patience(evutil_socket_t fd, short what, void *arg)
+{
+	struct remote *remote = arg;
+
+	(void)fd;
+	(void)what;
+	for (struct post *post = remote->posts; post != NULL; post = post->next)
+		post->is_barrier = false;
+	remote_waiting_start(remote);
 }
 
 static enum post_kind
@@ -125,6 +150,8 @@ remote_free(struct remote *remote)
 	remote->fetching = fetching_free(remote->fetching);
 	if (remote->leave != NULL)
 		event_free(remote->leave);
+	if (remote->patience != NULL)
+		event_free(remote->patience);
 	server_unref(remote->server);
 	free(remote->endpoint);
 	free(remote->url);
@@ -187,7 +214,9 @@ remote_make(struct remote *remote, struct link *link, int raw_fd)
 
 	remote->url = strdup(remote->server->record.launch.url);
 	remote->leave = evtimer_new(remote->base, on_leave, remote);
-	if (remote->url == NULL || remote->leave == NULL)
+	remote->patience = evtimer_new(remote->base, on_patience, remote);
+	if (remote->url == NULL || remote->leave == NULL ||
+	    remote->patience == NULL)
 		return -ENOMEM;
 	const int r = fetching_new(
 	    &remote->fetching, remote->base, fd_steal(&fd), on_lost, remote);

@@ -239,6 +239,19 @@ endpoint_take(struct post *post, const char *raw_place, size_t len)
 	return true;
 }
 
+/* The one before has done its part. */
+static void
+replaced_drop(struct post *post)
+{
+	struct post *other = post->remote->posts, *next;
+
+	for (; other != NULL; other = next) {
+		next = other->next;
+		if (other->is_replaced && other != post)
+			post_drop(other);
+	}
+}
+
 static bool
 on_event(void *arg, const char *raw_text, size_t len)
 {
@@ -249,6 +262,10 @@ on_event(void *arg, const char *raw_text, size_t len)
 		return endpoint_take(post, raw_text, len);
 	if (name[0] != '\0' && strcmp(name, "message") != 0)
 		return true;
+	if (post->kind == POST_LISTEN) {
+		replaced_drop(post);
+		post_barrier_end(post);
+	}
 	return hear(post, raw_text, len);
 }
 
@@ -615,6 +632,7 @@ on_over(void *arg, enum wire_egress_end why, const char *text)
 	struct remote *remote = post->remote;
 
 	post->one = NULL;
+	post->is_barrier = false;
 	remote->n_open--;
 	evtimer_del(post->timer);
 	post->is_busy = true;

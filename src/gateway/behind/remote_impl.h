@@ -42,6 +42,10 @@ struct post {
 	char method[BEHIND_METHOD_MAX];
 	char *mirror; /* owned: headers, "name\0value\0…" */
 	size_t mirror_len;
+	/* What the calls after it are to find done: a subscription. Each POST
+	 * goes its own way, so they wait until it has arrived. */
+	bool is_barrier;
+	bool is_replaced; /* LISTEN: goes once the next one has said a word */
 	bool is_resumed; /* it goes on as a GET with the last event's id */
 	/* A try. */
 	unsigned status;
@@ -75,6 +79,7 @@ struct remote {
 	struct post *posts; /* the oldest first */
 	unsigned n_open;
 	size_t queued; /* bytes of those that wait */
+	struct event *patience; /* with barriers */
 	struct event *leave;
 };
 
@@ -93,6 +98,8 @@ void post_free(struct post *post);
 int post_start(struct post *post);
 /* By the request's id; NULL. */
 struct post *post_find(const struct remote *remote, uint64_t id);
+/* It has arrived, or will not. */
+void post_barrier_end(struct post *post);
 void post_waits_set(struct post *post, bool waits);
 bool post_is_waiting(const struct post *post);
 void post_timer_set(struct post *post, uint64_t ms);

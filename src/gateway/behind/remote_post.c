@@ -11,6 +11,7 @@
 
 #define OPEN_MAX 60u /* leaves room for what cancels, and for the stream */
 #define CALLS_OPEN_MAX 48u
+#define BARRIER_MS 1000 /* calls wait no longer for a subscription */
 #define NOTICE_MS 30000 /* for a message that nobody waits for */
 #define AGAIN_MS 1000
 
@@ -104,6 +105,25 @@ try_reset(struct post *post)
 	free(steal_ptr(&post->moved_url));
 }
 
+static bool
+has_barrier(const struct remote *remote)
+{
+	const struct post *post = remote->posts;
+
+	while (post != NULL && (!post->is_barrier || post->one == NULL))
+		post = post->next;
+	return post != NULL;
+}
+
+void
+post_barrier_end(struct post *post)
+{
+	if (!post->is_barrier)
+		return;
+	post->is_barrier = false;
+	remote_waiting_start(post->remote);
+}
+
 /* Whether it may go out now. */
 static bool
 may_start(const struct post *post)
@@ -113,6 +133,8 @@ may_start(const struct post *post)
 
 	if (remote->is_old && remote->endpoint == NULL &&
 	    post->kind != POST_STREAM)
+		return false;
+	if (is_call && post->call != NULL && has_barrier(remote))
 		return false;
 	return remote->n_open < (is_call ? CALLS_OPEN_MAX : OPEN_MAX);
 }
@@ -126,6 +148,11 @@ started(struct post *post)
 	post_waits_set(post, false);
 	if (post->call != NULL)
 		post->call->is_written = true;
+	if (post->is_barrier) {
+		const struct timeval patience = { BARRIER_MS / 1000,
+			BARRIER_MS % 1000 * 1000 };
+		evtimer_add(remote->patience, &patience);
+	}
 	if (post->kind == POST_NOTICE || post->kind == POST_END ||
 	    (post->kind == POST_REQUEST && post->call == NULL))
 		post_timer_set(post, NOTICE_MS);
