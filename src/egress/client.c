@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 #define IDLE_S 60
-#define IDLE_CONNECTIONS 16L
+#define CONNECTIONS_MIN 16L
+#define CONNECTIONS_MAX 1024L
 
 struct watch {
 	struct watch *next;
@@ -177,6 +178,18 @@ on_idle(evutil_socket_t fd, short what, void *arg)
 		client->server->client = client_free(client);
 }
 
+/* libcurl counts those in use, too: with fewer than may be under way at once,
+ * each that ends its request would be closed. */
+static long
+connections_max(const struct server *server)
+{
+	const long wanted = (long)server->head.budget.concurrent;
+
+	return wanted < CONNECTIONS_MIN ? CONNECTIONS_MIN
+	    : wanted > CONNECTIONS_MAX  ? CONNECTIONS_MAX
+					: wanted;
+}
+
 static struct client *
 client_new(struct egress *egress, struct server *server)
 {
@@ -198,7 +211,7 @@ client_new(struct egress *egress, struct server *server)
 	    client->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
 	curl_multi_setopt(
-	    client->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
+	    client->multi, CURLMOPT_MAXCONNECTS, connections_max(server));
 	return client;
 }
 

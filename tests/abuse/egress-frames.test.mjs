@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 // What two servers may keep: idle connections, and what libcurl wakes up by.
-const IDLE = 2 * (16 + 3);
+const IDLE = 2 * (64 + 3);
 
 const request = (url = 'http://api.acme.net/text', method = 'GET', more = '') =>
   Buffer.from(`${method}\0${url}\0${more}`, 'latin1');

@@ -43,6 +43,18 @@ test('calls of one server share it, too', async () => {
   assert.ok(await connections() <= 1);
 });
 
+test('so do many at once, the next time', async () => {
+  await egress.server(10, { rules: ['api.acme.net'], budget: PLENTY });
+  const caller = await egress.caller(10);
+  for (let round = 0; round < 5; round += 1) {
+    const all = await Promise.all(Array.from({ length: 40 }, () =>
+      caller.fetch('http://api.acme.net/text')));
+    assert.ok(all.every(({ text }) => text === 'hello'));
+  }
+  const n = await connections();
+  assert.ok(n <= 40, `${n} connections for 200 requests, 40 at once`);
+});
+
 test('servers do not, be they of one tenant or of two', async () => {
   await egress.server(11, { tenant: 'one', rules: ['api.acme.net'] });
   await egress.server(12, { tenant: 'one', name: 'other',
