@@ -12,6 +12,7 @@ import { binary } from './lib/binaries.mjs';
 import { boxes, inBox, inside, nodeStart, starts, wrapperMemory } from './lib/boxes.mjs';
 import * as cordon from './lib/cordon.mjs';
 import { fairness } from './lib/fairness.mjs';
+import { fetches, inWords as fetchesInWords } from './lib/fetch.mjs';
 import { directLines, directSdk, gateways, throughGateway } from './lib/gateway.mjs';
 import { endToEnd, servers } from './lib/http.mjs';
 import { proxied, storm } from './lib/hosted.mjs';
@@ -160,6 +161,7 @@ function boxSteps() {
     ...every('box-memory', (box) => wrapperMemory(build, box)),
     step('box-hosted', 'cordon', () => storm(build, { count: size.hosted, restSeconds: size.restSeconds })),
     step('box-proxied', 'cordon', () => proxied(build, { ...times, lanes: size.gatewayLanes })),
+    step('fetch', 'cordon', () => fetches(build, times)),
     ...['direct', 'cordon'].map((name) => step('box-stdio', name, () => inBox(build, name, { ...times, lanes: size.gatewayLanes }))),
   ];
 }
@@ -174,6 +176,7 @@ function inWords(result) {
   if (result.each !== undefined)
     return Object.entries(result.each).map(([name, one]) => `${name}: ${inWords(one)}`).join('; ');
   if (result.ns !== undefined) return Object.entries(result.ns).map(([name, ns]) => `${name} ${Math.round(ns)} ns`).join(', ');
+  if (result.fetches !== undefined) return fetchesInWords(result);
   if (result.stormSeconds !== undefined)
     return `${result.count} started in ${result.stormSeconds.toPrecision(3)} s, ${Math.round(result.boxKib)} KiB each, ` +
       `${result.restCpuMs.toPrecision(2)} ms of CPU in ${result.restSeconds} s`;
@@ -207,7 +210,7 @@ async function runAll(steps) {
   return { results, seconds: (performance.now() - began) / 1000 };
 }
 
-for (const name of ['cordon-bench', 'http-load', 'inside-load', 'line-load', 'line-server', 'start-load'])
+for (const name of ['addr-check', 'cordon-bench', 'fetch-load', 'fetch-origin', 'http-load', 'inside-load', 'line-load', 'line-server', 'start-load'])
   if (!existsSync(resolve(build, name))) throw new Error(`${name} is not in the build folder: run bench/run, which builds it`);
 
 const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps, boxSteps].flatMap((make) => make())

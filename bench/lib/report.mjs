@@ -3,6 +3,7 @@
 // measured; the reason stands in its row.
 
 import { boxes } from './boxes.mjs';
+import { figures } from './fetch.mjs';
 import { gateways } from './gateway.mjs';
 import { servers } from './http.mjs';
 import { peers } from './peers.mjs';
@@ -196,6 +197,7 @@ function goals({ results }) {
   const sdk = results['sdk-v2']?.cordon;
   const dense = (section) => Object.entries(results[section] ?? {}).filter(([name, row]) => name.startsWith('cordon-') && has(row.kibEach)).at(-1)?.[1];
   const many = dense('density-tiny'), manySdk = dense('density-sdk-v2');
+  const way = figures(results.fetch?.cordon);
   const rows = [
     ['tiny tool at the host API, p50', 0.1, tiny?.cordon?.latency?.p50, 'ms'],
     ['the same, a call every 3 ms, p50', 0.1, tiny?.cordon?.paced?.p50, 'ms'],
@@ -216,6 +218,8 @@ function goals({ results }) {
     [`memory of a resident SDK deployment and its waiting cell (of ${manySdk?.count ?? '–'})`, 8192, manySdk?.kibEach, 'KiB'],
     ['first call, cold, 64 kB bundle, p50', 10, wide?.cordon?.p50, 'ms'],
     ['`cordon wrap -- true`: p50 it adds', 2.5, results['box-start']?.cordon?.latency?.p50 - results['box-start']?.direct?.latency?.p50, 'ms'],
+    ['a fetch through egress: p50 it adds to libcurl', 0.15, way.added, 'ms'],
+    ['a body of 256 MiB through egress, of direct', -80, way.share * 100, '%'],
   ];
   return table(['goal', 'asked', 'measured', ''], rows.map(([what, goal, value, unit]) => {
     const met = has(value) && (goal < 0 ? value >= -goal : value <= goal);
@@ -245,6 +249,18 @@ function losses(results) {
     }
   }
   return lines.length === 0 ? 'Nowhere in this run.' : lines.join('\n');
+}
+
+function fetchText({ fetch }) {
+  const { rows, idleKib, checkNs, startAdded } = figures(fetch?.cordon);
+  const own = rows[0];
+  return `${table(['', 'p50 ms', 'p99 ms', 'p50 it adds', '256 MiB: MiB/s', 'against direct', 'requests/s, 1,000 at once'],
+    rows.map(({ label, small, mibPerSecond, many }) => [label, number(small?.p50), number(small?.p99),
+      label === own.label ? '' : number(small?.p50 - own.small?.p50), number(mibPerSecond),
+      times(mibPerSecond, own.mibPerSecond), number(many?.perSecond)]))}
+
+An idle connection takes ${number(idleKib)} KiB in egress, the check of an address ${number(checkNs)} ns; a box with a network
+starts ${number(startAdded)} ms later than one without.`;
 }
 
 export function report({ machine, seconds, quick, size, results }) {
@@ -318,6 +334,13 @@ starts it in a box and is asked over HTTP, it is in the table of gateways.
 ${boxStdioTable(results['box-stdio'], size.gatewayLanes)}
 
 ${hostedText(results['box-hosted'])}
+
+## Fetches
+
+100 bytes, one after the other over connections that are kept; one body of 256 MiB; 1,000 at once. One origin behind a veth
+pair, for all. In a box the program is the same, and knows of nothing.
+
+${fetchText(results)}
 
 ## Memory of a cell
 

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * An origin that costs next to nothing: GET /N answers with N bytes.
+ *
+ *     fetch-origin ADDRESS PORT
+ *
+ * HTTP/1.1 with connections that are kept; one thread. Says "ready", and ends
+ * with stdout's reader.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "load.h"
+
+#define EVENTS_MAX 256
+#define HEAD_MAX 8192
+
+struct connection {
+	int fd;
+	size_t in_len;
+	char in[HEAD_MAX];
+	size_t head_len, head_at;
+	char head[128];
+	uint64_t left; /* of the body */
+};
+
+static char block[256u << 10];
+static int loop_fd;
+
+/* As much as fits. False: it is gone. */
+static bool
+connection_write(struct connection *connection)
+{
+	while (connection->head_at < connection->head_len ||
+	    connection->left > 0) {
+		const size_t head = connection->head_len - connection->head_at;
+		const size_t body = connection->left < sizeof(block)
+		    ? (size_t)connection->left
+		    : sizeof(block);
+		const ssize_t n = head > 0
+		    ? send(connection->fd,
+			  connection->head + connection->head_at, head,
+			  MSG_NOSIGNAL | (body > 0 ? MSG_MORE : 0))
+		    : send(connection->fd, block, body, MSG_NOSIGNAL);
+		if (n < 0)
+			return errno == EAGAIN;
+		if (head > 0)
+			connection->head_at += (size_t)n;
+		else
+			connection->left -= (uint64_t)n;
+	}
+	return true;
+}
+
+static void
+request_take(struct connection *connection)
+{
+	connection->left = strtoull(connection->in + strlen("GET /"), NULL, 10);
+	connection->head_at = 0;
+	connection->head_len =
+	    (size_t)snprintf(connection->head, sizeof(connection->head),
+		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+		"Content-Length: %llu\r\n\r\n",
+		(unsigned long long)connection->left);
+}
+
+/* One request at a time: nobody pipelines. */
+static bool
+connection_read(struct connection *connection)
+{
+	const ssize_t n =
+	    recv(connection->fd, connection->in + connection->in_len,
+		sizeof(connection->in) - 1 - connection->in_len, 0);
+
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN;
+	connection->in_len += (size_t)n;
+	connection->in[connection->in_len] = '\0';
+	if (strstr(connection->in, "\r\n\r\n") == NULL)
+		return connection->in_len < sizeof(connection->in) - 1;
+	connection->in_len = 0;
+	request_take(connection);
+	return true;
+}
+
+static void
+connection_new(int listener_fd)
+{
+	const int one = 1;
+	const int fd =
+	    accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct connection *connection = calloc(1, sizeof(*connection));
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
+		.data.ptr = connection };
+
+	if (fd < 0 || connection == NULL)
+		return;
+	connection->fd = fd;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	epoll_ctl(loop_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int
+listener_open(const char *address, const char *port)
+{
+	const int one = 1;
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)atoi(port)) };
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1 ||
+	    bind(fd, (const void *)&at, sizeof(at)) != 0 ||
+	    listen(fd, 4096) != 0)
+		load_die("%s:%s: %s", address, port, strerror(errno));
+	return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct epoll_event events[EVENTS_MAX],
+	    listening = { .events = EPOLLIN };
+
+	if (argc != 3)
+		load_die("usage: fetch-origin ADDRESS PORT");
+	const int listener_fd = listener_open(argv[1], argv[2]);
+	memset(block, 'x', sizeof(block));
+	loop_fd = epoll_create1(EPOLL_CLOEXEC);
+	epoll_ctl(loop_fd, EPOLL_CTL_ADD, listener_fd, &listening);
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		const int n = epoll_wait(loop_fd, events, EVENTS_MAX, -1);
+		for (int i = 0; i < n; i++) {
+			struct connection *connection = events[i].data.ptr;
+			if (connection == NULL) {
+				connection_new(listener_fd);
+				continue;
+			}
+			if (connection_read(connection) &&
+			    connection_write(connection))
+				continue;
+			close(connection->fd);
+			free(connection);
+		}
+	}
+}
