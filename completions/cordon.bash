@@ -10,13 +10,14 @@ _cordon()
 		--unix-sockets --env --secret --memory --pids --cpu --tmp-size
 		--timeout --denials'
 	local names='wrap learn run serve upstream import tools call connect token secret tenant
-		audit top build doctor sandbox version help'
+		audit egress top build doctor sandbox version help'
 	local -A verbs=(
 		[upstream]='add list show approve deny remove restart logs'
 		[token]='create list revoke'
 		[secret]='set list rm rotate'
 		[tenant]='create list set remove'
 		[audit]='tail verify export'
+		[egress]='log'
 		[sandbox]='show'
 	)
 	local -A options=(
@@ -24,11 +25,12 @@ _cordon()
 		[wrap]="$grants --live --json --explain --refresh
 			--allow-scripts --help"
 		[run]='--tool --timeout-cpu --timeout --memory --result-size
-			--log-size --jitless --no-warmup --watch --json --help'
+			--log-size --jitless --no-warmup --watch --net --policy
+			--json --help'
 		[serve]='--listen --config --token-file --tls-cert --tls-key
 			--no-auth --host --origin --memory-budget --cells
 			--log-json --verbose --json --help'
-		[upstream]="--socket --share --timeout-cpu --timeout --memory
+		[upstream]="--socket --host-url --share --timeout-cpu --timeout --memory
 			--result-size --log-size --load-cpu --load-wall
 			--pool-max --reuse --jitless --no-warmup --follow
 			--policy --settings --profile --read --write --net
@@ -45,6 +47,7 @@ _cordon()
 			--key-file --json $host"
 		[tenant]="--memory $quota --json $host"
 		[audit]="--follow --lines --json $host"
+		[egress]="--follow --server --refused --json $host"
 		[top]="--once --json $host"
 		[build]='--out --sourcemap --minify --help'
 		[doctor]='--json --help'
@@ -103,7 +106,7 @@ _cordon()
 		mapfile -t COMPREPLY < <(compgen -W 'read call admin' -- "$cur")
 		return
 		;;
-	--listen | --tool | --host | --origin | --cells | --url | --tenant | \
+	--listen | --tool | --host | --origin | --cells | --url | --host-url | --tenant | \
 	    --server | --expires | --requests | --concurrent | --lines | \
 	    --for | --header | --query | --principal | \
 	    --pool-max | --reuse | --net | --pids | --spares | --starts)

@@ -30,6 +30,7 @@ ctl_command_fn ctl_build;
 ctl_command_fn ctl_call_tool;
 ctl_command_fn ctl_connect;
 ctl_command_fn ctl_doctor;
+ctl_command_fn ctl_egress;
 ctl_command_fn ctl_import;
 ctl_command_fn ctl_run;
 ctl_command_fn ctl_sandbox;

@@ -4,6 +4,7 @@
  * remote server, or a program that the host starts in a box.
  */
 #include "ctl/host/add.h"
+#include "ctl/host/launch.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -17,7 +18,6 @@
 #include "base/utf8.h"
 #include "ctl/ctl.h"
 #include "ctl/host/box.h"
-#include "ctl/host/launch.h"
 #include "ctl/host/table.h"
 #include "ctl/run/bundle.h"
 
@@ -121,7 +121,7 @@ settings_write(const struct ctl_admin *admin, struct json_out *out)
 	limits_write(admin, out);
 }
 
-/* Where it may go besides its URL. */
+/* Where it may go; of a remote server: besides its URL. */
 static void
 nets_write(const struct ctl_list *nets, struct json_out *out)
 {
@@ -154,7 +154,21 @@ tool_write(const struct ctl_admin *admin, const char *path,
 		return r;
 	r = files_write(out, &bundle);
 	close(bundle.fd);
+	nets_write(&admin->grants.nets, out);
 	return r == 0 ? 0 : err_set(err, r, "%s cannot be sent", path);
+}
+
+/* What a person approves of it, besides its files. */
+static void
+launch_print(struct json_span server)
+{
+	const struct json_span kind = ctl_member(server, "kind");
+
+	if (json_string_equals(kind, "box"))
+		ctl_launch_print(stdout, server);
+	else if (json_string_equals(kind, "isolate") ||
+	    ctl_member(server, "network").at != NULL)
+		ctl_network_print(stdout, ctl_member(server, "network"));
 }
 
 void
@@ -186,8 +200,7 @@ ctl_server_print(const struct ctl_reply *reply)
 		rows[i].print(stdout, value);
 		putchar('\n');
 	}
-	if (json_string_equals(ctl_member(reply->json, "kind"), "box"))
-		ctl_launch_print(stdout, reply->json);
+	launch_print(reply->json);
 }
 
 void
@@ -195,8 +208,7 @@ ctl_server_state_print(const struct ctl_reply *reply, const char *name)
 {
 	const struct json_span state = ctl_member(reply->json, "state");
 
-	if (json_string_equals(ctl_member(reply->json, "kind"), "box"))
-		ctl_launch_print(stdout, reply->json);
+	launch_print(reply->json);
 	if (json_string_equals(state, "approved"))
 		printf("%s is approved, and what is sent is what was "
 		       "approved: nothing has changed.\n",
@@ -248,12 +260,12 @@ add_check(const struct ctl_admin *admin, int n)
 	if (is_program && admin->program[0] == NULL)
 		return ctl_admin_usage(admin, "no command behind --");
 	struct ctl_admin rest = *admin;
-	if (admin->server_url != NULL)
+	if (admin->server_url != NULL || n == 2)
 		rest.grants.nets.n_items = 0;
 	if (!is_program && ctl_box_is_asked(&rest))
 		return ctl_admin_usage(admin,
 		    "what a program may is for a command: add NAME [options] "
-		    "-- COMMAND");
+		    "-- COMMAND (a file, a folder and a URL take --net)");
 	if (admin->server_socket != NULL && admin->server_socket[0] != '/')
 		return ctl_admin_usage(admin,
 		    "--socket %s: the path begins with /",

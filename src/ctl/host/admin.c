@@ -243,3 +243,91 @@ ctl_quota_write(const struct ctl_admin *admin, struct json_out *out)
 	}
 	json_out_text(out, n > 0 ? "}" : "");
 }
+
+/* ---- line by line ----------------------------------------------------------
+ */
+
+struct lines {
+	const struct ctl_admin *admin;
+	ctl_line_fn *print;
+	struct json_out rest;
+};
+
+void
+ctl_string_print(FILE *out, struct json_span value)
+{
+	auto_free char *text = malloc(value.len + 1);
+	size_t len = 0;
+
+	if (text != NULL && json_kind_of(value) == JSON_KIND_STRING &&
+	    json_string_copy(value, text, value.len + 1, &len) == 0)
+		ctl_line_print(out, text, len);
+}
+
+/* An empty line keeps the connection; "missed" counts lines that are not
+ * there. */
+static void
+line_take(const struct lines *lines, const char *raw_line, size_t len)
+{
+	struct json_span line;
+
+	if (len == 0 || json_check(raw_line, len, &line, NULL) != 0)
+		return;
+	if (lines->admin->json) {
+		ctl_json_line_print(stdout, line.at, line.len);
+		return;
+	}
+	const struct json_span missed = ctl_member(line, "missed");
+	if (missed.at == NULL) {
+		lines->print(line);
+		return;
+	}
+	fputs("(missed: ", stdout);
+	ctl_line_print(stdout, missed.at, missed.len);
+	fputs(" lines that came too fast)\n", stdout);
+}
+
+static bool
+on_bytes(void *arg, const char *raw_bytes, size_t len)
+{
+	struct lines *lines = arg;
+
+	while (len > 0) {
+		const char *end = memchr(raw_bytes, '\n', len);
+		const size_t n = end != NULL ? (size_t)(end - raw_bytes) : len;
+
+		json_out_raw(&lines->rest, raw_bytes, n);
+		if (end == NULL)
+			break;
+		if (json_out_status(&lines->rest) == 0)
+			line_take(lines, lines->rest.bytes, lines->rest.len);
+		json_out_reset(&lines->rest);
+		raw_bytes += n + 1;
+		len -= n + 1;
+	}
+	return fflush(stdout) == 0;
+}
+
+int
+ctl_admin_lines(
+    const struct ctl_admin *admin, const char *path, ctl_line_fn *print)
+{
+	struct lines lines = { .admin = admin, .print = print };
+	struct client *client = NULL;
+	struct ctl_reply reply;
+
+	int exit_code = ctl_admin_open(admin, &client);
+	if (exit_code != CTL_EXIT_OK)
+		return exit_code;
+	json_out_init(&lines.rest, 1u << 20);
+	const struct client_request request = { .method = "GET",
+		.path = path,
+		.headers = { "Accept: application/x-ndjson" },
+		.bytes = on_bytes,
+		.arg = &lines };
+	exit_code = ctl_admin_send(admin, client, &request, &reply);
+	ctl_reply_fini(&reply);
+	json_out_fini(&lines.rest);
+	client_free(client);
+	return exit_code;
+}

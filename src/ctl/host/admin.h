@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "client/client.h"
 #include "ctl/grants.h"
@@ -23,7 +24,7 @@ struct ctl_admin {
 	const char *command; /* for the sentences: "cordon upstream" */
 	const char *socket_path, *url, *token_file, *tenant;
 	bool json;
-	bool follow, once;
+	bool follow, once, refused;
 	/* upstream add */
 	const char *server_socket, *server_url, *share;
 	struct wire_limits limits; /* 0: not given */
@@ -113,6 +114,17 @@ void ctl_reply_print(const struct ctl_reply *reply);
 /* An array of the reply; an empty span where there is none. */
 struct json_span
 ctl_reply_rows(const struct ctl_reply *reply, const char *member);
+
+/* ---- what a host tells line by line, each a JSON object, and goes on telling */
+
+typedef void ctl_line_fn(struct json_span line);
+
+/* Prints each line as it comes; with --json as it is. An exit code. */
+int ctl_admin_lines(
+    const struct ctl_admin *admin, const char *path, ctl_line_fn *print);
+
+/* A string, escaped, in one line; nothing where it is none. */
+void ctl_string_print(FILE *out, struct json_span value);
 
 struct ctl_column;
 

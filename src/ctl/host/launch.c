@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "ctl/host/admin.h"
 #include "ctl/host/table.h"
 #include "ctl/text.h"
 #include "package/package.h"
@@ -286,6 +287,64 @@ has_elements(struct json_span list)
 }
 
 static void
+budgets_print(FILE *out, struct json_span network)
+{
+	static const struct {
+		const char *member;
+		const char *words;
+	} budgets[] = {
+		{ "requestsPerMinute", "requests a minute" },
+		{ "requestsPerCall", "requests a call" },
+		{ "concurrent", "at once" },
+		{ "bytesIn", "of an answer" },
+		{ "bytesOut", "of a request" },
+		{ "bytesPerMinute", "a minute, both ways" },
+	};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(budgets); i++) {
+		const struct json_span value =
+		    ctl_member(network, budgets[i].member);
+		if (value.at == NULL)
+			continue;
+		fputs(n++ == 0 ? "  spends   at most " : ", ", out);
+		if (json_kind_of(value) == JSON_KIND_STRING)
+			ctl_string_print(out, value);
+		else
+			ctl_line_print(out, value.at, value.len);
+		fprintf(out, " %s", budgets[i].words);
+	}
+	fputs(n > 0 ? "\n" : "", out);
+}
+
+void
+ctl_network_print(FILE *out, struct json_span network)
+{
+	const struct json_span none = { 0 };
+	const bool is_there = network.at != NULL;
+	const struct json_span hosts =
+	    is_there ? ctl_member(network, "allowedDomains") : none;
+	const struct json_span rules =
+	    is_there ? ctl_member(network, "rules") : none;
+	const bool reaches = has_elements(hosts) || has_elements(rules);
+
+	if (reaches) {
+		list_print(out, "reaches", hosts, "");
+		list_print(
+		    out, "but not", ctl_member(network, "deniedDomains"), "");
+		rules_print(out, rules);
+		budgets_print(out, network);
+	}
+	fprintf(out, "  network  %s%s\n",
+	    reaches ? "these hosts alone" : "none",
+	    is_there &&
+		    json_value_is_true(
+			ctl_member(network, "allowAllUnixSockets"))
+		? ", but unix sockets of its own"
+		: "");
+}
+
+static void
 names_print(
     FILE *out, const char *title, struct json_span object, bool with_values)
 {
@@ -334,8 +393,6 @@ ctl_launch_print(FILE *out, struct json_span server)
 		    " (but no dotfiles, no hooks)" },
 		{ "never", "policy/filesystem/denyRead", "" },
 		{ "keeps", "policy/filesystem/denyWrite", " as they are" },
-		{ "reaches", "policy/network/allowedDomains", "" },
-		{ "but not", "policy/network/deniedDomains", "" },
 		{ "secrets", "policy/secrets", "" },
 	};
 
@@ -347,15 +404,5 @@ ctl_launch_print(FILE *out, struct json_span server)
 		    ctl_member(server, lists[i].member), lists[i].after);
 	names_print(out, "env", ctl_member(server, "policy/env"), false);
 	names_print(out, "limits", ctl_member(server, "policy/limits"), true);
-	const struct json_span hosts =
-	    ctl_member(server, "policy/network/allowedDomains");
-	const struct json_span rules =
-	    ctl_member(server, "policy/network/rules");
-	rules_print(out, rules);
-	const bool has_sockets = json_value_is_true(
-	    ctl_member(server, "policy/network/allowAllUnixSockets"));
-	fprintf(out, "  network  %s%s\n",
-	    has_elements(hosts) || has_elements(rules) ? "these hosts alone"
-						       : "none",
-	    has_sockets ? ", but unix sockets of its own" : "");
+	ctl_network_print(out, ctl_member(server, "policy/network"));
 }

@@ -41,3 +41,7 @@ int ctl_launch_write(const struct ctl_launch *launch, struct json_out *out,
 /* What it is, and what it will be able to do, for a person: an object with
  * "command", "policy", "package". Values of variables are not shown. */
 void ctl_launch_print(FILE *out, struct json_span server);
+
+/* What a "network" (of a policy, or of an isolate) lets its server reach and
+ * spend, in plain words; an empty span: it reaches nothing. */
+void ctl_network_print(FILE *out, struct json_span network);

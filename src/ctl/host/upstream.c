@@ -118,79 +118,25 @@ remove_run(void *values, int n, char **operands)
 	return exit_code;
 }
 
-/* Lines of NDJSON as they come. */
-struct lines {
-	const struct ctl_admin *admin;
-	struct json_out rest;
-};
-
 static void
-text_print(struct json_span value, const char *after)
+log_print(struct json_span line)
 {
-	auto_free char *text = malloc(value.len + 1);
-	size_t len = 0;
+	static const struct {
+		const char *member;
+		const char *after;
+	} parts[] = { { "time", "  " }, { "level", "  " }, { "text", "\n" } };
 
-	if (text != NULL && json_kind_of(value) == JSON_KIND_STRING &&
-	    json_string_copy(value, text, value.len + 1, &len) == 0)
-		ctl_line_print(stdout, text, len);
-	fputs(after, stdout);
-}
-
-/* An empty line keeps the connection; "missed" counts lines that are not
- * there. */
-static void
-log_print(const struct ctl_admin *admin, const char *raw_line, size_t len)
-{
-	struct json_span line;
-
-	if (len == 0 || json_check(raw_line, len, &line, NULL) != 0)
-		return;
-	if (admin->json) {
-		ctl_json_line_print(stdout, line.at, line.len);
-		return;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		ctl_string_print(stdout, ctl_member(line, parts[i].member));
+		fputs(parts[i].after, stdout);
 	}
-	const struct json_span missed = ctl_member(line, "missed");
-	if (missed.at != NULL) {
-		fputs("(missed: ", stdout);
-		ctl_line_print(stdout, missed.at, missed.len);
-		fputs(" lines that came too fast)\n", stdout);
-		return;
-	}
-	text_print(ctl_member(line, "time"), "  ");
-	text_print(ctl_member(line, "level"), "  ");
-	text_print(ctl_member(line, "text"), "\n");
-}
-
-static bool
-log_bytes(void *arg, const char *raw_bytes, size_t len)
-{
-	struct lines *lines = arg;
-
-	while (len > 0) {
-		const char *end = memchr(raw_bytes, '\n', len);
-		const size_t n = end != NULL ? (size_t)(end - raw_bytes) : len;
-
-		json_out_raw(&lines->rest, raw_bytes, n);
-		if (end == NULL)
-			break;
-		if (json_out_status(&lines->rest) == 0)
-			log_print(
-			    lines->admin, lines->rest.bytes, lines->rest.len);
-		json_out_reset(&lines->rest);
-		raw_bytes += n + 1;
-		len -= n + 1;
-	}
-	return fflush(stdout) == 0;
 }
 
 static int
 logs_run(void *values, int n, char **operands)
 {
 	const struct ctl_admin *admin = values;
-	struct lines lines = { .admin = admin };
-	struct client *client = NULL;
 	char path[CTL_PATH_MAX];
-	struct ctl_reply reply;
 
 	(void)n;
 	if (!ctl_admin_name_check(admin, operands[0]) ||
@@ -200,20 +146,7 @@ logs_run(void *values, int n, char **operands)
 	snprintf(path, sizeof(path), "/admin/servers/%s/logs?follow=%d%s%s",
 	    operands[0], admin->follow, admin->tenant != NULL ? "&tenant=" : "",
 	    admin->tenant != NULL ? admin->tenant : "");
-	int exit_code = ctl_admin_open(admin, &client);
-	if (exit_code != CTL_EXIT_OK)
-		return exit_code;
-	json_out_init(&lines.rest, 1u << 20);
-	const struct client_request request = { .method = "GET",
-		.path = path,
-		.headers = { "Accept: application/x-ndjson" },
-		.bytes = log_bytes,
-		.arg = &lines };
-	exit_code = ctl_admin_send(admin, client, &request, &reply);
-	ctl_reply_fini(&reply);
-	json_out_fini(&lines.rest);
-	client_free(client);
-	return exit_code;
+	return ctl_admin_lines(admin, path, log_print);
 }
 
 #define AT(member) offsetof(struct ctl_admin, member)
