@@ -14,6 +14,11 @@
  *   any of these escapes, then base64      from each of four digits; the URL's
  *                                          alphabet too, and folded lines
  *
+ * Nearly all of an answer is none of it, and is passed over: what spells a word
+ * begins with one of a few runs of four bytes (clues), or has an escape near its
+ * beginning. Reading starts a little before one of these, and stops where
+ * nothing is begun any more.
+ *
  * So a spelling needs no list of its own: half of the bytes escaped, in upper
  * or lower case, inside of a longer base64, cut into pieces anywhere.
  */
@@ -53,13 +58,12 @@ static const struct {
 };
 #define N_READERS ARRAY_LEN(readers)
 
-/* Lines of base64 are folded at 64 or 76, with CR LF. */
-#define FOLD_LEN 32u
+/* Lines of base64 are folded, with LF or CR LF. */
 #define FOLD_MAX 2u
 
-/* A byte takes two hex digits, or less than two of base64, each of them spelt;
- * and folds, at most two bytes for FOLD_LEN digits, spelt too. */
-#define HELD_FACTOR (2 * SPELLING_FACTOR + 2)
+/* A byte takes less than two digits of base64; each of them, and the fold
+ * before it, may be spelt. Other lanes take less. */
+#define HELD_FACTOR (2 * (1 + FOLD_MAX) * SPELLING_FACTOR)
 #define HELD_SLACK 128u
 
 struct word {
@@ -70,16 +74,26 @@ struct word {
 
 #define WORDS_MAX ((size_t)WIRE_SECRETS_MAX * 3)
 
+/* Four bytes that spell the beginning of a word, as a bit of a hash. */
+#define CLUE 4u
+#define CLUE_BITS 16u
+/* From the beginning of what spells a word to the end of its clue, or to an
+ * escape that took the place of one, there are fewer bytes than this. */
+#define CLUE_NEAR 16u
+
 struct words {
 	struct word words[WORDS_MAX];
 	size_t n;
 	size_t longest;
+	bool has_space;
+	bool has_short; /* one is too short for clues */
 	bool begins[256]; /* one of them begins so */
+	uint8_t clues[(1u << CLUE_BITS) / 8];
 };
 
 struct lane {
-	uint64_t *starts; /* a ring: where each of the last bytes stood */
-	uint64_t n; /* bytes read */
+	uint64_t *starts; /* a ring: where each of the found bytes stood */
+	uint64_t n; /* bytes that went into it */
 	uint32_t *found; /* of each word: the bytes that are there */
 	uint32_t deepest; /* of found */
 };
@@ -89,7 +103,6 @@ struct digits {
 	uint64_t n;
 	uint64_t from;
 	uint8_t last;
-	unsigned since_fold;
 	unsigned n_fold;
 };
 
@@ -102,6 +115,7 @@ struct scan {
 	struct digits base64;
 	uint64_t ring; /* a power of two, less one */
 	uint64_t at; /* bytes of the text before `out` */
+	uint64_t blotted; /* up to there, at least once */
 	uint8_t *out;
 	unsigned reader; /* of N_READERS, whose bytes are told */
 };
@@ -115,6 +129,81 @@ struct scrub {
 
 /* ---- words ----------------------------------------------------------------
  */
+
+static uint32_t
+clue_hash(uint32_t four)
+{
+	return four * 2654435761u >> (32 - CLUE_BITS);
+}
+
+static bool
+clue_has(const struct words *words, uint32_t four)
+{
+	const uint32_t hash = clue_hash(four);
+
+	return (words->clues[hash / 8] >> hash % 8 & 1) != 0;
+}
+
+static void
+clue_add(struct words *words, const char four[CLUE])
+{
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < CLUE; i++)
+		number = number << 8 | (uint8_t)four[i];
+	const uint32_t hash = clue_hash(number);
+	words->clues[hash / 8] |= (uint8_t)(1u << hash % 8);
+}
+
+/* With each byte as it is or as its other: in hex the digit of the other case,
+ * in base64 that of the other alphabet. */
+static void
+clues_add_both(struct words *words, const char *text, char (*other)(char byte))
+{
+	for (unsigned which = 0; which < 1u << CLUE; which++) {
+		char four[CLUE];
+		for (size_t i = 0; i < CLUE; i++)
+			four[i] =
+			    (which >> i & 1) != 0 ? other(text[i]) : text[i];
+		clue_add(words, four);
+	}
+}
+
+static char
+hex_other(char c)
+{
+	return c >= 'a' ? (char)(c - 0x20) : c;
+}
+
+static char
+base64_other(char c)
+{
+	return c == '+' ? '-' : c == '/' ? '_' : c;
+}
+
+/* In base64 the first digits that do not depend on the bytes before. */
+static void
+clues_add(struct words *words, const struct word *word)
+{
+	static const size_t first[] = { 0, 2, 3 };
+	char text[16];
+
+	if (word->len < 6) {
+		words->has_short = true;
+		return;
+	}
+	clue_add(words, (const char *)word->bytes);
+	sodium_bin2hex(text, sizeof(text), word->bytes, 2);
+	clues_add_both(words, text, hex_other);
+	for (size_t before = 0; before < ARRAY_LEN(first); before++) {
+		uint8_t whole[9] = { 0 };
+		memcpy(whole + before, word->bytes, 6);
+		sodium_bin2base64(text, sizeof(text), whole, sizeof(whole),
+		    sodium_base64_VARIANT_ORIGINAL);
+		clues_add_both(words, text + first[before], base64_other);
+	}
+	sodium_memzero(text, sizeof(text));
+}
 
 static int
 word_add(struct words *words, const void *bytes, size_t len)
@@ -136,6 +225,8 @@ word_add(struct words *words, const void *bytes, size_t len)
 		word->fallback[i] = k;
 	}
 	words->begins[word->bytes[0]] = true;
+	words->has_space |= memchr(bytes, ' ', len) != NULL;
+	clues_add(words, word);
 	if (words->longest < len)
 		words->longest = len;
 	return 0;
@@ -200,6 +291,7 @@ blot(struct scan *scan, uint64_t from, uint64_t to)
 	const size_t first = from > scan->at ? (size_t)(from - scan->at) : 0;
 
 	memset(scan->out + first, '*', (size_t)(to - scan->at) - first);
+	scan->blotted = to;
 }
 
 /* A byte of a word more, or the longest part of it that still may be one. */
@@ -212,15 +304,12 @@ word_step(const struct word *word, uint32_t found, uint8_t byte)
 }
 
 static void
-lane_take(
-    struct scan *scan, unsigned name, uint8_t byte, uint64_t from, uint64_t to)
+lane_search(struct scan *scan, struct lane *lane, uint8_t byte, uint64_t from,
+    uint64_t to)
 {
 	const struct words *words = scan->words;
-	struct lane *lane = &scan->lanes[name];
 
 	lane->starts[lane->n++ & scan->ring] = from;
-	if (lane->deepest == 0 && !words->begins[byte])
-		return;
 	lane->deepest = 0;
 	for (size_t i = 0; i < words->n; i++) {
 		const struct word *word = &words->words[i];
@@ -235,6 +324,17 @@ lane_take(
 		if (lane->deepest < found)
 			lane->deepest = found;
 	}
+}
+
+/* Nearly always nothing is begun, and this byte begins nothing. */
+static inline void
+lane_take(
+    struct scan *scan, unsigned name, uint8_t byte, uint64_t from, uint64_t to)
+{
+	struct lane *lane = &scan->lanes[name];
+
+	if (lane->deepest > 0 || scan->words->begins[byte])
+		lane_search(scan, lane, byte, from, to);
 }
 
 static void
@@ -295,13 +395,7 @@ base64_digit(uint8_t c)
 static bool
 base64_folds(struct digits *digits, uint8_t byte)
 {
-	if (byte != '\r' && byte != '\n')
-		return false;
-	if (digits->n_fold == 0 && digits->since_fold < FOLD_LEN &&
-	    digits->since_fold < digits->n)
-		return false;
-	digits->since_fold = 0;
-	return digits->n > 0 && ++digits->n_fold <= FOLD_MAX;
+	return (byte == '\r' || byte == '\n') && ++digits->n_fold <= FOLD_MAX;
 }
 
 static void
@@ -328,23 +422,119 @@ base64_take(struct scan *scan, uint8_t byte, uint64_t from, uint64_t to)
 			    to);
 	}
 	digits->n++;
-	digits->since_fold++;
 	digits->n_fold = 0;
 	digits->last = (uint8_t)digit;
 	digits->from = from;
 }
 
-/* A byte as the reader whose turn it is has read it. */
+/* A byte as a reader has read it. */
+static void
+reader_take(struct scan *scan, unsigned reader, uint8_t byte, uint64_t from,
+    uint64_t to)
+{
+	lane_take(scan, readers[reader].lane, byte, from, to);
+	if (readers[reader].lane != LANE_ANY)
+		return;
+	hex_take(scan, byte, from, to);
+	base64_take(scan, byte, from, to);
+}
+
 static void
 on_byte(void *arg, uint8_t byte, uint64_t from, uint64_t to)
 {
 	struct scan *scan = arg;
 
-	lane_take(scan, readers[scan->reader].lane, byte, from, to);
-	if (readers[scan->reader].lane != LANE_ANY)
-		return;
-	hex_take(scan, byte, from, to);
-	base64_take(scan, byte, from, to);
+	reader_take(scan, scan->reader, byte, from, to);
+}
+
+static bool
+is_escape(uint8_t byte)
+{
+	return byte == '%' || byte == '\\' || byte == '&' || byte == '+';
+}
+
+static void
+byte_read(struct scan *scan, uint8_t byte, uint64_t at)
+{
+	const bool escape = is_escape(byte);
+
+	lane_take(scan, LANE_RAW, byte, at, at + 1);
+	for (unsigned i = 0; i < N_READERS; i++) {
+		if (readers[i].lane == LANE_FORM && !scan->words->has_space)
+			continue;
+		if (!escape && scan->spellings[i].n_pending == 0) {
+			reader_take(scan, i, byte, at, at + 1);
+			continue;
+		}
+		scan->reader = i;
+		spelling_feed(&scan->spellings[i], byte, at, on_byte, scan);
+	}
+}
+
+/* ---- what is passed over --------------------------------------------------
+ */
+
+/* Nothing is begun. */
+static bool
+is_quiet(const struct scan *scan, uint64_t at)
+{
+	if (scan->words->has_short || at < scan->blotted + CLUE_NEAR)
+		return false;
+	for (size_t i = 0; i < N_LANES; i++)
+		if (scan->lanes[i].deepest > 0)
+			return false;
+	for (size_t i = 0; i < N_READERS; i++)
+		if (scan->spellings[i].n_pending > 0)
+			return false;
+	return true;
+}
+
+/* Whether a line of base64 may be folded here. */
+static bool
+is_fold(const struct scan *scan, size_t i)
+{
+	const uint8_t byte = scan->out[i];
+
+	return (byte == '\r' || byte == '\n') &&
+	    (i == 0 || base64_digit(scan->out[i - 1]) >= 0);
+}
+
+/* The first byte from i on that ends a clue, or escapes. */
+static size_t
+clue_find(const struct scan *scan, size_t i, size_t len)
+{
+	const size_t first = i < CLUE - 1 ? CLUE - 1 : i;
+	uint32_t four = 0;
+
+	for (size_t at = first - (CLUE - 1); at < len; at++) {
+		const uint8_t byte = scan->out[at];
+		four = four << 8 | byte;
+		if (at < i)
+			continue;
+		if (at >= first && clue_has(scan->words, four))
+			return at;
+		/* A '+' is one only where a word has a space. */
+		if (is_escape(byte) && (byte != '+' || scan->words->has_space))
+			return at;
+		if (is_fold(scan, at))
+			return at;
+	}
+	return len;
+}
+
+/* Where to read on: here, or where a word may have begun next. Until `look`
+ * that is known. */
+static size_t
+pass_over(struct scan *scan, size_t i, size_t len, size_t *look)
+{
+	if (i < *look || !is_quiet(scan, scan->at + i))
+		return i;
+	const size_t found = clue_find(scan, i, len);
+	*look = found + 1;
+	if (found < i + CLUE_NEAR)
+		return i;
+	scan->hex = scan->base64 = (struct digits){ .n = 0 };
+	return found - CLUE_NEAR;
 }
 
 /* ---- a text ---------------------------------------------------------------
@@ -401,13 +591,11 @@ scan_free(struct scan *scan)
 static void
 scan_read(struct scan *scan, size_t first, size_t len, bool is_end)
 {
+	size_t look = 0;
+
 	for (size_t i = first; i < len; i++) {
-		const uint8_t byte = scan->out[i];
-		const uint64_t at = scan->at + i;
-		lane_take(scan, LANE_RAW, byte, at, at + 1);
-		for (scan->reader = 0; scan->reader < N_READERS; scan->reader++)
-			spelling_feed(&scan->spellings[scan->reader], byte, at,
-			    on_byte, scan);
+		i = pass_over(scan, i, len, &look);
+		byte_read(scan, scan->out[i], scan->at + i);
 	}
 	for (scan->reader = 0; is_end && scan->reader < N_READERS;
 	     scan->reader++)

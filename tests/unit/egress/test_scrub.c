@@ -65,6 +65,17 @@ check_gone(enum wire_secret_kind kind, const char *value, const char *spelt)
 	scrub_text(scrub, text, strlen(text));
 	assert_string_equal(text, want);
 	scrub_free(scrub);
+
+	/* Far from everything else, where nothing is looked at closely. */
+	static const char words[] = "Some words, and more of them.";
+	for (size_t after = 0; after < sizeof(words); after++) {
+		const int n = snprintf(text, sizeof(text), "%s%s%s %.*s(%s)%s",
+		    words, words, words, (int)after, words, spelt, words);
+		strcpy(want, text);
+		memset(want + (size_t)n - strlen(words) - 1 - len, '*', len);
+		assert_string_equal(
+		    fed(kind, value, text, 1 + after * 5), want);
+	}
 }
 
 static void
@@ -181,6 +192,8 @@ blots_out_base64_that_is_folded_or_escaped(void **state)
 		"SktM\r\nTU5PUFFSU1RVVldYWVo",
 		"MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6QUJDREVGR0hJ"
 		"SktM\\nTU5PUFFSU1RVVldYWVo",
+		"MDEyMzQ1Njc4OWFi\r\nY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6"
+		"QUJDREVGR0hJSktMTU5P\nUFFSU1RVVldYWVo",
 		"MDEyMzQ1\\u004ejc4OWFiY2Rl%5AmdoaWprbG1ub3BxcnN0dXZ3eHl6"
 		"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo",
 	};
