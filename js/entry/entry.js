@@ -8,7 +8,7 @@ import { native } from '../native.js';
 import { jsonParse } from '../primordials.js';
 import { resetConsole } from '../web/console.js';
 import { fetchData, fetchEnd, fetchFail, fetchHead, fetchMore, fetchRoom,
-  resetFetches } from '../web/exchange.js';
+  isUsed, resetFetches } from '../web/exchange.js';
 import { resetPerformance } from '../web/performance.js';
 import { reportError, reportRejection } from '../web/report.js';
 import { resetTimers, tick } from '../web/timers.js';
@@ -28,7 +28,8 @@ function begin() {
   endCalls();
   resetAsks();
   resetTimers();
-  resetFetches();
+  if (isUsed)
+    resetFetches();
   resetConsole();
   resetPerformance();
   native.setContinuation(undefined);

@@ -3,6 +3,7 @@
 
 import { native } from '../native.js';
 import { NativePromise, jsonParse, jsonStringify } from '../primordials.js';
+import { isGranted } from '../web/exchange.js';
 import { warmFetches } from '../web/fetch.js';
 import { format } from '../web/inspect.js';
 import { newCall } from './call.js';
@@ -128,7 +129,8 @@ function warmTools(begin, run) {
     begin();
   callOf(own);
   warmChecks();
-  warmFetches();
+  if (isGranted !== false)
+    warmFetches();
   if (isWarm)
     return;
   for (let i = 0; i < ROUNDS; i++) {
@@ -149,7 +151,7 @@ export function warm(begin, run) {
       return undefined;
     if (surface.kind === 'tools')
       return warmTools(begin, run);
-    if (isWarm)
+    if (isWarm && isGranted !== false)
       warmFetches();
     const served = isWarm ? serve(call, path, sessionHeaders) : warmFetch();
     isWarm = true;

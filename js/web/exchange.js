@@ -25,6 +25,13 @@ let open = new Map(); // by number
 let later = new Set(); // those that were told LATER
 let isRehearsal = false; // nothing is said
 
+// Looked at from elsewhere, so that where nothing is fetched no function of this
+// file is called: in a fresh cell each would be a page to copy.
+/** Whether anything was fetched since the last call began. */
+export let isUsed = false;
+/** Whether there is a way out, once there is a call; undefined: not asked yet. */
+export let isGranted;
+
 /** Why there is no answer: `code` is the end's name, `message` the sentence. */
 export class Failure {
   constructor(code, message) {
@@ -69,6 +76,7 @@ export class Exchange {
   }
 
   start() {
+    isUsed = true;
     const hasBody = this.#piece !== null || this.#source !== null;
     const said = isRehearsal ? SAID :
       native.fetchStart(this.#number, hasBody, this.#text);
@@ -279,8 +287,9 @@ export function fetchMore() {
 }
 
 const NO_CALL = 3;
-/** Whether there will be a way out, once there is a call. */
-export const isGranted = () => native.fetchStart(0, false, '') === NO_CALL;
+export function askGranted() {
+  isGranted ??= native.fetchStart(0, false, '') === NO_CALL;
+}
 
 /** `ask()` makes one exchange, at once, that goes nowhere and is answered so. */
 export function rehearse(ask, parts, bytes) {
@@ -297,8 +306,7 @@ export function rehearse(ask, parts, bytes) {
 
 /** A call begins: nothing of the one before is under way. */
 export function resetFetches() {
-  if (open.size === 0 && later.size === 0)
-    return;
+  isUsed = false;
   for (const number of open.keys())
     native.fetchCancel(number);
   open = new Map();

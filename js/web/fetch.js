@@ -6,7 +6,7 @@
 import { native } from '../native.js';
 import { bodyTake } from './body.js';
 import { codingsOf, decoded } from './decode.js';
-import { Exchange, Failure, isGranted, rehearse } from './exchange.js';
+import { Exchange, Failure, askGranted, isGranted, rehearse } from './exchange.js';
 import { Headers, listOf } from './headers.js';
 import { Request, signalOf } from './request.js';
 import { responseFrom } from './response.js';
@@ -228,7 +228,8 @@ const nothing = () => {};
  * template and in each cell before its call. Nothing leaves.
  */
 export function warmFetches() {
-  if (!isGranted())
+  askGranted();
+  if (!isGranted)
     return;
   rehearse(() => {
     fetch('http://warm-up.invalid/', { method: 'POST', body: '{}',

@@ -35,6 +35,8 @@ static struct {
 	size_t len;
 } inbox = { .bytes = first_bytes, .capacity = sizeof(first_bytes) };
 
+static bool has_way; /* looked at before way.c is: its pages would be faults */
+
 /* Room for so many bytes from inbox.at on. */
 static void
 inbox_reserve(size_t want)
@@ -129,9 +131,10 @@ events_await(int wait_ms)
 		{ .fd = -1 },
 	};
 
-	if (wait_ms < 0 && !way_is_used())
+	if (wait_ms < 0 && !(has_way && way_is_used()))
 		answer_wait();
-	fds[1].fd = way_poll(&fds[1].events);
+	if (has_way)
+		fds[1].fd = way_poll(&fds[1].events);
 	if (poll(fds, ARRAY_LEN(fds), has_answer ? 0 : wait_ms) < 0)
 		return;
 	if (fds[1].revents != 0)
@@ -150,7 +153,7 @@ call_finish(void)
 		const int wait_ms = engine_turn();
 		if (answer_is_done() || engine_is_stopped())
 			break;
-		if (answer_asks_open() || way_is_used()) {
+		if (answer_asks_open() || (has_way && way_is_used())) {
 			events_await(wait_ms);
 			continue;
 		}
@@ -199,14 +202,16 @@ call_serve(const struct wire_limits *limits)
 	}
 
 	answer_begin(CALL_FD, limits);
-	way_begin();
+	if (has_way)
+		way_begin();
 	const uint8_t *bytes = inbox.bytes + inbox.at;
 	engine_call(head.type == WIRE_FRAME_CALL_REQUEST,
 	    (const char *)bytes + sizeof(head), head.len,
 	    body.len > 0 ? bytes + body_at + sizeof(body) : NULL, body.len);
 	inbox_drop(len);
 	call_finish();
-	way_end();
+	if (has_way)
+		way_end();
 }
 
 static void
@@ -237,6 +242,8 @@ cell_run(const struct zygote *zygote, const struct wire_limits *limits,
     int stream_fd, int way_fd, bool is_awaited)
 {
 	const unsigned int kept = way_fd >= 0 ? WAY_FD : CALL_FD;
+	has_way = way_fd >= 0;
+
 	const struct box_filter *filter = limits->reuse_calls > 1
 	    ? &zygote->cell_reuse_filter
 	    : &zygote->cell_filter;

@@ -33,8 +33,9 @@ static struct {
 	size_t queue_len;
 	size_t queue_room;
 	size_t in_len;
-	uint8_t in[sizeof(struct wire_frame) + FRAME_BYTES_MAX];
 } way;
+
+static uint8_t in[sizeof(struct wire_frame) + FRAME_BYTES_MAX];
 
 /* ---- the open ones --------------------------------------------------------- */
 
@@ -269,16 +270,16 @@ frames_take(void)
 	size_t at = 0;
 
 	while (!way.is_broken && way.in_len - at >= sizeof(frame)) {
-		memcpy(&frame, way.in + at, sizeof(frame));
+		memcpy(&frame, in + at, sizeof(frame));
 		if (!frame_is_good(&frame))
 			return false;
 		if (way.in_len - at < sizeof(frame) + frame.len)
 			break;
-		if (!frame_take(&frame, way.in + at + sizeof(frame)))
+		if (!frame_take(&frame, in + at + sizeof(frame)))
 			return false;
 		at += sizeof(frame) + frame.len;
 	}
-	memmove(way.in, way.in + at, way.in_len - at);
+	memmove(in, in + at, way.in_len - at);
 	way.in_len -= at;
 	return true;
 }
@@ -286,8 +287,8 @@ frames_take(void)
 static void
 way_hear(void)
 {
-	const ssize_t n = recv(WAY_FD, way.in + way.in_len,
-	    sizeof(way.in) - way.in_len, MSG_DONTWAIT);
+	const ssize_t n = recv(
+	    WAY_FD, in + way.in_len, sizeof(in) - way.in_len, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
