@@ -475,8 +475,8 @@ server_take(const struct ctl_import_place *place,
 		members[HTTP_URL].value.at != NULL ||
 		members[SERVER_URL].value.at != NULL))
 		refuse(server,
-		    "it is a server elsewhere, at an address; this release "
-		    "brings programs only");
+		    "it is a server elsewhere: add it with cordon upstream add "
+		    "NAME --url URL");
 	else if (members[COMMAND].value.at == NULL)
 		refuse(server, "it has no \"command\"");
 	if (members[ENV_FILE].value.at != NULL)
