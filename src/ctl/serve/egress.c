@@ -157,6 +157,7 @@ ctl_network_text(
 		return 0;
 	json_out_init(&out, CTL_NETWORK_MAX);
 	const int r = network_write(network, name, &out, err);
+	json_out_raw(&out, "", 1); /* what is stolen has no end of its own */
 	char *text = r == 0 ? json_out_steal(&out, &len) : NULL;
 	json_out_fini(&out);
 	if (text != NULL && strcmp(text, "{}") == 0) {
