@@ -186,6 +186,8 @@ fetch_resume(struct fetch *fetch)
 
 /* ---- the request's body --------------------------------------------------- */
 
+/* Bytes beyond the length that the head says would be the next request on this
+ * connection: libcurl sends what it is given. */
 bool
 fetch_write(struct fetch *fetch, const uint8_t *bytes, size_t len)
 {
@@ -230,29 +232,12 @@ body_keep(struct fetch *fetch, const char *bytes, size_t len)
 	fetch->kept = NULL;
 }
 
-/* libcurl sends what it is given: bytes beyond the length that the head says
- * would be the next request on this connection. */
-static bool
-body_is_honest(struct fetch *fetch)
-{
-	const uint64_t waiting = evbuffer_get_length(fetch->body);
-
-	if (fetch->body_len == UINT64_MAX ||
-	    (waiting <= fetch->body_len - fetch->sent &&
-		(!fetch->body_ended ||
-		    waiting == fetch->body_len - fetch->sent)))
-		return true;
-	fetch_blame(fetch, WIRE_EGRESS_BAD,
-	    "the request's body is not as long as its Content-Length");
-	return false;
-}
-
 size_t
 fetch_on_read(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct fetch *fetch = arg;
 
-	if (fetch->end != WIRE_EGRESS_OK || !body_is_honest(fetch))
+	if (fetch->end != WIRE_EGRESS_OK)
 		return CURL_READFUNC_ABORT;
 	const int len = evbuffer_remove(fetch->body, bytes, size * n);
 	if (len <= 0) {

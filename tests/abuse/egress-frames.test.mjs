@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import { DATA_MAX, flags, frame, frames, HEAD_BYTES,
   WINDOW } from '../lib/egress.mjs';
+import { patience } from '../lib/paths.mjs';
 import { until } from '../lib/processes.mjs';
 
 let scene;
@@ -205,6 +206,8 @@ test('a flood of refused requests stays cheap', async () => {
   const last = await caller.fetch('http://api.acme.net/text',
     { number: 30_000 });
   assert.equal(last.text, 'hello', `${last.end} ${last.error}`);
-  assert.ok(egress.residentBytes - began < 32 << 20);
+  // The sanitizer keeps what was freed.
+  const bound = (patience > 1 ? 512 : 32) << 20;
+  assert.ok(egress.residentBytes - began < bound);
   await caller.close();
 });
