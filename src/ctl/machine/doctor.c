@@ -61,7 +61,8 @@ struct verdict {
 static struct verdict
 examine(struct json_out *out)
 {
-	struct verdict verdict = { { CTL_PROBE_OK, CTL_PROBE_OK } };
+	struct verdict verdict = { { CTL_PROBE_OK, CTL_PROBE_OK,
+	    CTL_PROBE_OK } };
 
 	for (size_t i = 0; i < ctl_n_probes; i++) {
 		enum ctl_probe_state *worst = &verdict.worst[ctl_probes[i].of];
@@ -156,6 +157,14 @@ static const char *const boxes[] = {
 	[CTL_PROBE_MISSING] = boxes_missing,
 };
 
+static const char *const egress[] = {
+	[CTL_PROBE_OK] = "What is granted to them can be reached from here.",
+	[CTL_PROBE_WEAKER] = "",
+	[CTL_PROBE_MISSING] =
+	    "Not all that is granted to them can be reached from here: see the "
+	    "lines marked\nMISSING. Nothing else is let out for that.",
+};
+
 /* The host of this state folder, from outside: its word, not ours. */
 static enum host_state
 host_look(char found[HOST_TEXT_MAX])
@@ -203,6 +212,9 @@ report_json(void)
 	json_out_text(&out, ",\"boxes_ready\":");
 	json_out_text(
 	    &out, is_ready(&verdict, CTL_PROBE_BOXES) ? "true" : "false");
+	json_out_text(&out, ",\"egress_ready\":");
+	json_out_text(
+	    &out, is_ready(&verdict, CTL_PROBE_EGRESS) ? "true" : "false");
 	text_add(&out, ",\"host\":{\"state\":", host_states[host_look(found)]);
 	text_add(&out, ",\"found\":", found);
 	json_out_text(&out, "}");
@@ -237,8 +249,10 @@ command_run(void *values, int n, char **operands)
 		const enum host_state host = host_look(found);
 		printf("%-7s  %-14s  ", host_states[host], "host");
 		ctl_line_print(stdout, found, strlen(found));
-		printf("\n\n%s\n%s\n", cells[verdict.worst[CTL_PROBE_CELLS]],
-		    boxes[verdict.worst[CTL_PROBE_BOXES]]);
+		printf("\n\n%s\n%s\n%s\n",
+		    cells[verdict.worst[CTL_PROBE_CELLS]],
+		    boxes[verdict.worst[CTL_PROBE_BOXES]],
+		    egress[verdict.worst[CTL_PROBE_EGRESS]]);
 	}
 	return is_ready(&verdict, CTL_PROBE_CELLS) &&
 		is_ready(&verdict, CTL_PROBE_BOXES)

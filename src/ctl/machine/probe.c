@@ -495,6 +495,9 @@ const struct ctl_probe ctl_probes[] = {
 	{ CTL_PROBE_BOXES, "box landlock", box_landlock_probe },
 	{ CTL_PROBE_BOXES, "box user", box_user_probe },
 	{ CTL_PROBE_BOXES, "box limits", box_limits_probe },
+	{ CTL_PROBE_EGRESS, "egress", ctl_probe_egress_program },
+	{ CTL_PROBE_EGRESS, "egress names", ctl_probe_names },
+	{ CTL_PROBE_EGRESS, "egress roots", ctl_probe_certificates },
 };
 
 const size_t ctl_n_probes = ARRAY_LEN(ctl_probes);

@@ -24,13 +24,23 @@ struct ctl_finding {
 };
 
 /* Whose it is. */
-enum ctl_probe_of { CTL_PROBE_CELLS, CTL_PROBE_BOXES, CTL_PROBE_KINDS };
+enum ctl_probe_of {
+	CTL_PROBE_CELLS,
+	CTL_PROBE_BOXES,
+	CTL_PROBE_EGRESS,
+	CTL_PROBE_KINDS
+};
 
 struct ctl_probe {
 	enum ctl_probe_of of;
 	const char *name;
 	void (*run)(struct ctl_finding *finding);
 };
+
+/* egress.c */
+void ctl_probe_egress_program(struct ctl_finding *finding);
+void ctl_probe_names(struct ctl_finding *finding);
+void ctl_probe_certificates(struct ctl_finding *finding);
 
 /* The table of all, in the order of the report. */
 extern const struct ctl_probe ctl_probes[];

@@ -64,8 +64,7 @@ domain_print(const struct box_domain *domain)
 		printf("  may write one folder, at " BOX_FOLDER ": %s\n",
 		    domain->folder_why);
 	if (domain->network_why != NULL)
-		printf("  is in the host's network: %s\n",
-		    domain->network_why);
+		printf("  is in the host's network: %s\n", domain->network_why);
 	printf("  %zu system calls, each other one is refused:\n",
 	    domain->n_calls);
 
