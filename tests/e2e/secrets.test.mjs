@@ -108,6 +108,26 @@ test('a new value takes effect at once, and a removal', async () => {
   });
 });
 
+test('on a terminal it is asked for, and not shown', async () => {
+  const child = spawn('python3', [join(import.meta.dirname, '../proc/in-terminal.py'), cordon,
+    'secret', 'set', 'TYPED', '--for', 'asker', '--host', 'other.acme.net'],
+  { env: { ...process.env, CORDON_STATE: join(host.folder, 'state') } });
+  let shown = '';
+  child.stdout.on('data', (bytes) => { shown += bytes; });
+  const ended = new Promise((done) => child.on('close', done));
+  await until('the question', () => {
+    assert.equal(child.exitCode, null, shown);
+    return shown.includes('it is not shown');
+  });
+  child.stdin.write('typed-in-secret\n');
+  assert.equal(await ended, 0, shown);
+  assert.match(shown, /TYPED is set/);
+  assert.doesNotMatch(shown, /typed-in/);
+  await world.forget();
+  await ask('asker', 'https://other.acme.net/text');
+  assert.match(JSON.stringify(await world.requests()), /Bearer typed-in-secret"/);
+});
+
 test('it lies nowhere: database, state, log, audit, arguments, environments', async () => {
   const set = await run(['secret', 'set', 'KEY', '--for', 'asker', '--host',
     'api.acme.net'], VALUE);

@@ -72,8 +72,10 @@ terminal_read(uint8_t *bytes, size_t size, const char *name)
 	silent.c_lflag |= ICANON;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	fprintf(stderr, "Value of %s (it is not shown): ", name);
+	/* First: what is typed at the prompt is neither shown nor lost. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	fprintf(stderr, "Value of %s (it is not shown): ", name);
+	fflush(stderr);
 	const ssize_t n = bytes_read(STDIN_FILENO, bytes, size, true);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
 	fputc('\n', stderr);
