@@ -109,6 +109,48 @@ reads_events_as_browsers_do(void **state)
 	}
 }
 
+static char seen[256];
+
+static bool
+look(void *arg, const char *raw_text, size_t len)
+{
+	const struct mcp_events *events = arg;
+	const size_t used = strlen(seen);
+
+	snprintf(seen + used, sizeof(seen) - used, "[%.9s|%s|%.*s]", events->id,
+	    events->name, (int)len, raw_text);
+	return true;
+}
+
+/* HTML 9.2.6: the id counts once its event is complete; a name is of one. */
+static void
+an_event_has_its_id_and_name(void **state)
+{
+	static const char text[] =
+	    "id: 1\nevent: endpoint\nretry: 250\ndata: a\n\n"
+	    "data: b\n\nid: 2\n\nretry: x\nid\ndata: c\n\n"
+	    "id: 3\ndata: d\n\nid: 4\ndata: cut";
+
+	(void)state;
+	for (size_t piece = 1; piece < 30; piece++) {
+		struct mcp_events events;
+
+		seen[0] = '\0';
+		mcp_events_init(&events, 100);
+		for (size_t at = 0; at < sizeof(text) - 1; at += piece) {
+			const size_t left = sizeof(text) - 1 - at;
+			assert_int_equal(
+			    mcp_events_feed(&events, text + at,
+				left < piece ? left : piece, look, &events),
+			    0);
+		}
+		assert_string_equal(seen, "[1|endpoint|a][1||b][||c][3||d]");
+		assert_string_equal(events.id, "3");
+		assert_int_equal(events.retry_ms, 250);
+		mcp_events_fini(&events);
+	}
+}
+
 int
 main(void)
 {
@@ -116,6 +158,7 @@ main(void)
 		cmocka_unit_test(cuts_lines_however_they_come),
 		cmocka_unit_test(has_one_limit_whatever_the_pieces),
 		cmocka_unit_test(stops_when_told),
+		cmocka_unit_test(an_event_has_its_id_and_name),
 		cmocka_unit_test(reads_events_as_browsers_do),
 	};
 
