@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -218,6 +219,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	int pair[2];
 
 	if (egress.base == NULL) {
+		signal(SIGPIPE, SIG_IGN);
 		egress.base = event_base_new();
 		CHECK(egress.base != NULL && servers_new(&egress.servers) == 0);
 		server_release(server_make(egress.servers));

@@ -224,7 +224,8 @@ guest_relay_over(void *arg, enum relay_over how)
 {
 	struct guest *guest = arg;
 
-	if (how == RELAY_DONE)
+	/* A program that has what it wants may leave as it likes. */
+	if (how == RELAY_DONE || how == RELAY_LEFT)
 		guest_end(guest, WIRE_EGRESS_OK, "");
 	else if (how != RELAY_STOPPED)
 		guest_end(guest, WIRE_EGRESS_CUT,

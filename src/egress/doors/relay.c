@@ -174,6 +174,12 @@ way_flush(struct way *way, struct end *to)
 	return 0;
 }
 
+static int
+broken(unsigned end)
+{
+	return -1 - (end == 0 ? RELAY_LEFT : RELAY_RESET);
+}
+
 /* Moves a piece. 1: there may be more; 0: it must wait, or has ended;
  * negative: -1 - why the relay is over. */
 static int
@@ -184,7 +190,7 @@ way_step(struct relay *relay, unsigned i)
 	uint8_t piece[PIECE];
 
 	if (way_flush(way, to) < 0)
-		return -1 - RELAY_RESET;
+		return broken(1 - i);
 	if (way->len > 0 || way->ended)
 		return 0;
 	const ssize_t n = end_read(from, piece, PIECE);
@@ -194,13 +200,12 @@ way_step(struct relay *relay, unsigned i)
 		return 0;
 	}
 	if (n <= 0)
-		return n == 0 ? 0
-			      : -1 - (n == READ_TLS ? RELAY_TLS : RELAY_RESET);
+		return n == 0 ? 0 : n == READ_TLS ? -1 - RELAY_TLS : broken(i);
 	if (!relay->setup.moved(relay->setup.arg, i, (size_t)n))
 		return -1 - RELAY_STOPPED;
 	const ssize_t sent = end_write(to, piece, (size_t)n);
 	if (sent < 0)
-		return -1 - RELAY_RESET;
+		return broken(1 - i);
 	if (sent < n && !way_keep(way, piece + sent, (size_t)(n - sent)))
 		return -1 - RELAY_MEMORY;
 	return 1;

@@ -18,7 +18,8 @@ struct relay;
 
 enum relay_over {
 	RELAY_DONE, /* both ends have ended */
-	RELAY_RESET, /* one of them broke off */
+	RELAY_LEFT, /* fds[0] broke off */
+	RELAY_RESET, /* fds[1] did */
 	RELAY_TLS, /* what came is no TLS, or the handshake failed */
 	RELAY_STOPPED, /* moved() said so */
 	RELAY_MEMORY,
