@@ -161,8 +161,8 @@ static const char *const egress[] = {
 	[CTL_PROBE_OK] = "What is granted to them can be reached from here.",
 	[CTL_PROBE_WEAKER] = "",
 	[CTL_PROBE_MISSING] =
-	    "Not all that is granted to them can be reached from here: see the "
-	    "lines marked\nMISSING. Nothing else is let out for that.",
+	    ("Not all that is granted to them can be reached from here: see "
+	     "the lines marked\nMISSING. Nothing else is let out for that."),
 };
 
 /* The host of this state folder, from outside: its word, not ours. */

@@ -319,7 +319,7 @@ fail_take(struct fetch_one *one, const struct wire_frame *frame,
 	return true;
 }
 
-static const struct {
+static const struct taker {
 	uint32_t type;
 	uint32_t len_max;
 	bool (*take)(struct fetch_one *one, const struct wire_frame *frame,
@@ -333,7 +333,7 @@ static const struct {
 };
 
 /* The row of this frame; NULL: egress says no such thing. */
-static const typeof(takers[0]) *
+static const struct taker *
 taker_find(const struct wire_frame *frame)
 {
 	for (size_t i = 0; i < ARRAY_LEN(takers); i++)
@@ -348,7 +348,7 @@ static bool
 frame_take(struct fetching *fetching, const struct wire_frame *frame,
     const char *raw_bytes)
 {
-	const typeof(takers[0]) *taker = taker_find(frame);
+	const struct taker *taker = taker_find(frame);
 	struct fetch_one *one = one_find(fetching, frame->reserved);
 
 	if (taker == NULL)
