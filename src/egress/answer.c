@@ -6,15 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "egress/fetch.h"
 
 #define HEADS_MAX (256u << 10)
+#define NS_A_BYTE 5 /* of searching for secrets: what quiet text takes */
 
 /* Headers of one hop, and those that are no longer true. */
 static bool
-is_dropped(const struct fetch *fetch, const char *name)
+is_dropped(const char *name)
 {
 	static const char *const hop[] = { "connection", "keep-alive",
 		"proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -23,9 +25,7 @@ is_dropped(const struct fetch *fetch, const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(hop); i++)
 		if (strcasecmp(name, hop[i]) == 0)
 			return true;
-	return fetch->is_decoded &&
-	    (strcasecmp(name, "content-encoding") == 0 ||
-		strcasecmp(name, "content-length") == 0);
+	return false;
 }
 
 void
@@ -34,7 +34,6 @@ answer_reset(struct fetch *fetch)
 	evbuffer_drain(fetch->head, evbuffer_get_length(fetch->head));
 	free(fetch->location);
 	fetch->location = NULL;
-	fetch->is_decoded = false;
 }
 
 /* False: too much. */
@@ -54,7 +53,10 @@ head_add(struct fetch *fetch, char *line, size_t len)
 	char *value = colon + 1 + strspn(colon + 1, " \t");
 	if (strcasecmp(line, "content-encoding") == 0 && fetch->scrub != NULL &&
 	    strcasecmp(value, "identity") != 0)
-		fetch->is_decoded = true;
+		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+		    "%.200s answers encoded (%.40s), though it was asked not "
+		    "to: secrets could not be found in it",
+		    fetch->url.host.text, value);
 	/* Before the Location is taken: it may name another host. */
 	if (fetch->scrub != NULL) {
 		scrub_text(fetch->scrub, line, strlen(line));
@@ -84,7 +86,7 @@ head_tell(struct fetch *fetch)
 	while (at < end) {
 		const char *value = at + strlen(at) + 1;
 		const char *next = value + strlen(value) + 1;
-		if (!is_dropped(fetch, at)) {
+		if (!is_dropped(at)) {
 			memcpy(headers + len, at, (size_t)(next - at));
 			len += (size_t)(next - at);
 		}
@@ -109,6 +111,11 @@ head_complete(struct fetch *fetch)
 
 	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
 	fetch->status = (unsigned)status;
+	/* 101: nobody asked for another protocol. */
+	if (status == 101 || status > 599)
+		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+		    "%.200s answers with the status %ld", fetch->url.host.text,
+		    status);
 	if (status < 200)
 		return;
 	if (is_redirect(fetch->status) && fetch->location != NULL) {
@@ -154,6 +161,15 @@ answer_on_header(char *line, size_t size, size_t n, void *arg)
 	return fetch->end == WIRE_EGRESS_OK ? len : 0;
 }
 
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static bool
 data_tell(struct fetch *fetch, const uint8_t *bytes, size_t len, bool is_last)
 {
@@ -165,7 +181,16 @@ data_tell(struct fetch *fetch, const uint8_t *bytes, size_t len, bool is_last)
 		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
 		return true;
 	}
-	len = scrub_feed(fetch->scrub, bytes, len, is_last, clean);
+	/* An answer can be made to be hard to search: that is paid for, too. */
+	const uint64_t began = now_ns();
+	const size_t clean_len =
+	    scrub_feed(fetch->scrub, bytes, len, is_last, clean);
+	const uint64_t worth = (now_ns() - began) / NS_A_BYTE;
+	if (worth > len && !server_spend(fetch->server, worth - len))
+		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
+		    "the server's bytes of this minute are spent "
+		    "(network.bytesPerMinute)");
+	len = clean_len;
 	return len == 0 || fetch->ops->data(fetch->arg, clean, len);
 }
 
@@ -199,6 +224,11 @@ answer_on_write(char *bytes, size_t size, size_t n, void *arg)
 		return 0;
 	if (fetch->follows)
 		return len;
+	if (!fetch->has_head) {
+		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+		    "%.200s answers without a head", fetch->url.host.text);
+		return 0;
+	}
 	fetch->in_curl = true;
 	fetch->is_stopped =
 	    !data_tell(fetch, (const uint8_t *)bytes, len, false);

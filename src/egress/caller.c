@@ -16,7 +16,7 @@
 #include "egress/egress.h"
 
 #define READ_MAX (64u << 10)
-#define READS_A_TURN 4
+#define FRAMES_A_TURN 64 /* then others have theirs */
 /* Answers that a caller has not read, beyond which its fetches wait. */
 #define OUT_MAX (512u << 10)
 
@@ -27,6 +27,8 @@ struct caller {
 	bool is_gateway;
 	bool is_busy; /* frames are being read: it is closed after that */
 	bool is_over;
+	bool is_sated; /* it does not read: we read no more either */
+	unsigned frames; /* that may still be taken in this turn */
 	int fd;
 	struct event *readable;
 	struct event *writable;
@@ -180,6 +182,12 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	     call = next) {
 		next = call->next;
 		call_move(call);
+	}
+	if (caller->is_sated &&
+	    evbuffer_get_length(caller->out) < OUT_MAX / 2) {
+		caller->is_sated = false;
+		event_add(caller->readable, NULL);
+		event_active(caller->readable, EV_READ, 1);
 	}
 	caller->is_busy = false;
 	caller_settle(caller);
@@ -381,6 +389,8 @@ fetch_take(
 	    server_hold(caller->egress->servers, caller->deployment);
 	const char *complaint = fetch_complaint(caller, server);
 	bool is_good = true;
+	if (caller->has_allowance && caller->allowance > 0)
+		caller->allowance--; /* whatever comes of it */
 	if (complaint != NULL)
 		refuse(caller, frame->reserved,
 		    server == NULL ? WIRE_EGRESS_NO_RULE : WIRE_EGRESS_BUDGET,
@@ -474,13 +484,15 @@ take_find(const struct wire_frame *frame)
 	return NULL;
 }
 
-/* Every frame that is whole. False: one that may not be said. */
+/* Every frame that is whole, as many as a turn has. False: one that may not be
+ * said. */
 static bool
 frames_take(struct caller *caller)
 {
 	struct wire_frame frame;
 
-	while (!caller->is_over &&
+	while (!caller->is_over && caller->frames > 0 &&
+	    evbuffer_get_length(caller->out) < OUT_MAX &&
 	    evbuffer_copyout(caller->in, &frame, sizeof(frame)) ==
 		(ssize_t)sizeof(frame)) {
 		const struct take *take = take_find(&frame);
@@ -495,8 +507,23 @@ frames_take(struct caller *caller)
 		    !take->take(caller, &frame, bytes + sizeof(frame)))
 			return false;
 		evbuffer_drain(caller->in, size);
+		caller->frames--;
 	}
 	return true;
+}
+
+/* False: it left, or said what may not be said. */
+static bool
+caller_hear(struct caller *caller)
+{
+	if (!frames_take(caller))
+		return false;
+	if (evbuffer_get_length(caller->in) > READ_MAX)
+		return true;
+	const int n = evbuffer_read(caller->in, caller->fd, READ_MAX);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	return n > 0 && frames_take(caller);
 }
 
 static void
@@ -504,17 +531,18 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct caller *caller = arg;
 
+	(void)fd;
 	(void)what;
 	caller->is_busy = true;
-	for (int i = 0; i < READS_A_TURN && !caller->is_over; i++) {
-		const int n = evbuffer_read(caller->in, fd, READ_MAX);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (n <= 0 || !frames_take(caller))
-			caller->is_over = true;
-		if (n < (int)READ_MAX)
-			break;
-	}
+	caller->frames = FRAMES_A_TURN;
+	if (!caller_hear(caller))
+		caller->is_over = true;
+	/* Answers pile up that it does not read: what it says waits. */
+	caller->is_sated = evbuffer_get_length(caller->out) >= OUT_MAX;
+	if (caller->is_sated)
+		event_del(caller->readable);
+	else if (caller->frames == 0)
+		event_active(caller->readable, EV_READ, 1);
 	caller->is_busy = false;
 	caller_settle(caller);
 }

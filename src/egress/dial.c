@@ -141,6 +141,9 @@ headers_list(struct fetch *fetch, const char *headers, size_t len)
 		if (is_good)
 			fetch->list = list;
 	}
+	/* What is encoded cannot be searched, and decoded it can be anything. */
+	if (is_good && fetch->scrub != NULL)
+		is_good = list_add(&fetch->list, "Accept-Encoding", "identity");
 	return is_good &&
 	    (has_user_agent || list_add(&fetch->list, "User-Agent", "cordon"));
 }
@@ -200,10 +203,6 @@ options_set(struct fetch *fetch, const char *url)
 		curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 		curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, fetch);
 	}
-	/* What it cannot scrub encoded, it decodes. */
-	if (fetch->scrub != NULL)
-		curl_easy_setopt(
-		    easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 	if (fetch->is_again)
 		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	body_set(fetch);
@@ -290,7 +289,8 @@ hop_begin(struct fetch *fetch)
 	if (addr_rules_find(fetch->server->rules, fetch->server->head.n_rules,
 		&target, &err) == NULL) {
 		fetch_blame(fetch, WIRE_EGRESS_NO_RULE, "%s", err.text);
-	} else if (fetch->allowance != NULL && *fetch->allowance == 0) {
+	} else if (fetch->hops > 0 && fetch->allowance != NULL &&
+	    *fetch->allowance == 0) {
 		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
 		    "the requests of this call are spent (network.perCall)");
 	} else if (!server_begin(fetch->server, &err)) {
@@ -298,8 +298,11 @@ hop_begin(struct fetch *fetch)
 	}
 	if (fetch->end != WIRE_EGRESS_OK)
 		return false;
-	fetch->is_begun = true;
-	if (fetch->allowance != NULL)
+	/* A stream that stays open is none of those that are under way. */
+	fetch->is_begun = (fetch->flags & WIRE_FETCH_LONG) == 0;
+	if (!fetch->is_begun)
+		server_done(fetch->server);
+	if (fetch->hops > 0 && fetch->allowance != NULL)
 		--*fetch->allowance;
 	return true;
 }

@@ -263,18 +263,15 @@ fetch_on_read(char *bytes, size_t size, size_t n, void *arg)
 	return fetch->end == WIRE_EGRESS_OK ? (size_t)len : CURL_READFUNC_ABORT;
 }
 
-/* libcurl sends from the start again, on another connection. */
+/* libcurl would say a request again, on another connection, of which the origin
+ * may have read a part: whether that is right, it cannot know. */
 int
 fetch_on_seek(void *arg, curl_off_t offset, int origin)
 {
-	struct fetch *fetch = arg;
-
-	if (offset != 0 || origin != SEEK_SET || fetch->kept == NULL)
-		return CURL_SEEKFUNC_FAIL;
-	if (evbuffer_prepend_buffer(fetch->body, fetch->kept) != 0)
-		return CURL_SEEKFUNC_FAIL;
-	fetch->sent = 0;
-	return CURL_SEEKFUNC_OK;
+	(void)arg;
+	(void)offset;
+	(void)origin;
+	return CURL_SEEKFUNC_FAIL;
 }
 
 /* ---- when libcurl is done ------------------------------------------------- */
@@ -369,6 +366,14 @@ fetch_done(struct fetch *fetch, CURLcode code)
 	fetch_end(fetch, fetch->end);
 }
 
+/* While there is more to send, a caller that has no room waits for us, too. */
+static bool
+body_is_out(const struct fetch *fetch)
+{
+	return (fetch->flags & WIRE_FETCH_BODY) == 0 ||
+	    (fetch->body_ended && evbuffer_get_length(fetch->body) == 0);
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -387,7 +392,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	/* Who waits for the caller's room or body waits for the caller. */
 	const bool is_patient = (fetch->flags & WIRE_FETCH_LONG) != 0 ||
-	    fetch->is_stopped || (fetch->is_send_stopped && !fetch->has_head);
+	    (fetch->is_stopped && body_is_out(fetch)) ||
+	    (fetch->is_send_stopped && !fetch->has_head);
 	if (is_patient)
 		fetch->moved_s = (uint64_t)now.tv_sec;
 	if ((uint64_t)now.tv_sec - fetch->moved_s < SILENCE_S) {

@@ -55,7 +55,6 @@ struct fetch {
 	size_t head_bytes; /* of all heads of this hop, interim ones too */
 	unsigned status;
 	bool has_head; /* it was told */
-	bool is_decoded;
 	bool follows; /* this answer is a redirect that we follow */
 	char *location; /* owned */
 	struct scrub *scrub; /* owned */

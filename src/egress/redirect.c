@@ -102,7 +102,8 @@ redirect_follow(struct fetch *fetch)
 	fetch_easy_drop(fetch);
 	if (fetch->is_begun)
 		server_done(fetch->server);
-	fetch->is_begun = fetch->follows = fetch->is_stopped = false;
+	fetch->is_begun = fetch->follows = false;
+	fetch->is_stopped = fetch->is_send_stopped = false;
 	answer_reset(fetch);
 	return hop_begin(fetch);
 }

@@ -12,10 +12,10 @@
  *     bound to the host, whatever the      headers of those secrets
  *     scheme, port and principal are       (a key of the caller's own would
  *                                          carry data to its own account)
- *     where one is put in                  its header, or its query member;
- *                                          Range, If-Range: in pieces nothing
- *                                          could be found (servers may ignore
- *                                          them, so callers cope)
+ *                                          and Range, If-Range: in pieces
+ *                                          nothing could be found (servers may
+ *                                          ignore them, so callers cope)
+ *     where one is put in                  its query member
  *
  *   a placeholder passes in one place: the header that its secret is put into,
  *   where it stands for the value ("token cordon-secret-X"); in each other
@@ -256,8 +256,7 @@ is_stripped(const struct putting *putting, const char *name)
 		return false;
 	if (names_agree(name, "authorization") || names_agree(name, "cookie"))
 		return true;
-	if (putting->n_in > 0 &&
-	    (names_agree(name, "range") || names_agree(name, "if-range")))
+	if (names_agree(name, "range") || names_agree(name, "if-range"))
 		return true;
 	for (uint32_t i = 0; i < server->head.n_secrets; i++)
 		if (is_of_host(&server->secrets[i], putting->url) &&
@@ -610,7 +609,8 @@ secrets_put(const struct server *server, uint32_t principal,
 	if (code == WIRE_EGRESS_OK)
 		code = putting_run(
 		    &putting, headers, headers_len, &out_headers, &out_url);
-	if (code == WIRE_EGRESS_OK && putting.n_in > 0) {
+	/* Of what went to the host by one way, it may tell by another. */
+	if (code == WIRE_EGRESS_OK && putting.is_bound) {
 		scrub = host_scrub(&putting);
 		if (scrub == NULL)
 			code = WIRE_EGRESS_INTERNAL;

@@ -177,6 +177,20 @@ describe('ends', () => {
     await one.close();
   });
 
+  test('a status that no answer to this has', async () => {
+    for (const [i, head] of ['101 Switching Protocols', '600 Odd', '999 Odd'].entries()) {
+      const at = `45.83.8.${i + 1}`;
+      await world.tcp('odd.acme.net', { port: 80, address: at,
+        say: `HTTP/1.1 ${head}\r\nContent-Length: 2\r\n\r\nhi` });
+      await world.name('odd.acme.net', { a: [at], ttl: 0 });
+      await egress.server(7, { rules: [`odd.acme.net`] });
+      const one = await egress.caller(7);
+      const { end, status } = await one.fetch('http://odd.acme.net/');
+      assert.deepEqual([end, status], ['PROTOCOL', undefined], head);
+      await one.close();
+    }
+  });
+
   test('a reset, before and in the middle of the answer', async () => {
     for (const path of ['reset', 'reset/body'])
       assert.equal((await caller.fetch(`http://api.acme.net/${path}`)).end, 'CUT', path);

@@ -219,7 +219,8 @@ a_bound_host_gets_no_credentials_elsewhere(void **state)
 		    MINE "cookie: c=d\nPROXY_AUTHORIZATION: p\nx_api_key: "
 			 "mine\nz: z\n");
 		assert_string_equal(result->headers, "accept: */*\nz: z\n");
-		assert_false(result->scrubs);
+		/* What it was told on the right way, it may tell here. */
+		assert_true(result->scrubs);
 	}
 	assert_string_equal(
 	    run(0, HOST, MINE "cookie: c=d\nProxy-Authorization: p\n")->headers,
