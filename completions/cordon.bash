@@ -43,7 +43,7 @@ _cordon()
 		[call]="--server --json $host"
 		[connect]="$host"
 		[token]="--scope --server --expires $quota --json $host"
-		[secret]="--for --host --header --query --basic --principal
+		[secret]="--for --host --header --query --basic --public-key --principal
 			--key-file --json $host"
 		[tenant]="--memory $quota --json $host"
 		[audit]="--follow --lines --json $host"
@@ -108,7 +108,7 @@ _cordon()
 		;;
 	--listen | --tool | --host | --origin | --cells | --url | --host-url | --tenant | \
 	    --server | --expires | --requests | --concurrent | --lines | \
-	    --for | --header | --query | --principal | \
+	    --for | --header | --query | --public-key | --principal | \
 	    --pool-max | --reuse | --net | --pids | --spares | --starts)
 		return
 		;;

@@ -43,7 +43,7 @@ struct ctl_admin {
 	uint32_t requests, concurrent;
 	uint64_t cpu_ns, memory_bytes, result_bytes;
 	/* secret */
-	const char *host, *header, *query, *principal, *key_file;
+	const char *host, *header, *query, *principal, *key_file, *public_key;
 	bool basic;
 	/* audit, call */
 	uint32_t lines;

@@ -258,6 +258,26 @@ reply_key(const struct ctl_reply *reply, uint8_t public_key[VAULT_PUBLIC])
 	    n == VAULT_PUBLIC;
 }
 
+/* The key that is given, or that of the state folder, which is this machine's.
+ * -ENOENT: neither. */
+static int
+known_key(
+    const struct ctl_admin *admin, uint8_t key[VAULT_PUBLIC], struct err *err)
+{
+	const char *text = admin->public_key;
+	size_t n = 0;
+
+	if (text == NULL)
+		return admin->url != NULL ? -ENOENT
+					  : ctl_vault_public(key, err);
+	if (sodium_base642bin(key, VAULT_PUBLIC, text, strlen(text), NULL, &n,
+		NULL, VARIANT) != 0 ||
+	    n != VAULT_PUBLIC)
+		return err_set(err, -EINVAL,
+		    "--public-key is the text of STATE/" CTL_STATE_PUBLIC);
+	return 0;
+}
+
 /*
  * The answer went through the gateway. On this machine the key is that of the
  * state folder, and the tenant what was said here: a gateway that is not to be
@@ -280,20 +300,22 @@ vault_check(struct setting *setting, const struct ctl_reply *reply)
 	if (!reply_key(reply, setting->public_key))
 		return ctl_admin_usage(
 		    admin, "the host has no vault key, so it keeps no secrets");
-	if (admin->url != NULL || admin->socket_path != NULL)
-		return CTL_EXIT_OK;
-	const int r = ctl_vault_public(ours, &err);
+	const int r = known_key(admin, ours, &err);
 	if (r == -ENOENT)
-		return CTL_EXIT_OK;
+		return ctl_admin_usage(admin,
+		    "whose key the host says is not known here: give it with "
+		    "--public-key (the text of STATE/" CTL_STATE_PUBLIC
+		    " on the host)");
 	if (r < 0)
 		return ctl_admin_usage(admin, "%s", err.text);
 	if (sodium_memcmp(ours, setting->public_key, VAULT_PUBLIC) != 0)
 		return ctl_admin_usage(admin,
-		    "the host says another public key than "
-		    "STATE/" CTL_STATE_PUBLIC
+		    "the host says another public key than %s"
 		    ": nothing was sent. If 'cordon serve' runs with this "
 		    "state folder, something between is not what it should "
-		    "be");
+		    "be",
+		    admin->public_key != NULL ? "--public-key"
+					      : "STATE/" CTL_STATE_PUBLIC);
 	return CTL_EXIT_OK;
 }
 
@@ -592,6 +614,8 @@ static const struct ctl_option set_options[] = {
 	    "as this member of the query" },
 	{ "basic", 0, CTL_FLAG, AT(basic), NULL,
 	    "as basic authentication: the value is USER:PASSWORD" },
+	{ "public-key", 0, CTL_TEXT, AT(public_key), "KEY",
+	    "of the host's vault; needed with --url" },
 	{ "principal", 0, CTL_TEXT, AT(principal), "TOKEN",
 	    "only in calls with this token (everybody's)" },
 	CTL_HOST_OPTIONS,
