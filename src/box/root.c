@@ -276,6 +276,22 @@ static const char *const folders[] = { "dev", "dev/pts", "dev/shm", "etc",
 	"etc/pki", "etc/pki/tls", "etc/ssl", "proc", "run", "tmp", "var",
 	"var/empty", SCRATCH };
 
+/* A link cannot be gone through on the way to what was granted: then a folder
+ * stands in its place. */
+static int
+link_make(const struct root *root, const char *path, const char *target)
+{
+	const struct box_spec *spec = root->spec;
+
+	for (uint32_t i = 0; i < spec->n_grants; i++) {
+		const struct box_grant *grant = &spec->grants[i];
+		const char *at = grant->at[0] != '\0' ? grant->at : grant->path;
+		if (box_path_below(at, path))
+			return mkdirat(root->fd, relative(path), 0755);
+	}
+	return symlinkat(target, root->fd, relative(path));
+}
+
 static int
 skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
 {
@@ -286,12 +302,11 @@ skeleton_make(const struct root *root, uid_t uid, gid_t gid, struct err *err)
 		if (mkdirat(root->fd, folders[i], 0755) < 0)
 			code = -errno;
 	for (size_t i = 0; i < ARRAY_LEN(base) && code == 0; i++) {
-		const char *place = relative(base[i].path);
 		if (base[i].kind == TEXT)
 			code = text_write(root, base[i].path,
 			    has_network ? base[i].network_text : base[i].text);
 		else if (base[i].kind == LINK &&
-		    symlinkat(base[i].text, root->fd, place) < 0)
+		    link_make(root, base[i].path, base[i].text) < 0)
 			code = -errno;
 	}
 	if (code == 0)

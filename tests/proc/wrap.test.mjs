@@ -269,6 +269,18 @@ for (const user of Object.keys(users)) {
     });
   });
 
+  test(`what is granted below /var/tmp is there, as ${user}`, () => {
+    const place = mkdtempSync('/var/tmp/cordon-wrap-');
+    try {
+      chmodSync(place, 0o755);
+      writeFileSync(join(place, 'file'), 'there\n');
+      const { code, stdout, stderr } = run(['--read', place, '--', 'cat', join(place, 'file')]);
+      assert.deepEqual([code, stdout], [0, 'there\n'], stderr);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+
   // A sanitizer does not start in a box.
   test(`where no box can stand, nothing runs, and it is said why, as ${user}`, { skip: patience > 1 }, () => {
     // A box refuses namespaces, as many a container does.
