@@ -21,7 +21,7 @@ export class Gateway {
   // of the usual; null: no store comes yet.
   // An object at their end is the environment's.
   static async start(...flags) {
-    const env = typeof flags.at(-1) === 'object' ? flags.pop() : {};
+    const env = typeof (flags.at(-1) ?? '') === 'object' ? flags.pop() : {};
     const says = typeof flags.at(-1) === 'string' || flags.length === 0
       ? (store) => store.usual().snapshot() : flags.pop();
     const gateway = new Gateway();
