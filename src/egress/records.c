@@ -73,6 +73,35 @@ record_size(void)
 	return sizeof(frame) + frame.len;
 }
 
+/* The next egress is told all of it again; this one might hold to what was. */
+static _Noreturn void
+give_up(const char *why)
+{
+	fprintf(stderr, "cordon-egress: the store's records: %s\n", why);
+	_exit(70);
+}
+
+/* A record that is none takes away what held before it, and ends nobody else's.
+ */
+static void
+record_take(const uint8_t *bytes, size_t len)
+{
+	struct wire_frame gone = { .type = WIRE_EGRESS_GONE }, head;
+
+	const int code = records_take(stream.egress->servers, bytes, len);
+	if (code == 0)
+		return;
+	if (code == -ENOMEM)
+		give_up("out of memory");
+	memcpy(&head, bytes, sizeof(head));
+	fprintf(stderr,
+	    "cordon-egress: the store's record of server %u is broken: it "
+	    "reaches nothing\n",
+	    head.reserved);
+	gone.reserved = head.reserved;
+	(void)servers_hear(stream.egress->servers, &gone, NULL);
+}
+
 /* False: the stream is over. */
 static bool
 record_read(void)
@@ -80,7 +109,7 @@ record_read(void)
 	const size_t size = record_size();
 
 	if (size > sizeof(struct wire_frame) + RECORD_MAX)
-		return false;
+		give_up("one is longer than any can be");
 	if (stream.len < size) {
 		const ssize_t n = recv(stream.fd, stream.bytes + stream.len,
 		    size - stream.len, MSG_DONTWAIT);
@@ -92,7 +121,8 @@ record_read(void)
 		return true;
 	const size_t len = stream.len;
 	stream.len = 0;
-	return records_take(stream.egress->servers, stream.bytes, len) == 0;
+	record_take(stream.bytes, len);
+	return true;
 }
 
 static void
@@ -119,5 +149,5 @@ records_start(struct egress *egress, int stream_fd)
 	servers_renew(egress->servers);
 	if (stream.bytes == NULL || stream.readable == NULL ||
 	    event_add(stream.readable, NULL) != 0)
-		stream_close();
+		give_up("out of memory");
 }

@@ -253,6 +253,7 @@ server_keep(struct request *request, struct db_server *server,
     struct json_span bundle, struct json_span network, bool is_new)
 {
 	struct db *db = request->store->db;
+	struct err err = { "" };
 
 	int code = room_check(request, is_new, bundle.len);
 	if (code == 0 && network.len > 0)
@@ -261,6 +262,11 @@ server_keep(struct request *request, struct db_server *server,
 	if (code == 0 && bundle.len > 0)
 		code = db_bundle_put(
 		    db, server->record.launch.digest, bundle.at, bundle.len);
+	if (code == 0 && egress_check(request->store, server, &err) != 0)
+		code = refuse(request, 422, "/%s: %s",
+		    server->record.launch.kind == WIRE_KIND_BOX ? "policy"
+								: "network",
+		    err.text);
 	if (code == 0)
 		code = db_server_put(db, server);
 	if (code == 0)

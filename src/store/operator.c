@@ -256,20 +256,21 @@ change_add(struct changes *changes, const struct db_server *server)
 static int
 staged_bundle_put(struct store *store, const struct operator_staged *staged)
 {
+	const struct wire_deployment *launch = &staged->server.record.launch;
 	auto_free uint8_t *bytes = NULL;
 	size_t len = 0;
+	int code = 0;
 
-	if (staged->bundle_fd < 0)
-		return 0;
-	const struct wire_deployment *launch = &staged->server.record.launch;
-	int code = bundle_read(
-	    staged->bundle_fd, bundle_max(launch->kind), &bytes, &len);
-	if (code == 0)
-		code = db_bundle_put(store->db, launch->digest, bytes, len);
-	if (code == 0 && staged->network != NULL)
+	/* A server elsewhere has a network too, though it has no bundle. */
+	if (staged->network != NULL)
 		code = db_bundle_put(store->db, staged->server.network,
 		    staged->network, strlen(staged->network));
-	return code;
+	if (code != 0 || staged->bundle_fd < 0)
+		return code;
+	code = bundle_read(
+	    staged->bundle_fd, bundle_max(launch->kind), &bytes, &len);
+	return code == 0 ? db_bundle_put(store->db, launch->digest, bytes, len)
+			 : code;
 }
 
 /* 0, or what stands in COMMITTED. */
@@ -280,6 +281,7 @@ staged_take(struct changes *changes, const struct operator_staged *staged,
 	struct store *store = changes->store;
 	struct db_server server = staged->server, old = { 0 };
 	const char *name = server.record.launch.name;
+	struct err why = { "" };
 
 	int code = db_server_find(store->db, WIRE_TENANT_LOCAL, name, &old);
 	if (code < 0)
@@ -298,11 +300,14 @@ staged_take(struct changes *changes, const struct operator_staged *staged,
 	if (!is_new && old.record.state == WIRE_STATE_DENIED)
 		server.record.state = WIRE_STATE_DENIED;
 	if (!is_new && old.record.state == server.record.state &&
-	    memcmp(old.digest, server.digest, sizeof(old.digest)) == 0)
+	    memcmp(old.digest, server.digest, sizeof(old.digest)) == 0 &&
+	    (staged->network == NULL || egress_check(store, &old, &why) == 0))
 		return 0;
 	if (server.record.state == WIRE_STATE_DENIED)
 		memcpy(server.approved, old.approved, sizeof(old.approved));
 	code = staged_bundle_put(store, staged);
+	if (code == 0 && egress_check(store, &server, &why) != 0)
+		return err_set(err, -EINVAL, "server '%s': %s", name, why.text);
 	if (code == 0)
 		code = db_server_put(store->db, &server);
 	if (code == 0 && server.record.state == WIRE_STATE_APPROVED)

@@ -101,8 +101,15 @@ deploy_tell(struct store *store, const struct db_server *wanted)
 	struct wire_server record = wanted->record, *server = &record;
 	struct err err = { "" };
 
-	server->launch.flags =
-	    egress_reaches(store, wanted) ? WIRE_DEPLOYMENT_EGRESS : 0;
+	const bool reaches = egress_reaches(store, wanted);
+	if (!reaches && server->launch.kind == WIRE_KIND_REMOTE) {
+		store_log("error",
+		    "the server '%s' does not run: it is elsewhere, and "
+		    "nothing says how it is reached",
+		    server->launch.name);
+		return -EINVAL;
+	}
+	server->launch.flags = reaches ? WIRE_DEPLOYMENT_EGRESS : 0;
 	struct wire_message message = { .type = WIRE_DEPLOY_SOCKET,
 		.id = server->id,
 		.text_len = sizeof(server->launch) };
@@ -140,12 +147,13 @@ push_server(struct store *store, const struct db_server *server)
 	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
 	/* Egress first: nobody asks before it knows what to say. */
 	egress_push(store, record.id);
-	if (runs && deploy_tell(store, server) != 0)
+	const bool is_told = runs && deploy_tell(store, server) == 0;
+	if (runs && !is_told)
 		record.state = WIRE_STATE_CHANGED;
 	frame_push(store, WIRE_STORE_SERVER, &record, sizeof(record));
-	if (runs && record.state == WIRE_STATE_APPROVED)
+	if (is_told)
 		known_push(store, server, &room);
-	if (!runs)
+	else
 		undeploy_tell(store, record.id);
 }
 

@@ -124,6 +124,21 @@ record_is_same(const struct wire_deployment *a, const struct wire_deployment *b)
 }
 
 static int
+record_check(const struct wire_deployment *record, struct err *err)
+{
+	const bool has_bundle =
+	    record->kind == WIRE_KIND_ISOLATE || record->kind == WIRE_KIND_BOX;
+
+	if (has_bundle != (record->bundle_fd >= 0))
+		return err_set(err, -EINVAL,
+		    has_bundle ? "its bundle is missing"
+			       : "a bundle came for a server elsewhere");
+	const int code = deployment_check(record, err);
+	return code == 0 ? box_check(record, err) : code;
+}
+
+/* One that cannot run does not end the store: it would tell it again. */
+static int
 deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
     const char *text, int raw_bundle_fd)
 {
@@ -135,17 +150,15 @@ deploy_obey(struct supervisor *supervisor, const struct wire_message *message,
 		return -EPROTO;
 	memcpy(&record, text, sizeof(record));
 	record.bundle_fd = bundle_fd;
-	const bool has_bundle =
-	    record.kind == WIRE_KIND_ISOLATE || record.kind == WIRE_KIND_BOX;
-	if (has_bundle != (bundle_fd >= 0) ||
-	    deployment_check(&record, &err) != 0 ||
-	    box_check(&record, &err) != 0) {
-		supervisor_log(
-		    supervisor, "error", "the store deploys: %s", err.text);
-		return -EPROTO;
-	}
 	struct deployment *deployment =
 	    deployment_find(supervisor, message->id);
+	if (record_check(&record, &err) != 0) {
+		supervisor_log(supervisor, "error",
+		    "the store deploys what cannot run: %s", err.text);
+		if (deployment != NULL)
+			deployment_remove(supervisor, deployment);
+		return 0;
+	}
 	if (deployment != NULL &&
 	    record_is_same(&deployment->record, &record)) {
 		deployment->told = true;

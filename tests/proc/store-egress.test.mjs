@@ -233,6 +233,50 @@ test('a folder\'s servers have theirs from the settings', async (t) => {
   assert.match(wrong.text, /server 'a'.*allowedDomains\/0/);
 });
 
+test('a folder\'s remote server reaches its URL and its network, also after the store', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cordon-net-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const store = await Store.start(t, folder);
+  const egress = store.egress(5);
+  const url = 'https://mcp.example.com/v1';
+  const network = (...hosts) => JSON.stringify(reaches(...hosts));
+  const both = ['https://login.example.com:443', 'https://mcp.example.com:443/v1'];
+
+  const committed = await store.commit(
+    `remote r ${url} ${network('https://login.example.com')}`, `remote bare ${url}`);
+  assert.equal(committed.status, 0, committed.text);
+  await store.until('its record', () => egress.knows['local/r']);
+  assert.deepEqual(egress.knows, { 'local/bare': [both[1]], 'local/r': both });
+  for (const name of ['r', 'bare'])
+    assert.equal((await store.told('DEPLOY', (m) => m.name === name)).flags, MAY);
+
+  // 256 rules leave no room for its URL; none of it is taken.
+  const many = Array.from({ length: 128 }, (_, i) => `h${i}.example.com`);
+  const full = await store.commit(`remote r ${url} ${network(...many)}`);
+  assert.notEqual(full.status, 0);
+  assert.match(full.text, /server 'r': .*more than 256 rules/);
+  await store.stop();
+  const next = await Store.start(t, folder);
+  await next.until('DEPLOY', () => next.deployed().length === 2);
+  assert.deepEqual(next.messages.filter(({ type }) => /^DEPLOY/.test(type))
+    .map(({ flags }) => flags), [MAY, MAY]);
+  const again = next.egress(5);
+  await again.snapshot();
+  assert.deepEqual(again.knows['local/r'], both);
+});
+
+test('a remote server whose network leaves no room for its URL is refused', async (t) => {
+  const store = await Store.start(t);
+  const many = (n) => Array.from({ length: n }, (_, i) => `h${i}.example.com`);
+  const body = (n) => ({ name: 'r', url: 'https://mcp.example.com/v1', ...reaches(...many(n)) });
+  await refused(store.ask('POST', '/servers', body(128)), 422, /network: .*more than 256 rules/);
+  assert.equal((await store.ask('GET', '/servers/r')).status, 404);
+  await ok(store.ask('POST', '/servers', body(127)), 201);
+  await ok(store.ask('POST', '/servers/r/approve'));
+  await store.until('DEPLOY', () => last(store)?.name === 'r');
+  assert.equal(last(store).flags, MAY);
+});
+
 test('what was told survives the store', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'cordon-net-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

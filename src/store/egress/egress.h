@@ -36,6 +36,11 @@ int network_put(struct store *store, const struct db_server *server, size_t max,
 int egress_network(struct store *store, const struct db_server *server,
     struct policy_network *network, struct err *err);
 
+/* Whether that can be made of what is stored of it, and is something where a
+ * server is elsewhere. Negative errno and a sentence. */
+int egress_check(
+    struct store *store, const struct db_server *server, struct err *err);
+
 /* Whether that is anything. What cannot be read is nothing; the log says so. */
 bool egress_reaches(struct store *store, const struct db_server *server);
 

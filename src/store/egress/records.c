@@ -38,8 +38,10 @@ url_add(const char *text, struct policy_network *network, struct err *err)
 	struct addr_url url;
 
 	if (network->n_rules == ADDR_RULES_MAX)
-		return err_set(
-		    err, -E2BIG, "it has more than %u rules", ADDR_RULES_MAX);
+		return err_set(err, -E2BIG,
+		    "its network and its URL are more than %u rules: a domain "
+		    "without a scheme counts as two, name fewer of them",
+		    ADDR_RULES_MAX);
 	int r = addr_base_url_parse(text, strlen(text), &url, err);
 	if (r == 0)
 		r = addr_rule_of_url(&url, WIRE_REMOTE_METHODS,
@@ -87,6 +89,19 @@ network_of(struct store *store, const struct db_server *server)
 	    server->record.launch.name, err.text);
 	network.n_rules = 0;
 	return &network;
+}
+
+int
+egress_check(
+    struct store *store, const struct db_server *server, struct err *err)
+{
+	static struct policy_network network;
+
+	const int code = egress_network(store, server, &network, err);
+	if (code == 0 && network.n_rules == 0 &&
+	    server->record.launch.kind == WIRE_KIND_REMOTE)
+		return err_set(err, -EINVAL, "its URL cannot be reached");
+	return code;
 }
 
 bool

@@ -4,6 +4,9 @@
  * a record is made when there is room for it, of what holds then. So an egress
  * that does not read costs one record's memory, and hears the newest when it
  * does. It says nothing itself.
+ *
+ * What cannot be told must not leave egress with what held before. The store
+ * ends then: the next one is given a new stream, and tells all of it again.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -48,6 +51,13 @@ egress_close(struct store *store)
 	free(stream->ids);
 	close(stream->fd);
 	free(stream);
+}
+
+static _Noreturn void
+give_up(const char *why)
+{
+	store_log("error", "egress cannot be told: %s", why);
+	_exit(70);
 }
 
 /* ---- what is to be told ----------------------------------------------------
@@ -142,8 +152,7 @@ buffer_fill(struct store *store, struct egress_stream *stream)
 	return 0;
 }
 
-/* As far as it goes without waiting. What cannot be told makes the stream
- * worthless: egress keeps what it has, and the supervisor is not asked. */
+/* As far as it goes without waiting. */
 static void
 stream_flush(struct store *store)
 {
@@ -151,12 +160,9 @@ stream_flush(struct store *store)
 
 	for (;;) {
 		const int code = buffer_fill(store, stream);
-		if (code != 0) {
-			store_log("error", "egress cannot be told: %s",
-			    strerror(-code));
-			egress_close(store);
-			return;
-		}
+		if (code != 0)
+			give_up(code > 0 ? "the registry cannot be read"
+					 : strerror(-code));
 		if (evbuffer_get_length(stream->out) == 0)
 			return;
 		const int n = evbuffer_write(stream->out, stream->fd);
@@ -195,11 +201,8 @@ egress_push(struct store *store, uint32_t id)
 
 	if (stream == NULL)
 		return;
-	if (!is_queued(stream, id) && queue_add(stream, id) != 0) {
-		store_log("error", "egress cannot be told: out of memory");
-		egress_close(store);
-		return;
-	}
+	if (!is_queued(stream, id) && queue_add(stream, id) != 0)
+		give_up("out of memory");
 	stream_flush(store);
 }
 
@@ -239,17 +242,11 @@ egress_open(struct store *store, int fd)
 	struct egress_stream *stream = store->egress = stream_new(store, fd);
 	if (stream == NULL || stream->readable == NULL ||
 	    stream->writable == NULL || stream->out == NULL ||
-	    event_add(stream->readable, NULL) != 0) {
-		store_log("error", "no memory for the stream to egress");
-		egress_close(store);
-		return;
-	}
+	    event_add(stream->readable, NULL) != 0)
+		give_up("out of memory");
 	store_commit(store); /* what is told is durable */
 	stream->snapshot_due = true;
-	if (db_servers_each(store->db, server_queue, stream) != 0) {
-		store_log("error", "the registry cannot be read");
-		egress_close(store);
-		return;
-	}
+	if (db_servers_each(store->db, server_queue, stream) != 0)
+		give_up("the registry cannot be read");
 	stream_flush(store);
 }

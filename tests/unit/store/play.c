@@ -165,6 +165,20 @@ socket_send(int fd, const char *name, const char *path)
 	    "send");
 }
 
+static void
+remote_send(int fd, const char *name, const char *url, const char *network)
+{
+	struct wire_server server = server_named(name, WIRE_KIND_REMOTE);
+	const size_t network_len = strlen(network);
+	const struct wire_message message = { .type = WIRE_SERVER_SOCKET,
+		.text_len = (uint32_t)(sizeof(server) + network_len) };
+
+	snprintf(server.launch.url, sizeof(server.launch.url), "%s", url);
+	memcpy(text, &server, sizeof(server));
+	memcpy(text + sizeof(server), network, network_len);
+	play_must(wire_send(fd, &message, NULL, 0, text) == 0, "send");
+}
+
 void
 play_link(int fd, int gateway_fd)
 {
@@ -219,6 +233,9 @@ play_obey(int fd)
 		egress_link(fd, number);
 	else if (sscanf(line, "box %63s %107s", name, path) == 2)
 		box_send(fd, name, path);
+	else if (sscanf(line, "remote %63s %107s %8191[^\n]", name, path,
+		     network) >= 2)
+		remote_send(fd, name, path, network);
 	else if (sscanf(line, "socket %63s %107s", name, path) == 2)
 		socket_send(fd, name, path);
 	else if (strncmp(line, "vault ", 6) == 0)
