@@ -137,7 +137,8 @@ methods_set(char **words)
 static const char *
 secret_add(char **words)
 {
-	static const char *const kinds[] = { "header", "query", "basic" };
+	static const char *const kinds[] = { "header", "query", "basic",
+		"unknown" };
 	struct wire_egress_secret *secret =
 	    &record.secrets[record.head.n_secrets++];
 

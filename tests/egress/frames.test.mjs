@@ -7,6 +7,7 @@ import '../lib/inside.mjs';
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Egress, WINDOW } from '../lib/egress.mjs';
+import { until } from '../lib/processes.mjs';
 import { World } from '../lib/world.mjs';
 
 const AT = '45.83.7.1';
@@ -165,6 +166,24 @@ describe('ends', () => {
     assert.match(refused.error, /api\.acme\.net:9443/);
     assert.equal((await one.fetch('https://gone.acme.net/')).end, 'DNS');
     await one.close();
+  });
+
+  test('a record that is broken ends what its server had, and nobody else', async () => {
+    await egress.server(40, { rules: ['api.acme.net'] });
+    const one = await egress.caller(40);
+    assert.equal((await one.fetch('https://api.acme.net/text')).end, 'OK');
+    await egress.server(40, { rules: ['api.acme.net'],
+      secrets: [{ name: 'A', kind: 'unknown', host: 'api.acme.net', value: 'x' }] });
+    await until('its word', () => /record of server 40 is broken/.test(egress.log));
+    assert.equal((await one.fetch('https://api.acme.net/text')).end, 'NO_RULE');
+    // The next one is heard, also of the same server.
+    await egress.server(41, { rules: ['api.acme.net'] });
+    const other = await egress.caller(41);
+    assert.equal((await other.fetch('https://api.acme.net/text')).end, 'OK');
+    await egress.server(40, { rules: ['api.acme.net'] });
+    const again = await egress.caller(40);
+    assert.equal((await again.fetch('https://api.acme.net/text')).end, 'OK');
+    for (const caller_ of [one, other, again]) await caller_.close();
   });
 
   test('a certificate of another name is not taken', async () => {
