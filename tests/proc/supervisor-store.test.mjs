@@ -4,8 +4,8 @@
 // says runs; whoever of them dies comes back, and the others know.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, linkSync, mkdirSync,
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, linkSync, mkdirSync,
   mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync,
   writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { Store } from './fake-supervisor.mjs';
 import { build, patience } from '../lib/paths.mjs';
 import { treeOf, until } from '../lib/processes.mjs';
 
@@ -173,7 +174,7 @@ test('every call is in the audit once, however often the store is killed', async
     let killed = false;
     const replaced = host.replace('cordon-store').then(() => { killed = true; });
     for (; !killed || calls < 20 * (i + 1); calls++)
-      assert.match(String(await host.call('hello', 'hello')), /one/);
+      assert.equal(await host.call('hello', 'hello'), 'one');
     await replaced;
   }
   const records = [];
@@ -186,6 +187,24 @@ test('every call is in the audit once, however often the store is killed', async
   });
   assert.equal(all(), calls);
   assert.equal((await host.admin('GET', '/admin/audit/verify')).json.ok, true);
+});
+
+test('what cannot run is left out, and ends neither the store nor the host', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'cordon-bad-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const store = await Store.start(t, folder);
+  for (const name of ['good', 'bad']) {
+    await store.ask('POST', '/servers', tool(name, name));
+    await store.ask('POST', `/servers/${name}/approve`);
+  }
+  await store.stop();
+  execFileSync('sqlite3', [join(folder, 'cordon.db'),
+    "UPDATE servers SET memory_bytes = 1 WHERE name = 'bad'"]);
+  const host = await Host.start(t, build, {}, (data) => cpSync(folder, data, { recursive: true }));
+  await host.until('the registry', () => /registry is there/.test(host.log));
+  assert.match(String(await host.call('good', 'good')), /good/);
+  assert.match(host.log, /deploys what cannot run: plan: limits of 'bad'/);
+  assert.doesNotMatch(host.log, /broke the protocol|the store ended/);
 });
 
 test('what the operator gives runs; a store that dies in between says so', async (t) => {
