@@ -98,6 +98,7 @@ struct http_server {
 	void *adopting; /* the visitor that MHD is just being given */
 	bool in_adopt;
 	bool draining;
+	bool ending; /* is being freed: nothing may be suspended any more */
 };
 
 /* Whose bodies may take the request they are at off the list. */

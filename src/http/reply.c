@@ -114,7 +114,8 @@ stream_read(void *cls, uint64_t position, char *buffer, size_t max)
 	struct http_stream *stream = &request->stream;
 
 	(void)position;
-	if (request->dead || (stream->len == 0 && stream->cut))
+	if (request->dead || request->server->ending ||
+	    (stream->len == 0 && stream->cut))
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (stream->len == 0 && !stream->open)
 		return MHD_CONTENT_READER_END_OF_STREAM;

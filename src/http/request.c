@@ -393,7 +393,7 @@ http_request_handle(void *cls, struct MHD_Connection *connection,
 
 	(void)connection;
 	(void)url;
-	if (request == NULL)
+	if (request == NULL || server->ending)
 		return MHD_NO;
 	if (!request->head_done)
 		return take_head(request, method, version);

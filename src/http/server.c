@@ -476,7 +476,9 @@ http_server_free(struct http_server *server)
 
 	if (server == NULL)
 		return NULL;
-	/* MHD aborts on connections that are suspended at its end. */
+	/* MHD aborts on connections that are suspended at its end; what it
+	 * reads in its last run must not be, either. */
+	server->ending = true;
 	waiting_lose_all(server);
 	TAILQ_FOREACH (door, &server->doors, link)
 		MHD_run(door->daemon);
