@@ -422,8 +422,11 @@ on_request_body(
 
 	(void)request;
 	exchange->room -= n;
-	if (n > 0)
-		fetch_write(exchange->fetch, bytes, n);
+	if (n > 0 && !fetch_write(exchange->fetch, bytes, n)) {
+		fetch_cancel(exchange->fetch);
+		on_over(exchange, WIRE_EGRESS_INTERNAL,
+		    "the request's body could not be taken");
+	}
 	return n;
 }
 
