@@ -313,7 +313,7 @@ void
 hop_resolve(struct fetch *fetch)
 {
 	fetch->in_curl = true; /* it must not end below us */
-	fetch->resolve = resolve_start(
-	    fetch->egress->resolver, &fetch->url.host, on_resolved, fetch);
+	fetch->resolve = resolve_start(fetch->egress->resolver,
+	    fetch->server->id, &fetch->url.host, on_resolved, fetch);
 	fetch->in_curl = false;
 }

@@ -83,8 +83,9 @@ struct resolver *resolver_free(struct resolver *resolver);
 typedef void resolve_fn(void *arg, enum wire_egress_end end,
     const struct addr_ip *ips, size_t n, const char *text);
 struct resolve;
-/* NULL: done() was called already. A host that is an address is only checked. */
-struct resolve *resolve_start(struct resolver *resolver,
+/* NULL: done() was called already. A host that is an address is only checked.
+ * Each deployment may have 64 names asked for at once. */
+struct resolve *resolve_start(struct resolver *resolver, uint32_t deployment,
     const struct addr_host_name *host, resolve_fn *done, void *arg);
 /* done() is not called any more. */
 void resolve_cancel(struct resolve *resolve);

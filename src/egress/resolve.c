@@ -34,7 +34,8 @@
 #define DEADLINE_MS 5000
 #define GRACE_MS 500 /* for the other family, once one has an address */
 #define KEPT_MAX 1024u
-#define LOOKUPS_MAX 1024u
+#define LOOKUPS_MAX 16384u
+#define LOOKUPS_EACH_MAX 64u /* of one deployment */
 #define UDP_MAX 1232 /* DNS flag day 2020: does not fragment */
 
 struct kept {
@@ -46,6 +47,7 @@ struct kept {
 /* A name that is being asked for. */
 struct lookup {
 	struct resolver *resolver;
+	uint32_t deployment; /* that asked first */
 	char name[ADDR_HOST_MAX];
 	struct event *timer;
 	struct resolve *first; /* who waits */
@@ -282,7 +284,8 @@ question_send(struct lookup *lookup, int type, ares_callback callback)
 static void timer_set(struct resolver *resolver);
 
 static int
-lookup_new(struct resolver *resolver, const char *name, struct lookup **lookupp)
+lookup_new(struct resolver *resolver, uint32_t deployment, const char *name,
+    struct lookup **lookupp)
 {
 	const struct timeval deadline = in_ms(DEADLINE_MS);
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
@@ -290,6 +293,7 @@ lookup_new(struct resolver *resolver, const char *name, struct lookup **lookupp)
 	if (lookup == NULL)
 		return -ENOMEM;
 	lookup->resolver = resolver;
+	lookup->deployment = deployment;
 	memcpy(lookup->name, name, strlen(name) + 1);
 	lookup->next = resolver->lookups;
 	lookup->link = &resolver->lookups;
@@ -359,9 +363,46 @@ resolve_wait(struct lookup *lookup, resolve_fn *done, void *arg)
 	return resolve;
 }
 
-struct resolve *
-resolve_start(struct resolver *resolver, const struct addr_host_name *host,
+/* NULL: one more may be asked for. Those that nobody waits for any more count
+ * as long as c-ares has them: a name server that says nothing costs who chose
+ * it, not the others. */
+static const char *
+lookup_complaint(const struct resolver *resolver, uint32_t deployment)
+{
+	size_t n = 0;
+
+	for (const struct lookup *lookup = resolver->lookups; lookup != NULL;
+	     lookup = lookup->next)
+		n += lookup->deployment == deployment;
+	if (n >= LOOKUPS_EACH_MAX)
+		return "cannot be resolved: too many names (64) are being "
+		       "asked for by this server: try again when they are "
+		       "answered";
+	return resolver->n_lookups >= LOOKUPS_MAX
+	    ? "cannot be resolved: too many names are being asked for"
+	    : NULL;
+}
+
+static struct resolve *
+resolve_name(struct resolver *resolver, uint32_t deployment, const char *name,
     resolve_fn *done, void *arg)
+{
+	struct lookup *lookup = sorted_find(&resolver->asked, name);
+
+	if (lookup != NULL)
+		return resolve_wait(lookup, done, arg);
+	const char *complaint = lookup_complaint(resolver, deployment);
+	if (complaint != NULL)
+		return resolve_fail(done, arg, WIRE_EGRESS_DNS, complaint);
+	if (lookup_new(resolver, deployment, name, &lookup) != 0)
+		return resolve_fail(
+		    done, arg, WIRE_EGRESS_INTERNAL, "out of memory");
+	return resolve_wait(lookup, done, arg);
+}
+
+struct resolve *
+resolve_start(struct resolver *resolver, uint32_t deployment,
+    const struct addr_host_name *host, resolve_fn *done, void *arg)
 {
 	struct egress *egress = resolver->egress;
 	const char *reason =
@@ -383,14 +424,7 @@ resolve_start(struct resolver *resolver, const struct addr_host_name *host,
 		resolved_tell(egress, &answer, done, arg);
 		return NULL;
 	}
-	struct lookup *lookup = sorted_find(&resolver->asked, host->text);
-	if (lookup == NULL && resolver->n_lookups >= LOOKUPS_MAX)
-		return resolve_fail(done, arg, WIRE_EGRESS_DNS,
-		    "cannot be resolved: too many names are being asked for");
-	if (lookup == NULL && lookup_new(resolver, host->text, &lookup) != 0)
-		return resolve_fail(
-		    done, arg, WIRE_EGRESS_INTERNAL, "out of memory");
-	return resolve_wait(lookup, done, arg);
+	return resolve_name(resolver, deployment, host->text, done, arg);
 }
 
 void

@@ -31,6 +31,7 @@ struct dial {
 	struct attempt attempts[ADDRESSES_MAX];
 	size_t n;
 	size_t n_begun;
+	uint32_t deployment;
 	struct addr_host_name host;
 	uint16_t port;
 	bool is_loopback;
@@ -263,15 +264,16 @@ dial_begin(struct dial *dial)
 		return;
 	}
 	/* NULL: it has been told, and is gone. */
-	struct resolve *resolve = resolve_start(
-	    dial->egress->resolver, &dial->host, on_resolved, dial);
+	struct resolve *resolve = resolve_start(dial->egress->resolver,
+	    dial->deployment, &dial->host, on_resolved, dial);
 	if (resolve != NULL)
 		dial->resolve = resolve;
 }
 
 struct dial *
-dial_start(struct egress *egress, const struct addr_rule *rule,
-    const struct addr_host_name *host, uint16_t port, dial_fn *done, void *arg)
+dial_start(struct egress *egress, uint32_t deployment,
+    const struct addr_rule *rule, const struct addr_host_name *host,
+    uint16_t port, dial_fn *done, void *arg)
 {
 	static const struct timeval deadline = { DIAL_MS / 1000, 0 };
 	struct dial *dial = calloc(1, sizeof(*dial));
@@ -281,6 +283,7 @@ dial_start(struct egress *egress, const struct addr_rule *rule,
 	*dial = (struct dial){ .egress = egress,
 		.done = done,
 		.arg = arg,
+		.deployment = deployment,
 		.host = *host,
 		.port = port,
 		.is_loopback = (rule->flags & ADDR_RULE_LOOPBACK) != 0 };

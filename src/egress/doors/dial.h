@@ -21,9 +21,11 @@ dial_fn(void *arg, enum wire_egress_end end, int fd, const char *text);
 /*
  * done() is called from the loop, never at once; NULL: out of memory. `rule` is
  * the one that allows it: ADDR_RULE_LOOPBACK leads to the host's own 127.0.0.1,
- * where the settings say that it may. The host is copied.
+ * where the settings say that it may. The host is copied; its name is asked for
+ * on the deployment's account.
  */
-struct dial *dial_start(struct egress *egress, const struct addr_rule *rule,
-    const struct addr_host_name *host, uint16_t port, dial_fn *done, void *arg);
+struct dial *dial_start(struct egress *egress, uint32_t deployment,
+    const struct addr_rule *rule, const struct addr_host_name *host,
+    uint16_t port, dial_fn *done, void *arg);
 /* done() is not called; takes NULL. */
 void dial_cancel(struct dial *dial);

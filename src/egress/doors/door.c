@@ -226,8 +226,8 @@ dial(struct guest *guest)
 	/* It has its own deadline; what the program sends waits. */
 	guest->deadline = 0;
 	guest_hear_stop(guest);
-	guest->dial = dial_start(guest->box->egress, rule, &guest->host,
-	    guest->port, on_dialled, guest);
+	guest->dial = dial_start(guest->box->egress, guest->box->deployment,
+	    rule, &guest->host, guest->port, on_dialled, guest);
 	if (guest->dial == NULL)
 		door_refuse(guest, WIRE_EGRESS_INTERNAL, "out of memory");
 }
