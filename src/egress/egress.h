@@ -42,6 +42,7 @@ struct egress {
 	struct events *events;
 	const char *ca_pem; /* the roots, for verifying */
 	size_t ca_len;
+	unsigned n_guests; /* of all boxes */
 	void *trust; /* X509_STORE *: them, parsed when first asked for */
 	struct leaves
 	    *leaves; /* doors/leaf.c: the authority, parsed likewise */

@@ -22,6 +22,8 @@
 #define LISTENERS_MAX (BOX_PORTS_MAX + 3)
 #define ACCEPTS_MAX 16 /* at once, before others have their turn */
 #define TICK_MS 250
+#define GUESTS_MAX 4096u /* of all boxes */
+#define AGAIN_MS 100 /* when there is no room for one more */
 
 uint64_t
 doors_now_ms(void)
@@ -43,11 +45,33 @@ listeners_wait(struct box *box, bool wait)
 	LIST_FOREACH (listener, &box->listeners, link) {
 		if (listener->kind == BOX_LISTENER_DNS)
 			continue;
+		event_del(listener->again);
 		if (wait)
 			event_del(listener->event);
 		else
 			event_add(listener->event, NULL);
 	}
+}
+
+/* There is no room, here or in the system: asked again soon, and not at every
+ * turn of the loop. */
+static void
+listener_rest(struct listener *listener)
+{
+	static const struct timeval again = { 0, AGAIN_MS * 1000 };
+
+	event_del(listener->event);
+	event_add(listener->again, &again);
+}
+
+static void
+on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(listener->event, NULL);
 }
 
 static struct guest *
@@ -63,6 +87,7 @@ guest_new(struct box *box, int fd)
 	guest->began = doors_now_ms();
 	guest->deadline = guest->began + GUEST_GREET_MS;
 	TAILQ_INSERT_TAIL(&box->guests, guest, link);
+	box->egress->n_guests++;
 	if (box->n_guests++ == 0)
 		event_add(box->tick_event, &tick);
 	if (box->n_guests == BOX_GUESTS_MAX)
@@ -76,6 +101,7 @@ guest_free(struct guest *guest)
 	struct box *box = guest->box;
 
 	TAILQ_REMOVE(&box->guests, guest, link);
+	box->egress->n_guests--;
 	if (--box->n_guests == 0)
 		event_del(box->tick_event);
 	if (box->is_full)
@@ -292,6 +318,22 @@ guest_take(struct listener *listener, int raw_fd)
 	doors[listener->kind](guest);
 }
 
+static int
+guest_accept(const struct box *box, int fd)
+{
+	if (box->egress->n_guests < GUESTS_MAX)
+		return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	errno = EMFILE;
+	return -1;
+}
+
+static bool
+is_lack(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOBUFS ||
+	    code == ENOMEM;
+}
+
 static void
 on_guests(evutil_socket_t fd, short what, void *arg)
 {
@@ -299,10 +341,12 @@ on_guests(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_MAX && !listener->box->is_full; i++) {
-		const int guest_fd =
-		    accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (guest_fd < 0)
+		const int guest_fd = guest_accept(listener->box, fd);
+		if (guest_fd < 0) {
+			if (is_lack(errno))
+				listener_rest(listener);
 			return;
+		}
 		guest_take(listener, guest_fd);
 	}
 }
@@ -321,6 +365,8 @@ listener_free(struct listener *listener)
 	LIST_REMOVE(listener, link);
 	if (listener->event != NULL)
 		event_free(listener->event);
+	if (listener->again != NULL)
+		event_free(listener->again);
 	if (listener->fd >= 0)
 		close(listener->fd);
 	free(listener);
@@ -361,9 +407,12 @@ listener_new(struct box *box, const struct box_listener_note *note, int raw_fd)
 	    event_new(box->egress->base, listener->fd, EV_READ | EV_PERSIST,
 		note->kind == BOX_LISTENER_DNS ? on_datagrams : on_guests,
 		listener);
-	if (listener->event == NULL || event_add(listener->event, NULL) != 0)
+	listener->again = evtimer_new(box->egress->base, on_again, listener);
+	if (listener->event == NULL || listener->again == NULL)
 		return -ENOMEM;
-	return 0;
+	if (box->is_full && note->kind != BOX_LISTENER_DNS)
+		return 0; /* it waits, as the others do */
+	return event_add(listener->event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 /* ---- boxes ---------------------------------------------------------------- */

@@ -37,6 +37,7 @@ struct listener {
 	LIST_ENTRY(listener) link;
 	struct box *box;
 	struct event *event;
+	struct event *again; /* a timer: it rests until then */
 	int fd;
 	uint32_t kind; /* enum box_listener */
 	uint16_t port;
