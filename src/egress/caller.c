@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,9 +20,11 @@
 #define FRAMES_A_TURN 64 /* then others have theirs */
 /* Answers that a caller has not read, beyond which its fetches wait. */
 #define OUT_MAX (512u << 10)
+#define CELLS_MAX 1024u /* streams that one template handed over */
 
 struct caller {
 	struct egress *egress;
+	struct cells *cells; /* whose channel it came over; NULL */
 	uint32_t deployment;
 	struct egress_unit unit;
 	bool is_gateway;
@@ -53,7 +56,18 @@ struct call {
 	struct evbuffer *held; /* of the answer, beyond the room */
 };
 
+/* The channel of a template: freed when it is closed, and the last of those
+ * that came over it is. */
+struct cells {
+	struct egress *egress;
+	uint32_t deployment;
+	unsigned n_open; /* callers */
+	bool has_lost; /* one, and it was said */
+	struct event *readable; /* NULL: closed */
+};
+
 static void caller_close(struct caller *caller);
+static void cells_settle(struct cells *cells);
 
 /* ---- out ------------------------------------------------------------------ */
 
@@ -565,12 +579,16 @@ caller_close(struct caller *caller)
 	if (caller->out != NULL)
 		evbuffer_free(caller->out);
 	close(caller->fd);
+	if (caller->cells != NULL) {
+		caller->cells->n_open--;
+		cells_settle(caller->cells);
+	}
 	free(caller);
 }
 
-void
-caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
-    const struct egress_unit *unit, bool is_gateway)
+static void
+caller_open(struct egress *egress, int stream_fd, uint32_t deployment,
+    const struct egress_unit *unit, bool is_gateway, struct cells *cells)
 {
 	struct caller *caller = calloc(1, sizeof(*caller));
 	if (caller == NULL) {
@@ -578,6 +596,9 @@ caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
 		return;
 	}
 	caller->egress = egress;
+	caller->cells = cells;
+	if (cells != NULL)
+		cells->n_open++;
 	caller->fd = stream_fd;
 	caller->unit = *unit;
 	caller->is_gateway = is_gateway;
@@ -595,13 +616,55 @@ caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
 		caller_close(caller);
 }
 
+void
+caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
+    const struct egress_unit *unit, bool is_gateway)
+{
+	caller_open(egress, stream_fd, deployment, unit, is_gateway, NULL);
+}
+
 /* ---- templates ------------------------------------------------------------ */
 
-struct cells {
-	struct egress *egress;
-	uint32_t deployment;
-	struct event *readable;
-};
+static void
+cells_settle(struct cells *cells)
+{
+	if (cells->readable == NULL && cells->n_open == 0)
+		free(cells);
+}
+
+static void
+cells_close(struct cells *cells, int channel_fd)
+{
+	event_free(cells->readable);
+	cells->readable = NULL;
+	close(channel_fd);
+	cells_settle(cells);
+}
+
+/* A cell whose stream is closed is told by its end. */
+static void
+cells_lose(struct cells *cells, const char *why)
+{
+	if (!cells->has_lost)
+		fprintf(
+		    stderr, "cordon-egress: a call cannot fetch: %s\n", why);
+	cells->has_lost = true;
+}
+
+static void
+cell_take(struct cells *cells, int stream_fd, uint32_t number)
+{
+	const struct egress_unit unit = { .kind = WIRE_UNIT_CELL,
+		.number = number };
+
+	if (cells->n_open < CELLS_MAX) {
+		caller_open(cells->egress, stream_fd, cells->deployment, &unit,
+		    false, cells);
+		return;
+	}
+	close(stream_fd);
+	cells_lose(cells, "1024 of one template do so already");
+}
 
 static void
 on_cell(evutil_socket_t fd, short what, void *arg)
@@ -616,18 +679,17 @@ on_cell(evutil_socket_t fd, short what, void *arg)
 	if (code == -EAGAIN)
 		return;
 	if (code == 0 && message.type == WIRE_EGRESS_CALLER) {
-		const struct egress_unit unit = { .kind = WIRE_UNIT_CELL,
-			.number = message.id };
-		caller_start(
-		    cells->egress, fds[0], cells->deployment, &unit, false);
+		cell_take(cells, fds[0], message.id);
+		return;
+	}
+	if (code == WIRE_E_LOST) {
+		cells_lose(cells, "too many files are open");
 		return;
 	}
 	for (size_t i = 0; code == 0 && i < WIRE_FDS_MAX; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	event_free(cells->readable);
-	close(fd);
-	free(cells);
+	cells_close(cells, fd);
 }
 
 void

@@ -167,7 +167,11 @@ on_channel(evutil_socket_t fd, short what, void *arg)
 	const int code = wire_receive(fd, MSG_DONTWAIT, &message, fds, text);
 	if (code == -EAGAIN)
 		return;
-	if (code != 0)
+	if (code == WIRE_E_LOST)
+		fprintf(stderr,
+		    "cordon-egress: too many files are open: what the "
+		    "supervisor handed over is lost\n");
+	else if (code != 0)
 		event_base_loopbreak(egress->base);
 	else
 		channel_take(egress, &message, fds);

@@ -91,8 +91,11 @@ shape_check(const struct wire_message *message, size_t len, size_t n_fds,
     const struct msghdr *msg)
 {
 	if (len < sizeof(*message) || message->type >= WIRE_N_TYPES ||
-	    (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+	    (msg->msg_flags & MSG_TRUNC) != 0)
 		return WIRE_E_SHAPE;
+	/* Where there was room for more, it is we who had none. */
+	if ((msg->msg_flags & MSG_CTRUNC) != 0)
+		return n_fds < WIRE_FDS_MAX ? WIRE_E_LOST : WIRE_E_SHAPE;
 
 	const struct wire_shape *shape = &shapes[message->type];
 	if (n_fds != shape->n_fds ||
@@ -126,10 +129,11 @@ wire_receive(int socket_fd, int flags, struct wire_message *message,
 		fds[i] = -1;
 	/* Even a message without a byte may bring descriptors. */
 	const size_t n_fds = fds_take(&msg, fds);
-	if (shape_check(&raw_message, (size_t)n, n_fds, &msg) != 0) {
+	const int code = shape_check(&raw_message, (size_t)n, n_fds, &msg);
+	if (code != 0) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
-		return n == 0 ? WIRE_E_CLOSED : WIRE_E_SHAPE;
+		return n == 0 ? WIRE_E_CLOSED : code;
 	}
 
 	text[raw_message.text_len] = '\0';

@@ -127,6 +127,7 @@ struct wire_message {
 
 #define WIRE_E_SHAPE 1 /* wrong length, descriptors or type */
 #define WIRE_E_CLOSED 2 /* the peer is gone */
+#define WIRE_E_LOST 3 /* there was no room for its descriptors */
 
 /*
  * Sends one message with its descriptors (borrowed) and text. 0, -EAGAIN when
@@ -138,8 +139,9 @@ int wire_send(int socket_fd, const struct wire_message *message, const int *fds,
 /*
  * Receives one. On success the caller owns what is in fds (exactly as many as
  * the type carries; the rest of the array is -1); text is NUL-terminated.
- * -EAGAIN when there is none, WIRE_E_CLOSED, WIRE_E_SHAPE (descriptors that
- * came with it are closed), negative errno. flags as for recvmsg(2).
+ * -EAGAIN when there is none, WIRE_E_CLOSED, WIRE_E_SHAPE or WIRE_E_LOST (this
+ * process may open no more: the next message may be whole; in both, descriptors
+ * that came are closed), negative errno. flags as for recvmsg(2).
  */
 int wire_receive(int socket_fd, int flags, struct wire_message *message,
     int fds[WIRE_FDS_MAX], char text[WIRE_TEXT_MAX + 1]);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -322,6 +323,34 @@ sends_nothing_misshapen(void **state)
 	assert_int_equal(receive(channel, &message, received), -EAGAIN);
 }
 
+/* This process has no room for a descriptor: that message is lost, no more. */
+static void
+loses_what_it_has_no_room_for(void **state)
+{
+	const struct channel *channel = *state;
+	const struct wire_message sent = { .type = WIRE_CELL, .id = 5 };
+	struct wire_message message = { .id = 77 };
+	struct rlimit before, none;
+	int fds[WIRE_FDS_MAX];
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    wire_send(channel->there, &sent, &channel->here, 1, NULL),
+		    0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	const int code = receive(channel, &message, fds);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(code, WIRE_E_LOST);
+	assert_int_equal(message.id, 77);
+	assert_int_equal(open_count(), channel->n_open);
+
+	assert_int_equal(receive(channel, &message, fds), 0);
+	assert_int_equal(message.id, 5);
+	close(fds[0]);
+}
+
 static void
 makes_pairs_that_no_exec_inherits(void **state)
 {
@@ -359,6 +388,7 @@ main(void)
 		ON_CHANNEL(tells_an_empty_queue_from_a_peer_that_is_gone),
 		ON_CHANNEL(says_that_the_socket_is_full),
 		ON_CHANNEL(sends_nothing_misshapen),
+		ON_CHANNEL(loses_what_it_has_no_room_for),
 		cmocka_unit_test(makes_pairs_that_no_exec_inherits),
 	};
 
