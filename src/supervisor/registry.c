@@ -22,7 +22,11 @@ static void
 deployment_remove(struct supervisor *supervisor, struct deployment *deployment)
 {
 	template_close(deployment);
-	boxes_end(supervisor, deployment->id);
+	/* By its label, what it still sent would go by the next one's rules. */
+	if ((deployment->record.flags & WIRE_DEPLOYMENT_EGRESS) != 0)
+		boxes_kill(supervisor, deployment->id);
+	else
+		boxes_end(supervisor, deployment->id);
 	if (deployment->record.bundle_fd >= 0)
 		close(deployment->record.bundle_fd);
 	deployment->used = false;
