@@ -221,14 +221,15 @@ cell_on_fatal(enum wire_code code, const char *sentence)
 	_exit(0);
 }
 
-/* Where the policy trusts the code with reuse, the same cell serves again. */
+/* Where the policy trusts the code with reuse, the same cell serves again,
+ * until a call has fetched something. */
 static void
 calls_serve(const struct wire_limits *limits)
 {
 	for (uint32_t i = 1;; i++) {
 		call_serve(limits);
 		if (i >= limits->reuse_calls || engine_is_stopped() ||
-		    !answer_is_done())
+		    !answer_is_done() || (has_way && way_is_spent()))
 			return;
 		answer_idle();
 		if (clock_arm(limits->cpu_ns, limits->cpu_ns + CALL_GRACE_NS) !=

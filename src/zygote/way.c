@@ -25,6 +25,7 @@ static struct {
 	bool is_granted;
 	bool has_call;
 	bool is_broken;
+	bool has_fetched;
 	bool is_starved; /* somebody was told LATER */
 	uint32_t open[WIRE_FETCH_OPEN_MAX]; /* their numbers, in no order */
 	uint32_t n_open;
@@ -183,6 +184,7 @@ way_fetch(uint32_t number, int flags, const uint8_t *bytes, size_t len)
 	}
 	if (queue_is_full(len))
 		return WAY_LATER;
+	way.has_fetched = true;
 	way.open[way.n_open++] = number;
 	queue_put(WIRE_EGRESS_FETCH, number, flags, bytes, len);
 	return WAY_SAID;
@@ -329,6 +331,12 @@ way_is_used(void)
 {
 	return !way.is_broken &&
 	    (way.n_open > 0 || way.queue_at < way.queue_len);
+}
+
+bool
+way_is_spent(void)
+{
+	return way.has_fetched || way.is_broken;
 }
 
 /* ---- a call's beginning and end -------------------------------------------- */

@@ -54,6 +54,9 @@ void way_cancel(uint32_t number);
 
 /* Something may still come, or waits to be sent. */
 bool way_is_used(void);
+/* Of no use to another call: what egress counts of a call, it counts of the
+ * stream; and a stream that broke is not mended. */
+bool way_is_spent(void);
 /* What to poll for: the descriptor, or -1. */
 int way_poll(short *events);
 /* Sends and hears; what is heard goes to engine_fetched(). */
