@@ -354,7 +354,7 @@ egress_join(struct supervisor *supervisor, const struct box *box,
 		return err_set(err, code, "socketpair: %s", strerror(-code));
 	auto_close int theirs_fd = pair[0];
 	start->egress_fd = pair[1];
-	return egress_tell(supervisor, &message, &theirs_fd, 1) == 0
+	return egress_tell(supervisor, &message, theirs_fd) == 0
 	    ? 0
 	    : err_set(err, -ENOTCONN, "%s", EGRESS_AWAY);
 }

@@ -41,8 +41,7 @@ deployment_new(struct supervisor *supervisor, uint32_t id)
 	*deployment = (struct deployment){ .id = id,
 		.used = true,
 		.record = { .bundle_fd = -1 },
-		.template = {
-		    .pidfd = -1, .control_fd = -1, .egress_fd = -1 } };
+		.template = { .pidfd = -1, .control_fd = -1 } };
 	return deployment;
 }
 

@@ -5,12 +5,13 @@
  * we never see.
  *
  * When it ends, whatever led to it is dead: nothing goes out until it is back,
- * and nothing else lets anything out. A template's channel is kept for the next
- * one. What was given others for its life (a box) cannot get new ones: it is
- * ended, once there is an egress to make them with.
+ * and nothing else lets anything out. What was given others for their life
+ * (templates with their cells, boxes) cannot be renewed there: they are ended,
+ * once there is an egress to make others with, and made anew on demand.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,20 +26,85 @@ is_up(const struct supervisor *supervisor)
 	return supervisor->egress.socket_fd >= 0;
 }
 
-int
-egress_tell(struct supervisor *supervisor, const struct wire_message *message,
-    const int *fds, size_t n_fds)
+/* ---- what it is told ---------------------------------------------------------
+ */
+
+#define UNTOLD_MAX 4096u /* one that leaves so much unread is ended */
+
+/* What its socket, which takes a few hundred, has no room for yet. */
+struct untold {
+	STAILQ_ENTRY(untold) link;
+	struct wire_message message;
+	int fd; /* owned */
+};
+
+static void
+untold_drop(struct supervisor *supervisor)
 {
-	if (!is_up(supervisor))
-		return -ENOTCONN;
-	const int code =
-	    wire_send(supervisor->egress.socket_fd, message, fds, n_fds, NULL);
-	if (code == -EAGAIN) {
+	struct untold *untold = STAILQ_FIRST(&supervisor->untold);
+
+	STAILQ_REMOVE_HEAD(&supervisor->untold, link);
+	supervisor->n_untold--;
+	close(untold->fd);
+	free(untold);
+}
+
+void
+egress_forget(struct supervisor *supervisor)
+{
+	while (supervisor->n_untold > 0)
+		untold_drop(supervisor);
+}
+
+static int
+untold_add(
+    struct supervisor *supervisor, const struct wire_message *message, int fd)
+{
+	if (supervisor->n_untold == UNTOLD_MAX) {
 		supervisor_log(
 		    supervisor, "error", "egress does not listen: ending it");
 		child_end(&supervisor->egress);
+		return -ENOTCONN;
 	}
+	struct untold *untold = malloc(sizeof(*untold));
+	if (untold == NULL)
+		return -ENOTCONN;
+	*untold = (struct untold){ .message = *message,
+		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3) };
+	if (untold->fd < 0) {
+		free(untold);
+		return -ENOTCONN;
+	}
+	if (supervisor->n_untold++ == 0)
+		STAILQ_INIT(&supervisor->untold);
+	STAILQ_INSERT_TAIL(&supervisor->untold, untold, link);
+	return 0;
+}
+
+int
+egress_tell(
+    struct supervisor *supervisor, const struct wire_message *message, int fd)
+{
+	if (!is_up(supervisor))
+		return -ENOTCONN;
+	const int code = supervisor->n_untold > 0
+	    ? -EAGAIN
+	    : wire_send(supervisor->egress.socket_fd, message, &fd, 1, NULL);
+	if (code == -EAGAIN)
+		return untold_add(supervisor, message, fd);
 	return code == 0 ? 0 : -ENOTCONN;
+}
+
+void
+egress_flush(struct supervisor *supervisor)
+{
+	while (supervisor->n_untold > 0) {
+		const struct untold *untold = STAILQ_FIRST(&supervisor->untold);
+		if (wire_send(supervisor->egress.socket_fd, &untold->message,
+			&untold->fd, 1, NULL) == -EAGAIN)
+			return;
+		untold_drop(supervisor); /* that it is gone is heard */
+	}
 }
 
 /* ---- store and gateway ------------------------------------------------------
@@ -61,7 +127,7 @@ stream_give(struct supervisor *supervisor, uint32_t type, struct child *other)
 	}
 	auto_close int ours_fd = pair[0];
 	auto_close int theirs_fd = pair[1];
-	if (egress_tell(supervisor, &message, &ours_fd, 1) != 0 ||
+	if (egress_tell(supervisor, &message, ours_fd) != 0 ||
 	    wire_send(other->socket_fd, &message, &theirs_fd, 1, NULL) !=
 		-EAGAIN)
 		return; /* who is gone shows at its own descriptor */
@@ -102,7 +168,7 @@ egress_link_remote(struct supervisor *supervisor,
 	auto_close int gateway_fd = pair[1];
 	if (fcntl(gateway_fd, F_SETFL, O_NONBLOCK | O_RDWR) < 0)
 		return err_set(err, -errno, "fcntl: %s", strerror(errno));
-	if (egress_tell(supervisor, &caller, &egress_fd, 1) != 0)
+	if (egress_tell(supervisor, &caller, egress_fd) != 0)
 		return err_set(err, -ENOTCONN, "%s", EGRESS_AWAY);
 	caller_tell(supervisor, &reply, &gateway_fd, 1, NULL);
 	return 0;
@@ -134,16 +200,18 @@ start(struct supervisor *supervisor, struct err *err)
 	return child_spawn(&supervisor->egress, &spawn, pair, err);
 }
 
-/* What had a channel to an egress that is no more. */
+/* What had a channel to an egress that is no more. A template that is being
+ * forked has none yet. */
 static void
-channels_renew(struct supervisor *supervisor)
+channels_end(struct supervisor *supervisor)
 {
 	for (uint32_t i = 0; i < supervisor->n_deployments; i++) {
 		struct deployment *deployment = &supervisor->deployments[i];
 		if (!deployment->used ||
 		    (deployment->record.flags & WIRE_DEPLOYMENT_EGRESS) == 0)
 			continue;
-		template_egress_tell(supervisor, deployment);
+		if (deployment->template.state == TEMPLATE_LIVE)
+			template_close(deployment);
 		boxes_kill(supervisor, deployment->id);
 	}
 }
@@ -152,12 +220,11 @@ int
 egress_start(struct supervisor *supervisor, struct err *err)
 {
 	const int code = start(supervisor, err);
-
 	if (code != 0)
 		return code;
 	egress_link_store(supervisor);
 	egress_link_events(supervisor);
-	channels_renew(supervisor);
+	channels_end(supervisor);
 	return 0;
 }
 

@@ -230,8 +230,8 @@ events_set(const struct supervisor *supervisor, struct pollfd *fds)
 		waits ? POLLIN | POLLOUT : POLLIN, 0 };
 	fds[AT_STORE_END] =
 	    (struct pollfd){ supervisor->store.pidfd, POLLIN, 0 };
-	fds[AT_EGRESS] =
-	    (struct pollfd){ supervisor->egress.socket_fd, POLLIN, 0 };
+	fds[AT_EGRESS] = (struct pollfd){ supervisor->egress.socket_fd,
+		supervisor->n_untold > 0 ? POLLIN | POLLOUT : POLLIN, 0 };
 	fds[AT_EGRESS_END] =
 	    (struct pollfd){ supervisor->egress.pidfd, POLLIN, 0 };
 	fds[AT_OPERATOR] =
@@ -255,8 +255,11 @@ store_events(struct supervisor *supervisor, const struct pollfd *fds)
 static int
 egress_events(struct supervisor *supervisor, const struct pollfd *fds)
 {
+	if (fds[AT_EGRESS].revents & POLLOUT)
+		egress_flush(supervisor);
 	if (fds[AT_EGRESS_END].revents == 0 &&
-	    (fds[AT_EGRESS].revents == 0 || !egress_is_lost(supervisor)))
+	    ((fds[AT_EGRESS].revents & ~POLLOUT) == 0 ||
+		!egress_is_lost(supervisor)))
 		return 0;
 	if (supervisor->plan.flags & WIRE_PLAN_ONCE) {
 		supervisor_log(supervisor, "error",

@@ -169,6 +169,7 @@ void
 egress_lost(struct supervisor *supervisor)
 {
 	child_kill(&supervisor->egress);
+	egress_forget(supervisor);
 	if (supervisor->stopping)
 		return;
 	supervisor_log(supervisor, "error",

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -56,9 +57,6 @@ struct template
 	pid_t pid;
 	int pidfd;
 	int control_fd; /* the caller's end, until it is handed over */
-	/* Egress' end of its channel, kept for the next egress; -1: it may
-	 * reach nothing. */
-	int egress_fd;
 };
 
 /* A box by its launcher, which ends with it. */
@@ -106,6 +104,8 @@ struct supervisor {
 	struct child gateway; /* or the client, then without a pid */
 	struct child store; /* where the plan has a folder for it */
 	struct child egress; /* where the plan has settings for it */
+	STAILQ_HEAD(, untold) untold; /* egress.c: what it has no room for */
+	uint32_t n_untold; /* 0: the head is not set */
 	bool store_told; /* it has told all that it knows at its start */
 	int operator_fd; /* -1: none, or it left */
 	struct relay relay;
@@ -154,9 +154,6 @@ int store_start(struct supervisor *supervisor, struct err *err);
 int template_open(struct supervisor *supervisor, struct deployment *deployment,
     uint32_t flags, struct err *err);
 void template_close(struct deployment *deployment);
-/* Gives egress its end of the template's channel, if there is one. */
-void template_egress_tell(
-    struct supervisor *supervisor, const struct deployment *deployment);
 void template_forked(struct supervisor *supervisor,
     const struct wire_message *message, int raw_pidfd);
 void template_failed(
@@ -247,12 +244,17 @@ int egress_start(struct supervisor *supervisor, struct err *err);
 /* Something is heard of it: its end, or what it must not say. */
 bool egress_is_lost(struct supervisor *supervisor);
 /*
- * One of wire.h's EGRESS_… messages; descriptors are borrowed. -ENOTCONN: it is
- * not there, and nothing was sent; who makes a channel all the same gives its
- * other end to nobody, so that it leads nowhere: say EGRESS_AWAY.
+ * One of wire.h's EGRESS_… messages; the descriptor is borrowed. What it has no
+ * room for yet waits. -ENOTCONN: it is not there, and nothing was sent; who
+ * makes a channel all the same gives its other end to nobody, so that it leads
+ * nowhere: say EGRESS_AWAY.
  */
-int egress_tell(struct supervisor *supervisor,
-    const struct wire_message *message, const int *fds, size_t n_fds);
+int egress_tell(
+    struct supervisor *supervisor, const struct wire_message *message, int fd);
+/* It is gone: nothing waits for it any more. */
+void egress_forget(struct supervisor *supervisor);
+/* It has room again for what waits. */
+void egress_flush(struct supervisor *supervisor);
 /* Each gives a new stream to both, if both are there. */
 void egress_link_store(struct supervisor *supervisor);
 void egress_link_events(struct supervisor *supervisor);

@@ -37,10 +37,7 @@ template_forget(struct template *template)
 		close(template->pidfd);
 	if (template->control_fd >= 0)
 		close(template->control_fd);
-	if (template->egress_fd >= 0)
-		close(template->egress_fd);
-	*template =
-	    (struct template){ .pidfd = -1, .control_fd = -1, .egress_fd = -1 };
+	*template = (struct template){ .pidfd = -1, .control_fd = -1 };
 }
 
 /* pid 1 of its namespace: with it, the kernel ends all its cells. */
@@ -142,8 +139,7 @@ template_open(struct supervisor *supervisor, struct deployment *deployment,
 		.zygote = which,
 		.flags = flags,
 		.pidfd = -1,
-		.control_fd = -1,
-		.egress_fd = -1 };
+		.control_fd = -1 };
 	return zygote->ready ? template_fork(supervisor, deployment, err) : 0;
 }
 
@@ -214,28 +210,17 @@ cells_put(struct supervisor *supervisor, const char *tenant, pid_t pid,
 	return cgroup_put(supervisor->cgroup, group, pid, err);
 }
 
-void
-template_egress_tell(
-    struct supervisor *supervisor, const struct deployment *deployment)
-{
-	const struct wire_message cells = { .type = WIRE_EGRESS_CELLS,
-		.id = deployment->id };
-
-	/* Away: it waits in the channel until there is another one. */
-	if (deployment->template.egress_fd >= 0)
-		(void)egress_tell(
-		    supervisor, &cells, &deployment->template.egress_fd, 1);
-}
-
 /*
  * A deployment that may reach something: over this channel its template hands
- * the cells' streams to egress. Our end of it outlives an egress that ends, so
- * that the template may. The template never waits there.
+ * the cells' streams to egress, and never waits there. Where egress is away it
+ * leads nowhere, each fetch hears so, and the template is ended when egress is
+ * back.
  */
 static int
 channel_give(struct supervisor *supervisor, struct deployment *deployment)
 {
-	struct template *template = &deployment->template;
+	const struct wire_message whose = { .type = WIRE_EGRESS_CELLS,
+		.id = deployment->id };
 	const struct wire_message cells = { .type = WIRE_EGRESS_CELLS };
 	int pair[2];
 
@@ -244,12 +229,13 @@ channel_give(struct supervisor *supervisor, struct deployment *deployment)
 	const int code = wire_pair(SOCK_SEQPACKET, pair);
 	if (code != 0)
 		return code;
+	auto_close int egress_fd = pair[0];
 	auto_close int template_fd = pair[1];
-	template->egress_fd = pair[0];
 	if (fcntl(template_fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return -errno;
-	template_egress_tell(supervisor, deployment);
-	return wire_send(template->control_fd, &cells, &template_fd, 1, NULL);
+	(void)egress_tell(supervisor, &whose, egress_fd);
+	return wire_send(
+	    deployment->template.control_fd, &cells, &template_fd, 1, NULL);
 }
 
 void

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Cells of a host reach what their server was granted, by the host's egress; and
-// they go on when that ends.
+// they do so again when that has ended.
 
 import '../lib/inside.mjs';
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ let host;
 
 const TOOL = `export default { tools: { get: {
   inputSchema: { type: 'object' },
-  run: ({ url }) => fetch(url).then((response) => response.text(),
+  run: ({ url }) => url === undefined ? 'nothing' : fetch(url).then((response) => response.text(),
     (error) => error.cause.code) } } }`;
 
 before(async () => {
@@ -25,9 +25,11 @@ before(async () => {
   await world.site('api.acme.net', '45.83.7.1');
   await world.site('other.net', '45.83.7.3');
   host = await Host.start({ files: { 'one.js': TOOL, 'two.js': TOOL,
-    'none.js': TOOL }, config: { ...world.config(), servers: {
+    'again.js': TOOL, 'none.js': TOOL }, config: { ...world.config(), servers: {
     one: { network: { allowedDomains: ['api.acme.net'] } },
-    two: { network: { allowedDomains: ['other.net'] } } } } });
+    two: { network: { allowedDomains: ['other.net'] } },
+    again: { reuse: 1000, pool_max: 1, network: {
+      allowedDomains: ['api.acme.net'], requestsPerCall: 2 } } } } });
 });
 after(async () => {
   await host?.stop();
@@ -46,27 +48,35 @@ test('each server reaches its own, and nobody else\'s', async () => {
     ['NO_EGRESS', 'NO_EGRESS']]);
 });
 
-test('egress ends: templates stay, and the next one has their channels',
+test('what a call may fetch is not used up by those before it', async () => {
+  const said = [];
+  for (let i = 0; i < 5; i += 1)
+    said.push(await get('again', 'https://api.acme.net/text'));
+  assert.deepEqual(said, Array(5).fill('hello'));
+});
+
+test('egress ends: what is under way fails, and others are made for the next',
     async () => {
-      await get('one', 'https://api.acme.net/text');
-      const templates = () => host.processes('cordon-template')
-        .map(({ pid }) => pid).sort();
-      const before = templates();
-      const stalled = get('one', 'https://api.acme.net/stall-head');
+      const of = (kind) => host.processes(kind).map(({ pid }) => pid);
+      for (const server of ['one', 'none'])
+        await get(server, 'https://api.acme.net/text');
+      // A cell that would serve on, with a way out that leads nowhere.
+      assert.equal(await get('again'), 'nothing');
+      const before = of('cordon-template');
+      const stalled = callTool(host, 'one', 'get',
+        { url: 'https://api.acme.net/stall-head' });
       await until('the request to be there', async () =>
         (await world.requests()).some(({ url }) => url === '/stall-head'),
       20_000 * patience);
-      const [{ pid }] = host.processes('cordon-egress');
-      process.kill(pid, 'SIGKILL');
-      assert.equal(await stalled, 'INTERNAL');
-      await until('another egress', () =>
-        host.processes('cordon-egress').some((one) => one.pid !== pid),
-      20_000 * patience);
-      // Cells that waited with a stream to the former one fail once each.
-      let text = '';
-      await until('a fetch to go out again', async () => {
-        text = await get('one', 'https://api.acme.net/text');
-        return text === 'hello';
-      }, 20_000 * patience);
-      assert.deepEqual(templates(), before);
+      const [former] = of('cordon-egress');
+      process.kill(former, 'SIGKILL');
+      assert.match(JSON.stringify(await stalled), /INTERNAL|internal/);
+      for (const server of ['one', 'again'])
+        await until(`a fetch of ${server} to go out again`, async () =>
+          await get(server, 'https://api.acme.net/text')
+            .catch(() => 'its cell ended') === 'hello', 20_000 * patience);
+      assert.ok(!of('cordon-egress').includes(former));
+      const after = of('cordon-template');
+      // Who reaches nothing is not touched.
+      assert.equal(before.filter((pid) => after.includes(pid)).length, 1);
     });
