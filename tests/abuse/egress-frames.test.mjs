@@ -5,6 +5,7 @@
 
 import { PLENTY, stage } from './egress.mjs';
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, test } from 'node:test';
 import { DATA_MAX, flags, frame, frames, HEAD_BYTES,
@@ -195,6 +196,35 @@ test('a flood of callers that say nothing, or leave in the middle', async () => 
   }
   assert.equal((await honest.fetch('http://api.acme.net/text')).text, 'hello');
   await Promise.all(callers.map((caller) => caller.close()));
+});
+
+test('more streams at once than one template may have', async () => {
+  const callers = [];
+  for (let i = 0; i < 1024 + 8; i += 1) {
+    callers.push(await egress.caller(1, { number: i }));
+  }
+  await Promise.all(callers.slice(1024).map((caller) => caller.closed));
+  assert.ok(callers.slice(0, 1024).every((caller) => caller.isOpen));
+  await Promise.all(callers.map((caller) => caller.close()));
+  await until('room for another', async () => {
+    const caller = await egress.caller(1);
+    const { text } = await caller.fetch('http://api.acme.net/text')
+      .catch(() => ({}));
+    await caller.close();
+    return text === 'hello';
+  });
+});
+
+test('a stream that there is no room for is lost alone', async () => {
+  const limit = (files) => execFileSync('prlimit',
+    ['--pid', `${egress.pid}`, `--nofile=${files}:`]);
+  limit(3);
+  const lost = await egress.caller(1);
+  await lost.closed;
+  limit(4096);
+  const caller = await egress.caller(1);
+  assert.equal((await caller.fetch('http://api.acme.net/text')).text, 'hello');
+  await caller.close();
 });
 
 test('a flood of refused requests stays cheap', async () => {
