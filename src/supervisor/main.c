@@ -248,6 +248,9 @@ store_events(struct supervisor *supervisor, const struct pollfd *fds)
 	    ((fds[AT_STORE].revents & ~POLLOUT) == 0 ||
 		store_hear(supervisor) == 0))
 		return;
+	/* What it said before its end is durable, and the gateway acts on it. */
+	if (supervisor->store.socket_fd >= 0)
+		(void)store_hear(supervisor);
 	store_lost(supervisor);
 }
 
