@@ -7,12 +7,12 @@ static void
 takes_names_of_variables(void **state)
 {
 	static const char *const good[] = { "A", "_", "GITHUB_TOKEN", "a1_",
-		"abcdefghijklmnopqrstuvwxyz0123456789_abcdefghijklmnopqrstuvwxy"
-		"z" };
+		("abcdefghijklmnopqrstuvwxyz0123456789_"
+		 "abcdefghijklmnopqrstuvwxyz") };
 	static const char *const bad[] = { "", "1A", "A-B", "A B", "A.B",
 		"\xc3\x84", "A=",
-		"abcdefghijklmnopqrstuvwxyz0123456789_abcdefghijklmnopqrstuvwxy"
-		"z0" };
+		("abcdefghijklmnopqrstuvwxyz0123456789_"
+		 "abcdefghijklmnopqrstuvwxyz0") };
 	(void)state;
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)

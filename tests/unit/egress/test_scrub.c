@@ -94,8 +94,8 @@ blots_out_percent_escapes_of_any_bytes(void **state)
 		"sk-live%2F7%2B%22q%5C%27%26%3C%C3%A9~%20z%2541",
 		"sk-live%2f7%2b%22q%5c%27%26%3c%c3%a9%7e+z%2541",
 		"sk-live/7%2B%22q%5c'%26%3C%C3%a9~%20z%2541",
-		"%73%6b%2d%6c%69%76%65%2f%37%2b%22%71%5c%27%26%3c%c3%a9%7e%20"
-		"%7a%25%34%31",
+		("%73%6b%2d%6c%69%76%65%2f%37%2b%22%71%5c%27%26%3c%c3%a9%7e%20"
+		 "%7a%25%34%31"),
 	};
 	(void)state;
 
@@ -109,8 +109,8 @@ blots_out_what_json_escapes(void **state)
 	static const char *const spelt[] = {
 		"sk-live/7+\\\"q\\\\'&<\xc3\xa9~ z%41",
 		"sk-live\\/7+\\\"q\\\\'\\u0026\\u003C\\u00e9~ z%41",
-		"sk-live\\/7\\u002b\\u0022q\\u005c\\u0027\\u0026\\u003c\\u00E9"
-		"~ z%41",
+		("sk-live\\/7\\u002b\\u0022q\\u005c\\u0027\\u0026\\u003c\\u00E9"
+		 "~ z%41"),
 		"\\x73\\x6b-live/7+\\\"q\\\\\\'&<\\xc3\\xa9~ z%41",
 	};
 	(void)state;
