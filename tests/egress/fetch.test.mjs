@@ -307,7 +307,7 @@ test('the official SDK, bundled as it is, is a client of a far server',
       await world.https('mcp', { address: '45.83.7.9', handler: mcp,
         certificate: ['mcp.acme.net'] });
       const out = join(folder, 'sdk-client.js');
-      await buildTool({ entry: join(root, 'tests/bundles/sdk-client.ts'), out });
+      await buildTool({ entry: join(root, 'tests/bundles/clients/sdk-client.ts'), out });
       const { report: said, stderr } = await cordonRun(out, { args: ['--tool',
         'ask', '--timeout-cpu', '5s', '--net', 'https://mcp.acme.net'],
       input: JSON.stringify({ url: 'https://mcp.acme.net/mcp' }),
