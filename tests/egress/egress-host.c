@@ -554,7 +554,8 @@ main(int argc, char **argv)
 	printf("ok %d\n", pid);
 	fflush(stdout);
 	serve();
-	close(channel_fd);
+	/* A box that lives has it, too. */
+	shutdown(channel_fd, SHUT_RDWR);
 	waitpid(pid, NULL, 0);
 	return 0;
 }
