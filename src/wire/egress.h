@@ -35,6 +35,18 @@
  *   ROOM      code: bytes of the request's body that may be sent beyond
  * Both directions start with room for WIRE_FETCH_WINDOW bytes.
  *
+ * Questions: over the stream of records, since the store has no network, and
+ * what it signs in with is for nobody else's eyes (oauth/oauth.h). `reserved`
+ * is the question's number, chosen by the store. One goes to https alone, to a
+ * public address, whatever the deployment's rules; with no secret but what is
+ * in it; a redirect is a failure. It counts in the deployment's budget.
+ *   store -> egress
+ *   ASK       struct wire_egress_ask, "METHOD\0URL\0name\0value\0…", body
+ *   egress -> store
+ *   TOLD      code: enum wire_egress_end; struct wire_egress_told, then the
+ *             answer's "name\0value\0…" and body, or text for a person
+ *   REJECTED  a server answered 401 to a secret: struct wire_egress_rejected
+ *
  * Events: egress -> gateway (or the watcher of `wrap`): EVENT frames, struct
  * wire_egress_event. One that finds no room is dropped and counted in the next.
  */
@@ -85,6 +97,9 @@ enum wire_egress_frame {
 	WIRE_EGRESS_END,
 	WIRE_EGRESS_FAIL,
 	WIRE_EGRESS_EVENT,
+	WIRE_EGRESS_ASK,
+	WIRE_EGRESS_TOLD,
+	WIRE_EGRESS_REJECTED,
 };
 
 /* What a server may spend; 0 is the default. */
@@ -109,7 +124,10 @@ struct wire_egress_server {
 #define WIRE_SECRET_NAME_MAX 64 /* with the NUL: [A-Za-z_][A-Za-z0-9_]* */
 #define WIRE_SECRET_VALUE_MAX 4096
 #define WIRE_SECRET_TEMPLATE_MAX 64
-#define WIRE_SECRETS_MAX 32u /* of one server */
+#define WIRE_SECRETS_MAX 32u /* of one server, that people set */
+#define WIRE_LOGINS_MAX 256u /* of one server: tokens of those signed in */
+/* The name of a token that signing in brought (a header `authorization`). */
+#define WIRE_LOGIN_SECRET "OAUTH_TOKEN"
 
 enum wire_secret_kind {
 	WIRE_SECRET_HEADER, /* the request's header `field`: template */
@@ -164,6 +182,31 @@ enum wire_egress_end {
 	WIRE_EGRESS_CUT, /* the origin closed in the middle */
 	WIRE_EGRESS_INTERNAL,
 	WIRE_EGRESS_N_ENDS,
+};
+
+#define WIRE_ASK_HEAD_MAX (32u << 10)
+#define WIRE_ASK_BODY_MAX (64u << 10) /* of a question, of an answer */
+#define WIRE_ASKS_MAX 64u /* at once */
+
+struct wire_egress_ask {
+	uint32_t deployment;
+	uint32_t principal;
+	uint32_t head_len;
+	uint32_t body_len;
+};
+
+struct wire_egress_told {
+	uint32_t status;
+	uint32_t head_len; /* 0 where it failed */
+	uint32_t body_len; /* or the text's */
+	uint32_t reserved;
+};
+
+/* Told at most once a second of each. */
+struct wire_egress_rejected {
+	uint32_t deployment;
+	uint32_t principal; /* of the secret; 0: whoever's */
+	char name[WIRE_SECRET_NAME_MAX];
 };
 
 enum wire_egress_unit {
