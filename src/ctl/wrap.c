@@ -56,7 +56,7 @@ static const char wrap_notes[] =
     "standard error, at the end.\n\n"
     "  cordon wrap -- node --version\n"
     "  cordon wrap --write . --timeout 1m -- make\n"
-    "  cordon wrap --net registry.npmjs.org --write . -- npm install\n"
+    "  cordon wrap --net example.com -- curl -s https://example.com/\n"
     "  cordon wrap --net api.example.com --secret API_KEY=api.example.com "
     "-- ./client\n"
     "  cordon wrap --profile workspace --explain -- npx some-server\n\n"
