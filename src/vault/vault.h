@@ -99,3 +99,12 @@ int vault_host_set(struct wire_egress_secret *secret, const char *raw_host,
 const char *vault_form_complaint(struct wire_egress_secret *secret);
 /* The same of the value; it is not shown. */
 const char *vault_value_complaint(const struct wire_egress_secret *secret);
+
+/* ---- client.c: the secret of an OAuth client ----------------------------------
+ */
+
+/* What the letter of a client's secret is bound to, all but the value: it is
+ * told to nobody but this issuer's token endpoint, for this client. No host:
+ * it is no secret that egress puts in. */
+void vault_client_bind(struct wire_egress_secret *secret, const char *issuer,
+    const char *client_id, uint32_t principal);

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include "base/auto.h"
 #include "vault/vault.h"
 
 #define KEY_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
@@ -256,6 +257,43 @@ holds_the_longest_of_all(void **state)
 	    vault_open(&ring, &longest, sealed, n, &got, &which), 0);
 }
 
+static void
+the_secret_of_a_client_is_for_its_issuer(void **state)
+{
+	static const struct {
+		const char *issuer, *client_id;
+		uint32_t principal;
+	} others[] = {
+		{ "https://auth.example.com/b", "client", 7 },
+		{ "https://auth.example.com/a", "other", 7 },
+		{ "https://auth.example.com/a", "client", 0 },
+		{ "https://auth.example.com/", "aclient", 7 },
+	};
+	const struct vault_ring ring = ring_of(KEY_A);
+	uint8_t public_key[VAULT_PUBLIC], letter[VAULT_LETTER_MAX];
+	struct wire_egress_secret secret;
+	uint64_t issued = 0;
+	(void)state;
+
+	vault_public(&ring, public_key);
+	vault_client_bind(&secret, "https://auth.example.com/a", "client", 7);
+	assert_string_equal(secret.host, "");
+	memcpy(secret.value, "the-value-12", secret.value_len = 12);
+	const size_t len =
+	    vault_letter_write(public_key, &owner, &secret, 1, letter);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		vault_client_bind(&secret, others[i].issuer,
+		    others[i].client_id, others[i].principal);
+		assert_int_equal(vault_letter_open(&ring, &owner, letter, len,
+				     &secret, &issued),
+		    VAULT_E_FORGED);
+	}
+	vault_client_bind(&secret, "https://auth.example.com/a", "client", 7);
+	assert_int_equal(
+	    vault_letter_open(&ring, &owner, letter, len, &secret, &issued), 0);
+	assert_memory_equal(secret.value, "the-value-12", 12);
+}
+
 int
 main(void)
 {
@@ -266,6 +304,7 @@ main(void)
 		cmocka_unit_test(opens_nothing_that_was_changed),
 		cmocka_unit_test(a_letter_is_for_one_secret_of_one_server),
 		cmocka_unit_test(holds_the_longest_of_all),
+		cmocka_unit_test(the_secret_of_a_client_is_for_its_issuer),
 	};
 
 	return sodium_init() < 0 || cmocka_run_group_tests(tests, NULL, NULL);
