@@ -628,8 +628,10 @@ registry_surface_keep(struct gateway *gateway, const struct server *server,
 		.reserved = server->record.id,
 	};
 
-	if (gateway->store->fd >= 0)
-		(void)frame_say(gateway->store, &frame, json, len, NULL, 0);
+	/* At once: who saw the list may take it for known. */
+	if (gateway->store->fd >= 0 &&
+	    frame_say(gateway->store, &frame, json, len, NULL, 0) == 0)
+		(void)out_send(gateway->store);
 }
 
 void

@@ -240,6 +240,16 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	link_read(arg);
 }
 
+/* What one that is gone had still said counts. */
+static void
+link_drain(struct store *store)
+{
+	for (int i = 0; i < DRAIN_READS && store->link != NULL; i++)
+		if (!link_read(store))
+			break;
+	link_close(store);
+}
+
 /* ---- out ------------------------------------------------------------------
  */
 
@@ -253,7 +263,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	const int n = evbuffer_write(link->out, fd);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		store_log("warn", "the gateway is gone: %s", strerror(errno));
-		link_close(store);
+		link_drain(store);
 		return;
 	}
 	if (evbuffer_get_length(link->out) > 0)
@@ -294,10 +304,7 @@ link_kept(struct store *store)
 void
 link_open(struct store *store, int fd)
 {
-	for (int i = 0; i < DRAIN_READS && store->link != NULL; i++)
-		if (!link_read(store))
-			break;
-	link_close(store);
+	link_drain(store);
 	struct link *link = calloc(1, sizeof(*link));
 	if (link == NULL) {
 		close(fd);

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Store, TYPE, tool } from './fake-supervisor.mjs';
+import { Store, TYPE, adminBody, auditBody, frame, tool } from './fake-supervisor.mjs';
 
 const crashes = Number(process.env.CORDON_TEST_CRASHES ?? 200);
 
@@ -306,4 +306,23 @@ test('refuses a database that it cannot vouch for', async (t) => {
   assert.equal(end, 70);
   assert.match(log, /open elsewhere/);
   assert.equal((await first.ask('GET', '/servers')).status, 200);
+});
+
+// It had answers for a gateway that was gone, and more to read from it than it
+// reads at once.
+test('what a gateway said before its end is heard, though it heard no answer', async (t) => {
+  const store = await Store.start(t);
+  const n = 300;
+  const frames = [frame(TYPE.ADMIN, adminBody('letmein', 'GET', '/tenants', ''), { id: 1 })];
+  for (let i = 0; i < n; i++)
+    frames.push(frame(TYPE.AUDIT, auditBody('said/last', JSON.stringify({ i, pad: 'x'.repeat(300) }))));
+  const { stream } = store;
+  store.kill('SIGSTOP');
+  await new Promise((done) => stream.write(Buffer.concat(frames), done));
+  stream.destroy();
+  store.kill('SIGCONT');
+  await store.relink();
+  const heard = await store.ask('GET', '/audit?limit=1000');
+  const last = heard.json.records.filter(({ action }) => action === 'said/last');
+  assert.deepEqual(last.map(({ detail }) => detail.i), Array.from({ length: n }, (_, i) => i));
 });
