@@ -144,6 +144,23 @@ test('a flood of refusals costs neither log nor audit', async () => {
   assert.ok((await log()).length < n);
 });
 
+test('who says much pushes out its own, not what is known of others', async () => {
+  gateway.tell({ deployment: 4, host: 'quiet.example.com' });
+  await told('quiet.example.com');
+  const before = await sample('egress_requests_total{tenant="local",server="broken",end="ok"}') ?? 0;
+  const n = 20_000;
+  for (let i = 0; i < n; i += 500)
+    gateway.tell(...Array.from({ length: 500 }, (_, j) => ({ deployment: 3,
+      host: 'loud.example.com', path: `/${i + j}` })));
+  await gateway.until(async () => await sample(
+    'egress_requests_total{tenant="local",server="broken",end="ok"}') === before + n);
+  const all = await log();
+  assert.ok(all.some(({ host }) => host === 'quiet.example.com'));
+  const loud = all.filter(({ host }) => host === 'loud.example.com');
+  assert.ok(loud.length < n, 'all of it is kept');
+  assert.equal(loud.at(-1).path, `/${n - 1}`);
+});
+
 test('is followed, and filtered', async () => {
   const [answer] = await Promise.all([fetchLines('?follow=1&server=late&refused=1')]);
   gateway.tell({ deployment: 4, host: 'f.example.com' },

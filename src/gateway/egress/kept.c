@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The last events, for `cordon egress log`: the oldest go when there are too
- * many bytes. Who follows gets each new one that it may see; one that reads too
+ * The last events, for `cordon egress log`: when there are too many bytes the
+ * oldest go, of a server that has more than its share of them its own. Who
+ * follows gets each new one that it may see; one that reads too
  * slowly misses some, and is told how many.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "base/auto.h"
 #include "gateway/egress/watch.h"
+#include "gateway/follow.h"
 
 struct entry {
 	TAILQ_ENTRY(entry) link;
+	uint32_t deployment;
 	uint32_t tenant; /* 0: of a server that is gone */
 	bool refused;
 	char server[WIRE_NAME_MAX];
@@ -21,23 +23,29 @@ struct entry {
 	char line[];
 };
 
-struct follower {
-	struct visit visit;
-	TAILQ_ENTRY(follower) link;
-	struct egress_kept *kept;
+/* What an answer is of. */
+struct wanted {
 	uint32_t tenant; /* 0: all */
-	char server[WIRE_NAME_MAX];
-	bool refused;
-	bool full;
-	unsigned missed;
+	char server[WIRE_NAME_MAX]; /* "": all */
+	bool refused; /* those alone */
+};
+
+struct egress_follower {
+	struct follower follower;
+	struct wanted wanted;
 };
 
 struct egress_kept {
-	TAILQ_HEAD(, entry) entries; /* the oldest first */
+	TAILQ_HEAD(entries, entry) entries; /* the oldest first */
 	size_t bytes;
-	TAILQ_HEAD(, follower) followers;
-	unsigned n_followers;
+	struct follow follow;
 };
+
+static void
+egress_follower_gone(struct follower *follower)
+{
+	free((struct egress_follower *)follower);
+}
 
 struct egress_kept *
 egress_kept_new(void)
@@ -47,108 +55,71 @@ egress_kept_new(void)
 	if (kept == NULL)
 		return NULL;
 	TAILQ_INIT(&kept->entries);
-	TAILQ_INIT(&kept->followers);
+	follow_init(&kept->follow, egress_follower_gone);
 	return kept;
 }
 
-static void
-oldest_drop(struct egress_kept *kept)
+static size_t
+entry_size(const struct entry *entry)
 {
-	struct entry *entry = TAILQ_FIRST(&kept->entries);
+	return sizeof(*entry) + entry->len;
+}
 
+static void
+entry_drop(struct egress_kept *kept, struct entry *entry)
+{
 	TAILQ_REMOVE(&kept->entries, entry, link);
-	kept->bytes -= sizeof(*entry) + entry->len;
+	kept->bytes -= entry_size(entry);
 	free(entry);
+}
+
+/* Whose share is used up loses its own oldest, so that nobody pushes out what
+ * is known of others. */
+static struct entry *
+least_needed(const struct egress_kept *kept, uint32_t deployment)
+{
+	struct entry *entry, *own = NULL;
+	size_t bytes = 0;
+
+	TAILQ_FOREACH_REVERSE(entry, &kept->entries, entries, link)
+	{
+		if (entry->deployment != deployment)
+			continue;
+		bytes += entry_size(entry);
+		own = entry;
+	}
+	return bytes > EGRESS_KEPT_SHARE ? own : TAILQ_FIRST(&kept->entries);
 }
 
 struct egress_kept *
 egress_kept_free(struct egress_kept *kept)
 {
 	while (kept != NULL && !TAILQ_EMPTY(&kept->entries))
-		oldest_drop(kept);
+		entry_drop(kept, TAILQ_FIRST(&kept->entries));
 	free(kept);
 	return NULL;
 }
 
-/* ---- those who follow ------------------------------------------------------
- */
-
-static void
-follower_gone(struct visit *visit)
+static bool
+is_wanted(const struct wanted *wanted, const struct entry *entry)
 {
-	struct follower *follower = (struct follower *)visit;
-	struct egress_kept *kept = follower->kept;
-
-	TAILQ_REMOVE(&kept->followers, follower, link);
-	kept->n_followers--;
-	free(follower);
-}
-
-static void
-follower_end(struct follower *follower)
-{
-	http_stream_end(follower->visit.request);
-	follower_gone(&follower->visit);
+	return (wanted->tenant == 0 || wanted->tenant == entry->tenant) &&
+	    (wanted->server[0] == '\0' ||
+		strcmp(wanted->server, entry->server) == 0) &&
+	    (!wanted->refused || entry->refused);
 }
 
 static bool
-is_wanted(const struct follower *follower, const struct entry *entry)
+follower_wants(const struct follower *follower, const void *arg)
 {
-	return (follower->tenant == 0 || follower->tenant == entry->tenant) &&
-	    (follower->server[0] == '\0' ||
-		strcmp(follower->server, entry->server) == 0) &&
-	    (!follower->refused || entry->refused);
+	return is_wanted(
+	    &((const struct egress_follower *)follower)->wanted, arg);
 }
-
-static void
-follower_tell(struct follower *follower, const struct entry *entry)
-{
-	if (follower->visit.principal->gone)
-		follower_end(follower);
-	else if (!is_wanted(follower, entry))
-		return;
-	else if (follower->full)
-		follower->missed++;
-	else
-		follower->full = http_stream_write(
-		    follower->visit.request, entry->line, entry->len);
-}
-
-static void
-follower_drained(struct visit *visit)
-{
-	struct follower *follower = (struct follower *)visit;
-	char line[64];
-
-	follower->full = false;
-	if (follower->missed == 0)
-		return;
-	const int len =
-	    snprintf(line, sizeof(line), "{\"missed\":%u}\n", follower->missed);
-	follower->missed = 0;
-	http_stream_write(visit->request, line, (size_t)len);
-}
-
-/* An empty line is no object, and keeps middle boxes from cutting. */
-static void
-follower_silent(struct visit *visit)
-{
-	http_stream_write(visit->request, "\n", 1);
-}
-
-static const struct visit_ops follower_ops = {
-	.gone = follower_gone,
-	.drained = follower_drained,
-	.silent = follower_silent,
-};
 
 void
 egress_kept_drain(struct egress_kept *kept)
 {
-	struct follower *follower;
-
-	while ((follower = TAILQ_FIRST(&kept->followers)) != NULL)
-		follower_end(follower);
+	follow_end(&kept->follow);
 }
 
 /* ---- what is kept ----------------------------------------------------------
@@ -159,60 +130,54 @@ egress_keep(struct egress_kept *kept, const struct egress_told *told,
     const char *line, size_t len)
 {
 	struct entry *entry = malloc(sizeof(*entry) + len);
-	struct follower *follower, *next;
 
 	if (entry == NULL)
 		return;
-	*entry = (struct entry){ .refused = told->event.refused, .len = len };
+	*entry = (struct entry){ .deployment = told->event.deployment,
+		.refused = told->event.refused,
+		.len = len };
 	if (told->server != NULL) {
 		entry->tenant = told->server->record.tenant;
 		strcpy(entry->server, told->server->name);
 	}
 	memcpy(entry->line, line, len);
 	TAILQ_INSERT_TAIL(&kept->entries, entry, link);
-	kept->bytes += sizeof(*entry) + len;
-	for (follower = TAILQ_FIRST(&kept->followers); follower != NULL;
-	     follower = next) {
-		next = TAILQ_NEXT(follower, link);
-		follower_tell(follower, entry);
-	}
+	kept->bytes += entry_size(entry);
+	follow_tell(&kept->follow, line, len, follower_wants, entry);
 	while (kept->bytes > EGRESS_KEPT_BYTES)
-		oldest_drop(kept);
+		entry_drop(kept, least_needed(kept, told->event.deployment));
 }
 
 /* ---- answers ---------------------------------------------------------------
  */
 
-static const struct http_header ndjson[] = {
-	{ "Content-Type", "application/x-ndjson" },
-	{ "Cache-Control", "no-store" },
-};
-
-static void
-wanted_set(struct follower *follower, const struct egress_wanted *wanted)
+static struct wanted
+wanted_of(const struct egress_wanted *asked)
 {
-	follower->tenant =
-	    wanted->tenant != NULL ? wanted->tenant->record.id : 0;
-	memcpy(follower->server, wanted->server, sizeof(follower->server));
-	follower->refused = wanted->refused;
+	struct wanted wanted = { .refused = asked->refused };
+
+	if (asked->tenant != NULL)
+		wanted.tenant = asked->tenant->record.id;
+	memcpy(wanted.server, asked->server, sizeof(wanted.server));
+	return wanted;
 }
 
 /* From malloc; NULL: none, or no memory. */
 static char *
-lines_get(const struct egress_kept *kept, const struct follower *follower,
-    size_t *lenp)
+lines_get(
+    const struct egress_kept *kept, const struct wanted *wanted, size_t *lenp)
 {
 	const struct entry *entry;
 	size_t len = 0;
 
 	TAILQ_FOREACH (entry, &kept->entries, link)
-		len += is_wanted(follower, entry) ? entry->len : 0;
+		len += is_wanted(wanted, entry) ? entry->len : 0;
 	char *lines = len > 0 ? malloc(len) : NULL;
 	*lenp = 0;
 	if (lines == NULL)
 		return NULL;
 	TAILQ_FOREACH (entry, &kept->entries, link) {
-		if (!is_wanted(follower, entry))
+		if (!is_wanted(wanted, entry))
 			continue;
 		memcpy(lines + *lenp, entry->line, entry->len);
 		*lenp += entry->len;
@@ -220,46 +185,23 @@ lines_get(const struct egress_kept *kept, const struct follower *follower,
 	return lines;
 }
 
-static void
-follow_start(const struct visit *visit, struct egress_kept *kept,
-    const struct egress_wanted *wanted)
-{
-	struct follower *follower = calloc(1, sizeof(*follower));
-	size_t len = 0;
-
-	if (follower == NULL || kept->n_followers == EGRESS_FOLLOWERS_MAX) {
-		free(follower);
-		http_request_answer_with(visit->request, "Retry-After", "5");
-		route_refuse(visit->gateway, visit->request, 503,
-		    "%u already follow this log, which is all there may be",
-		    EGRESS_FOLLOWERS_MAX);
-		return;
-	}
-	follower->visit = *visit;
-	follower->visit.ops = &follower_ops;
-	follower->kept = kept;
-	wanted_set(follower, wanted);
-	TAILQ_INSERT_TAIL(&kept->followers, follower, link);
-	kept->n_followers++;
-	http_request_owner_set(visit->request, follower);
-	http_stream_begin(visit->request, 200, ndjson, ARRAY_LEN(ndjson));
-	auto_free char *lines = lines_get(kept, follower, &len);
-	follower->full =
-	    http_stream_write(visit->request, len > 0 ? lines : "", len);
-}
-
 void
 egress_log_answer(const struct visit *visit, struct egress_kept *kept,
-    const struct egress_wanted *wanted)
+    const struct egress_wanted *asked)
 {
-	struct follower asker = { 0 };
+	const struct wanted wanted = wanted_of(asked);
 	size_t len = 0;
 
-	if (wanted->follow) {
-		follow_start(visit, kept, wanted);
+	char *lines = lines_get(kept, &wanted, &len);
+	if (!asked->follow) {
+		http_reply(visit->request, 200, follow_ndjson,
+		    ARRAY_LEN(follow_ndjson), lines, len);
 		return;
 	}
-	wanted_set(&asker, wanted);
-	char *lines = lines_get(kept, &asker, &len);
-	http_reply(visit->request, 200, ndjson, ARRAY_LEN(ndjson), lines, len);
+	struct egress_follower *ours = calloc(1, sizeof(*ours));
+	if (ours != NULL)
+		ours->wanted = wanted;
+	follow_begin(&kept->follow, ours == NULL ? NULL : &ours->follower,
+	    visit, len > 0 ? lines : "", len);
+	free(lines);
 }

@@ -22,7 +22,7 @@
 #define EGRESS_LOG_LINES_S 20u /* of one server, in a second */
 #define EGRESS_AUDIT_MINUTE 20u /* refusals of one server, in a minute */
 #define EGRESS_KEPT_BYTES (1u << 20) /* of the last events */
-#define EGRESS_FOLLOWERS_MAX 16u
+#define EGRESS_KEPT_SHARE (EGRESS_KEPT_BYTES / 8) /* of one server, if full */
 #define EGRESS_LINE_MAX 8192u
 
 /* At most so many in a window; the rest is counted. */
