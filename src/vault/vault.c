@@ -10,8 +10,13 @@
 
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define BOUND_MAX 1024u
+#define BOUND_MAX 1024u /* of a secret */
+#define LOGIN_BOUND_MAX (64u + 3 * WIRE_NAME_MAX + WIRE_URL_MAX)
 #define KDF_CONTEXT "cordonVT"
+
+#define LABEL_SEALED "cordon secret, sealed 1"
+#define LABEL_LETTER "cordon secret, letter 1"
+#define LABEL_LOGIN "cordon login, sealed 1"
 
 enum subkey { SUBKEY_ID = 1, SUBKEY_AEAD, SUBKEY_BOX };
 
@@ -186,28 +191,36 @@ bound_write(const char *label, const struct vault_owner *owner,
 	return (size_t)(at - bound);
 }
 
-#define LABEL_SEALED "cordon secret, sealed 1"
-#define LABEL_LETTER "cordon secret, letter 1"
+/* The same of a login. */
+static size_t
+login_bound_write(const struct vault_owner *owner, uint32_t principal,
+    const char *url, uint8_t bound[LOGIN_BOUND_MAX])
+{
+	uint8_t *at = bound;
+
+	text_put(&at, LABEL_LOGIN, 32);
+	text_put(&at, owner->tenant, WIRE_NAME_MAX);
+	text_put(&at, owner->server, WIRE_NAME_MAX);
+	number_put(&at, principal, 4);
+	text_put(&at, url, WIRE_URL_MAX);
+	return (size_t)(at - bound);
+}
 
 /* ---- at rest --------------------------------------------------------------
  */
 
-size_t
-vault_seal(const struct vault_ring *ring, const struct vault_owner *owner,
-    const struct wire_egress_secret *secret, uint8_t sealed[VAULT_SEALED_MAX])
+static size_t
+bytes_seal(const struct vault_ring *ring, const uint8_t *bound,
+    size_t bound_len, const void *bytes, size_t len, uint8_t *sealed)
 {
-	uint8_t bound[BOUND_MAX], key[VAULT_KEY];
-	uint8_t *nonce = sealed + VAULT_KEY_ID;
+	uint8_t *nonce = sealed + VAULT_KEY_ID, key[VAULT_KEY];
 	unsigned long long n = 0;
 
-	const size_t bound_len =
-	    bound_write(LABEL_SEALED, owner, secret, bound);
 	vault_key_id(ring->keys[0], sealed);
 	subkey(ring->keys[0], SUBKEY_AEAD, key, sizeof(key));
 	randombytes_buf(nonce, NONCE);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE, &n,
-	    secret->value, secret->value_len, bound, bound_len, NULL, nonce,
-	    key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(
+	    nonce + NONCE, &n, bytes, len, bound, bound_len, NULL, nonce, key);
 	sodium_memzero(key, sizeof(key));
 	return VAULT_KEY_ID + NONCE + (size_t)n;
 }
@@ -224,28 +237,83 @@ key_find(const struct vault_ring *ring, const uint8_t *id, uint32_t *which)
 	return false;
 }
 
+/* `bytes` has room for `most`; *n is 0 where it does not open. */
+static int
+bytes_open(const struct vault_ring *ring, const uint8_t *bound,
+    size_t bound_len, const uint8_t *raw_sealed, size_t len, uint8_t *bytes,
+    size_t most, size_t *n, uint32_t *which)
+{
+	const uint8_t *nonce = raw_sealed + VAULT_KEY_ID;
+	uint8_t key[VAULT_KEY];
+	unsigned long long opened = 0;
+
+	*n = 0;
+	if (len < VAULT_SEALED_EXTRA || len - VAULT_SEALED_EXTRA > most)
+		return VAULT_E_FORGED;
+	if (!key_find(ring, raw_sealed, which))
+		return VAULT_E_KEY;
+	subkey(ring->keys[*which], SUBKEY_AEAD, key, sizeof(key));
+	const int code = crypto_aead_xchacha20poly1305_ietf_decrypt(bytes,
+	    &opened, NULL, nonce + NONCE, len - VAULT_KEY_ID - NONCE, bound,
+	    bound_len, nonce, key);
+	sodium_memzero(key, sizeof(key));
+	if (code != 0)
+		return VAULT_E_FORGED;
+	*n = (size_t)opened;
+	return 0;
+}
+
+size_t
+vault_seal(const struct vault_ring *ring, const struct vault_owner *owner,
+    const struct wire_egress_secret *secret, uint8_t sealed[VAULT_SEALED_MAX])
+{
+	uint8_t bound[BOUND_MAX];
+	const size_t bound_len =
+	    bound_write(LABEL_SEALED, owner, secret, bound);
+
+	return bytes_seal(
+	    ring, bound, bound_len, secret->value, secret->value_len, sealed);
+}
+
 int
 vault_open(const struct vault_ring *ring, const struct vault_owner *owner,
     const uint8_t *raw_sealed, size_t len, struct wire_egress_secret *secret,
     uint32_t *which)
 {
-	const uint8_t *nonce = raw_sealed + VAULT_KEY_ID;
-	uint8_t bound[BOUND_MAX], key[VAULT_KEY];
-	unsigned long long n = 0;
-
-	if (len < VAULT_KEY_ID + NONCE + TAG || len > VAULT_SEALED_MAX)
-		return VAULT_E_FORGED;
-	if (!key_find(ring, raw_sealed, which))
-		return VAULT_E_KEY;
+	uint8_t bound[BOUND_MAX];
+	size_t n = 0;
 	const size_t bound_len =
 	    bound_write(LABEL_SEALED, owner, secret, bound);
-	subkey(ring->keys[*which], SUBKEY_AEAD, key, sizeof(key));
-	const int code = crypto_aead_xchacha20poly1305_ietf_decrypt(
-	    secret->value, &n, NULL, nonce + NONCE, len - VAULT_KEY_ID - NONCE,
-	    bound, bound_len, nonce, key);
-	sodium_memzero(key, sizeof(key));
-	secret->value_len = code == 0 ? (uint32_t)n : 0;
-	return code == 0 ? 0 : VAULT_E_FORGED;
+
+	const int code = bytes_open(ring, bound, bound_len, raw_sealed, len,
+	    secret->value, sizeof(secret->value), &n, which);
+	secret->value_len = (uint32_t)n;
+	return code;
+}
+
+size_t
+vault_login_seal(const struct vault_ring *ring, const struct vault_owner *owner,
+    uint32_t principal, const char *url, const void *bytes, size_t len,
+    uint8_t *sealed)
+{
+	uint8_t bound[LOGIN_BOUND_MAX];
+	const size_t bound_len =
+	    login_bound_write(owner, principal, url, bound);
+
+	return bytes_seal(ring, bound, bound_len, bytes, len, sealed);
+}
+
+int
+vault_login_open(const struct vault_ring *ring, const struct vault_owner *owner,
+    uint32_t principal, const char *url, const uint8_t *raw_sealed, size_t len,
+    uint8_t bytes[VAULT_LOGIN_MAX], size_t *n, uint32_t *which)
+{
+	uint8_t bound[LOGIN_BOUND_MAX];
+	const size_t bound_len =
+	    login_bound_write(owner, principal, url, bound);
+
+	return bytes_open(ring, bound, bound_len, raw_sealed, len, bytes,
+	    VAULT_LOGIN_MAX, n, which);
 }
 
 /* ---- on its way -----------------------------------------------------------

@@ -7,7 +7,9 @@
  *   at rest   XChaCha20-Poly1305-IETF with the vault key. The additional data
  *             are all that the secret is bound to, so a row whose tenant,
  *             server, name, host, port, kind, field, form or principal was
- *             changed does not open.
+ *             changed does not open. A login (the tokens of one who signed
+ *             in, and what they are renewed with) is bound to tenant, server,
+ *             principal and the server's URL.
  *   on its    a sealed box (X25519) to the public key of the vault, made by who
  *   way       typed the secret: the gateway between does not see it, and
  *             cannot give it to another server or host, since what it is bound
@@ -63,7 +65,8 @@ struct vault_owner {
 };
 
 /* id | nonce | ciphertext | tag */
-#define VAULT_SEALED_MAX (VAULT_KEY_ID + 24 + WIRE_SECRET_VALUE_MAX + 16)
+#define VAULT_SEALED_EXTRA (VAULT_KEY_ID + 24 + 16)
+#define VAULT_SEALED_MAX (VAULT_SEALED_EXTRA + WIRE_SECRET_VALUE_MAX)
 
 /* With the first key. Returns the bytes; the ring has a key. */
 size_t
@@ -73,6 +76,18 @@ vault_seal(const struct vault_ring *ring, const struct vault_owner *owner,
 int vault_open(const struct vault_ring *ring, const struct vault_owner *owner,
     const uint8_t *raw_sealed, size_t len, struct wire_egress_secret *secret,
     uint32_t *which);
+
+/* The same of a login; `sealed` has room for VAULT_SEALED_EXTRA more than `len`,
+ * which is VAULT_LOGIN_MAX at most. */
+#define VAULT_LOGIN_MAX 32768u
+size_t vault_login_seal(const struct vault_ring *ring,
+    const struct vault_owner *owner, uint32_t principal, const char *url,
+    const void *bytes, size_t len, uint8_t *sealed);
+/* *n bytes; VAULT_E_…, and none. */
+int
+vault_login_open(const struct vault_ring *ring, const struct vault_owner *owner,
+    uint32_t principal, const char *url, const uint8_t *raw_sealed, size_t len,
+    uint8_t bytes[VAULT_LOGIN_MAX], size_t *n, uint32_t *which);
 
 #define VAULT_LETTER_MAX (WIRE_SECRET_VALUE_MAX + 1280)
 

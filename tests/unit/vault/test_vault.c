@@ -177,6 +177,74 @@ opens_nothing_that_was_changed(void **state)
 }
 
 static void
+opens_a_login_for_whom_and_where_it_was_sealed(void **state)
+{
+	static const char url[] = "https://mcp.example.com/v1";
+	static uint8_t sealed[VAULT_LOGIN_MAX + VAULT_SEALED_EXTRA + 1];
+	static uint8_t bytes[VAULT_LOGIN_MAX], longest[VAULT_LOGIN_MAX];
+	static const struct {
+		struct vault_owner owner;
+		uint32_t principal;
+		const char *url;
+	} others[] = {
+		{ { "locak", "files" }, 7, url },
+		{ { "localf", "iles" }, 7, url },
+		{ { "local", "filer" }, 7, url },
+		{ { "local", "files" }, 0, url },
+		{ { "local", "files" }, 7, "https://mcp.example.com/v2" },
+		{ { "local", "files" }, 7, "https://evil.example.com/v1" },
+	};
+	const struct vault_ring a = ring_of(KEY_A),
+				both = ring_of(KEY_B " " KEY_A);
+	uint32_t which = 9;
+	size_t n = 1;
+	(void)state;
+
+	const size_t len =
+	    vault_login_seal(&a, &owner, 7, url, "the-tokens", 10, sealed);
+	assert_int_equal(len, 10 + VAULT_SEALED_EXTRA);
+	assert_null(memmem(sealed, len, "the-tokens", 10));
+	assert_int_equal(vault_login_open(&both, &owner, 7, url, sealed, len,
+			     bytes, &n, &which),
+	    0);
+	assert_int_equal(which, 1);
+	assert_int_equal(n, 10);
+	assert_memory_equal(bytes, "the-tokens", 10);
+
+	const struct vault_ring b = ring_of(KEY_B);
+	assert_int_equal(vault_login_open(&b, &owner, 7, url, sealed, len,
+			     bytes, &n, &which),
+	    VAULT_E_KEY);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		n = 1;
+		assert_int_equal(
+		    vault_login_open(&a, &others[i].owner, others[i].principal,
+			others[i].url, sealed, len, bytes, &n, &which),
+		    VAULT_E_FORGED);
+		assert_int_equal(n, 0);
+	}
+	for (size_t i = 0; i < len; i++)
+		assert_int_not_equal(vault_login_open(&a, &owner, 7, url,
+					 sealed, i, bytes, &n, &which),
+		    0);
+
+	/* Nor is one a secret, or a secret one. */
+	struct wire_egress_secret secret = some_secret();
+	assert_int_equal(vault_open(&a, &owner, sealed, len, &secret, &which),
+	    VAULT_E_FORGED);
+
+	const size_t most = vault_login_seal(
+	    &a, &owner, 7, url, longest, sizeof(longest), sealed);
+	assert_int_equal(vault_login_open(&a, &owner, 7, url, sealed, most,
+			     bytes, &n, &which),
+	    0);
+	assert_int_equal(n, sizeof(longest));
+	assert_int_equal(vault_login_open(&a, &owner, 7, url, sealed, most + 1,
+			     bytes, &n, &which),
+	    VAULT_E_FORGED);
+}
+
+static void
 a_letter_is_for_one_secret_of_one_server(void **state)
 {
 	const struct vault_ring ring = ring_of(KEY_A), other = ring_of(KEY_B);
@@ -302,6 +370,8 @@ main(void)
 		cmocka_unit_test(refuses_what_is_no_key_and_does_not_show_it),
 		cmocka_unit_test(opens_what_it_sealed),
 		cmocka_unit_test(opens_nothing_that_was_changed),
+		cmocka_unit_test(
+		    opens_a_login_for_whom_and_where_it_was_sealed),
 		cmocka_unit_test(a_letter_is_for_one_secret_of_one_server),
 		cmocka_unit_test(holds_the_longest_of_all),
 		cmocka_unit_test(the_secret_of_a_client_is_for_its_issuer),
