@@ -36,6 +36,13 @@ answer_reset(struct fetch *fetch)
 	fetch->location = NULL;
 }
 
+static size_t
+head_max(const struct fetch *fetch)
+{
+	return fetch->is_ask ? WIRE_ASK_HEAD_MAX
+			     : WIRE_FETCH_HEAD_MAX - ADDR_URL_MAX;
+}
+
 /* False: too much. */
 static bool
 head_add(struct fetch *fetch, char *line, size_t len)
@@ -64,8 +71,7 @@ head_add(struct fetch *fetch, char *line, size_t len)
 	}
 	if (strcasecmp(line, "location") == 0 && fetch->location == NULL)
 		fetch->location = strdup(value);
-	return evbuffer_get_length(fetch->head) + len <
-	    WIRE_FETCH_HEAD_MAX - ADDR_URL_MAX &&
+	return evbuffer_get_length(fetch->head) + len < head_max(fetch) &&
 	    evbuffer_add(fetch->head, line, strlen(line) + 1) == 0 &&
 	    evbuffer_add(fetch->head, value, strlen(value) + 1) == 0;
 }
@@ -154,8 +160,11 @@ answer_on_header(char *line, size_t size, size_t n, void *arg)
 	} else if (len < sizeof(copy)) {
 		memcpy(copy, line, len);
 		if (!head_add(fetch, copy, len))
-			fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
-			    "the head of the answer is longer than 56 KiB");
+			fetch_blame(fetch,
+			    fetch->is_ask ? WIRE_EGRESS_TOO_LARGE
+					  : WIRE_EGRESS_PROTOCOL,
+			    "the head of the answer is longer than %zu KiB",
+			    head_max(fetch) >> 10);
 	}
 	fetch->in_curl = false;
 	return fetch->end == WIRE_EGRESS_OK ? len : 0;
@@ -198,6 +207,11 @@ static void
 received_count(struct fetch *fetch, size_t len)
 {
 	fetch->received += len;
+	if (fetch->is_ask && fetch->received > WIRE_ASK_BODY_MAX)
+		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
+		    "%.200s answers with more than %u bytes, which is more "
+		    "than signing in takes",
+		    fetch->url.host.text, WIRE_ASK_BODY_MAX);
 	if (fetch->received > fetch->server->head.budget.bytes_in)
 		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
 		    "the answer is larger than %llu bytes (network.bytesIn)",

@@ -331,9 +331,8 @@ body_len_of(const char *headers, size_t len)
 	return UINT64_MAX;
 }
 
-/* "METHOD\0URL\0name\0value\0…": whole strings, headers in pairs. */
-static bool
-is_request(const uint8_t *bytes, size_t len)
+bool
+caller_is_request(const uint8_t *bytes, size_t len)
 {
 	size_t n = 0;
 
@@ -396,7 +395,8 @@ fetch_take(
 	    WIRE_FETCH_REDIRECT_FAILS |
 	    (caller->is_gateway ? WIRE_FETCH_LONG : 0);
 
-	if (!is_request(bytes, frame->len) || (frame->code & ~known) != 0 ||
+	if (!caller_is_request(bytes, frame->len) ||
+	    (frame->code & ~known) != 0 ||
 	    call_find(caller, frame->reserved) != NULL)
 		return false;
 	struct server *server =

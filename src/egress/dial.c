@@ -208,16 +208,30 @@ options_set(struct fetch *fetch, const char *url)
 	body_set(fetch);
 }
 
+/* What the store asks has its secrets in it, and its answer is for no one
+ * else. */
+static enum wire_egress_end
+ask_put(const struct fetch *fetch, struct secrets_put *put)
+{
+	put->headers = malloc(fetch->headers_len + 1);
+	if (put->headers == NULL)
+		return WIRE_EGRESS_INTERNAL;
+	memcpy(put->headers, fetch->headers, fetch->headers_len);
+	put->headers_len = fetch->headers_len;
+	return WIRE_EGRESS_OK;
+}
+
 /* False: fetch->end says why. */
 static bool
 hop_send(struct fetch *fetch, const struct addr_ip *ips, size_t n)
 {
 	struct secrets_put put = { .headers = NULL };
-	struct err err = { "" };
+	struct err err = { "out of memory" };
 
-	const enum wire_egress_end end =
-	    secrets_put(fetch->server, fetch->unit.principal, &fetch->url,
-		fetch->headers, fetch->headers_len, &put, &err);
+	const enum wire_egress_end end = fetch->is_ask
+	    ? ask_put(fetch, &put)
+	    : secrets_put(fetch->server, fetch->unit.principal, &fetch->url,
+		  fetch->headers, fetch->headers_len, &put, &err);
 	if (end != WIRE_EGRESS_OK) {
 		fetch_blame(fetch, end, "%s", err.text);
 		secrets_put_fini(&put);
@@ -260,9 +274,8 @@ on_resolved(void *arg, enum wire_egress_end end, const struct addr_ip *ips,
 		fetch_end(fetch, fetch->end);
 }
 
-/* Rule, budget, then the name. False: fetch->end says why. */
-bool
-hop_begin(struct fetch *fetch)
+static bool
+hop_is_allowed(const struct fetch *fetch, struct err *err)
 {
 	const struct addr_url *url = &fetch->url;
 	const struct addr_target target = { .host = url->host.text,
@@ -271,6 +284,23 @@ hop_begin(struct fetch *fetch)
 		.path = url->target,
 		.path_len = url->path_len,
 		.method = (uint8_t)addr_method_of(fetch->method) };
+
+	if (!fetch->is_ask)
+		return addr_rules_find(fetch->server->rules,
+			   fetch->server->head.n_rules, &target, err) != NULL;
+	if (url->scheme != ADDR_HTTPS)
+		err_set(err, 0,
+		    "http://%.200s:%u is not asked: signing in goes over https "
+		    "alone",
+		    url->host.text, url->port);
+	return url->scheme == ADDR_HTTPS;
+}
+
+/* Rule, budget, then the name. False: fetch->end says why. */
+bool
+hop_begin(struct fetch *fetch)
+{
+	const struct addr_url *url = &fetch->url;
 	struct wire_egress_event *event = &fetch->event;
 	struct err err = { "" };
 
@@ -286,8 +316,7 @@ hop_begin(struct fetch *fetch)
 	fetch->sent = fetch->received = 0;
 	fetch->head_bytes = 0;
 	fetch->is_again = false;
-	if (addr_rules_find(fetch->server->rules, fetch->server->head.n_rules,
-		&target, &err) == NULL) {
+	if (!hop_is_allowed(fetch, &err)) {
 		fetch_blame(fetch, WIRE_EGRESS_NO_RULE, "%s", err.text);
 	} else if (fetch->hops > 0 && fetch->allowance != NULL &&
 	    *fetch->allowance == 0) {

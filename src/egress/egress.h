@@ -9,6 +9,7 @@
  *   main.c      settings, the door, the supervisor's messages
  *   servers.c   records: rules, budgets, secrets of each server
  *   caller.c    a stream of fetches (a cell's, the gateway's)
+ *   ask.c       what the store asks, who has no network
  *   fetch.c     one request: check, resolve, dial, follow, deadlines (libcurl)
  *   resolve.c   names to addresses that may be dialled (c-ares);
  *               resolved.c: what an answer says
@@ -28,6 +29,7 @@
 #include "wire/egress.h"
 #include "wire/wire.h"
 
+struct asks;
 struct event_base;
 struct leaves;
 
@@ -40,6 +42,7 @@ struct egress {
 	struct resolver *resolver;
 	struct servers *servers;
 	struct events *events;
+	struct asks *asks;
 	const char *ca_pem; /* the roots, for verifying */
 	size_t ca_len;
 	unsigned n_guests; /* of all boxes */
@@ -152,6 +155,9 @@ struct fetch_request {
 	uint64_t body_len; /* if known, UINT64_MAX if not (chunked) */
 	/* The fetches that the caller may still have begin (redirects); NULL */
 	uint32_t *allowance;
+	/* The store's (wire/egress.h, ASK): https to wherever may be dialled, with
+	 * no rule and no secret; no redirect, a short answer, 20 s. */
+	bool is_ask;
 };
 
 /* NULL: over() was called already. */
@@ -205,7 +211,23 @@ size_t scrub_held_max(const struct scrub *scrub);
 /* A whole text in place (headers, sentences). */
 void scrub_text(const struct scrub *scrub, char *text, size_t len);
 
+/* ---- ask.c ---------------------------------------------------------------- */
+
+int asks_new(struct asks **asksp, struct egress *egress);
+struct asks *asks_free(struct asks *asks);
+/* Answers go to this stream (borrowed), until asks_end(): then nobody hears of
+ * what is under way, and it is cancelled. */
+int asks_start(struct asks *asks, int stream_fd);
+void asks_end(struct asks *asks);
+/* One ASK. NULL, or how it breaks the rules of wire/egress.h; what is only a bad
+ * request is told to the store. */
+const char *asks_take(
+    struct asks *asks, const struct wire_frame *frame, const uint8_t *bytes);
+
 /* ---- caller.c ------------------------------------------------------------- */
+
+/* "METHOD\0URL\0name\0value\0…": whole strings, headers in pairs. */
+bool caller_is_request(const uint8_t *bytes, size_t len);
 
 /* Takes the stream. `is_gateway`: PRINCIPAL is believed. */
 void caller_start(struct egress *egress, int stream_fd, uint32_t deployment,

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "egress/fetch.h"
 
 #define SILENCE_S 60 /* without a byte in either direction */
+#define ASK_MS 20000u
 #define KEPT_MAX (256u << 10) /* of a body that a redirect may want again */
 
 uint64_t
@@ -119,6 +121,9 @@ fetch_free(struct fetch *fetch)
 		evbuffer_free(fetch->head);
 	scrub_free(fetch->scrub);
 	free(fetch->location);
+	/* Those of an ask may say who we are. */
+	if (fetch->headers != NULL)
+		sodium_memzero(fetch->headers, fetch->headers_len);
 	free(fetch->headers);
 	client_idle(fetch->server->client);
 	server_release(fetch->server);
@@ -374,6 +379,18 @@ body_is_out(const struct fetch *fetch)
 	    (fetch->body_ended && evbuffer_get_length(fetch->body) == 0);
 }
 
+/* Who asks waits for the whole of it, and has others to ask. */
+static bool
+is_overdue(struct fetch *fetch)
+{
+	if (!fetch->is_ask || fetch_now_ms() - fetch->started_ms < ASK_MS)
+		return false;
+	fetch_blame(fetch, WIRE_EGRESS_TIMEOUT,
+	    "%.200s:%u did not answer within %u seconds", fetch->url.host.text,
+	    fetch->url.port, ASK_MS / 1000);
+	return true;
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -383,7 +400,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (fetch->end != WIRE_EGRESS_OK) {
+	if (fetch->end != WIRE_EGRESS_OK || is_overdue(fetch)) {
 		fetch_end(fetch, fetch->end);
 		return;
 	}
@@ -466,10 +483,11 @@ fetch_prepare(struct fetch *fetch, const struct fetch_request *request)
 	fetch->headers = malloc(request->headers_len + 1);
 	fetch->timer = evtimer_new(fetch->egress->base, on_timer, fetch);
 	fetch->body = evbuffer_new();
-	fetch->kept = evbuffer_new();
+	if ((request->flags & WIRE_FETCH_FOLLOW) != 0)
+		fetch->kept = evbuffer_new();
 	fetch->head = evbuffer_new();
 	if (fetch->headers == NULL || fetch->timer == NULL ||
-	    fetch->body == NULL || fetch->kept == NULL || fetch->head == NULL) {
+	    fetch->body == NULL || fetch->head == NULL) {
 		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
 		return false;
 	}
@@ -505,6 +523,7 @@ fetch_start(struct egress *egress, const struct fetch_request *request,
 	fetch->arg = arg;
 	fetch->flags = request->flags;
 	fetch->allowance = request->allowance;
+	fetch->is_ask = request->is_ask;
 	fetch->body_len = request->body_len;
 	fetch->event = egress_event(fetch->server, &fetch->unit);
 	fetch->started_ms = fetch_now_ms();

@@ -20,6 +20,7 @@ struct fetch {
 	const struct fetch_ops *ops;
 	void *arg;
 	unsigned flags;
+	bool is_ask;
 	uint32_t *allowance;
 	char method[16];
 	char *headers; /* of the caller, those that are passed on; owned */
@@ -45,7 +46,8 @@ struct fetch {
 	uint64_t started_ms;
 	/* the request's body */
 	struct evbuffer *body;
-	struct evbuffer *kept; /* what was sent of it; NULL: too much */
+	struct evbuffer *
+	    kept; /* what was sent of it, for a redirect; NULL: too much, or none follows */
 	bool body_ended;
 	uint64_t body_len; /* UINT64_MAX: not known */
 	uint64_t written; /* by the caller */

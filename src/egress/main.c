@@ -209,6 +209,8 @@ parts_make(struct egress *egress, struct err *err)
 	if (code == 0)
 		code = events_new(&egress->events, egress);
 	if (code == 0)
+		code = asks_new(&egress->asks, egress);
+	if (code == 0)
 		code = own_new(&egress->own, egress->base);
 	if (code != 0)
 		return err_set(err, code,

@@ -14,7 +14,7 @@
 #define RECORD_MAX                                                             \
 	(sizeof(struct wire_egress_server) +                                   \
 	    ADDR_RULES_MAX * sizeof(struct addr_rule) +                        \
-	    WIRE_SECRETS_MAX * sizeof(struct wire_egress_secret))
+	    WIRE_SERVER_SECRETS_MAX * sizeof(struct wire_egress_secret))
 
 int
 records_take(struct servers *servers, const uint8_t *bytes, size_t len)
@@ -55,6 +55,8 @@ stream_close(void)
 	if (stream.bytes != NULL)
 		sodium_free(stream.bytes);
 	stream.bytes = NULL;
+	if (stream.egress != NULL)
+		asks_end(stream.egress->asks);
 	if (stream.fd >= 0)
 		close(stream.fd);
 	stream.fd = -1;
@@ -81,19 +83,26 @@ give_up(const char *why)
 	_exit(70);
 }
 
-/* A record that is none takes away what held before it, and ends nobody else's.
- */
+/* A record that is none takes away what held before it, and ends nobody else's;
+ * what is no question names nobody whom to take it from. */
 static void
 record_take(const uint8_t *bytes, size_t len)
 {
 	struct wire_frame gone = { .type = WIRE_EGRESS_GONE }, head;
 
+	memcpy(&head, bytes, sizeof(head));
+	if (head.type == WIRE_EGRESS_ASK) {
+		const char *complaint =
+		    asks_take(stream.egress->asks, &head, bytes + sizeof(head));
+		if (complaint != NULL)
+			give_up(complaint);
+		return;
+	}
 	const int code = records_take(stream.egress->servers, bytes, len);
 	if (code == 0)
 		return;
 	if (code == -ENOMEM)
 		give_up("out of memory");
-	memcpy(&head, bytes, sizeof(head));
 	fprintf(stderr,
 	    "cordon-egress: the store's record of server %u is broken: it "
 	    "reaches nothing\n",
@@ -148,6 +157,7 @@ records_start(struct egress *egress, int stream_fd)
 	    egress->base, stream_fd, EV_READ | EV_PERSIST, on_record, NULL);
 	servers_renew(egress->servers);
 	if (stream.bytes == NULL || stream.readable == NULL ||
+	    asks_start(egress->asks, stream_fd) != 0 ||
 	    event_add(stream.readable, NULL) != 0)
 		give_up("out of memory");
 }

@@ -51,7 +51,8 @@ struct text {
 struct putting {
 	const struct server *server;
 	const struct addr_url *url;
-	const struct wire_egress_secret *in[WIRE_SECRETS_MAX]; /* put in */
+	const struct wire_egress_secret
+	    *in[WIRE_SERVER_SECRETS_MAX]; /* put in */
 	size_t n_in;
 	bool is_bound; /* the host is some secret's */
 	struct err *err;
@@ -572,7 +573,7 @@ url_put(const struct putting *putting, struct text *out)
 static struct scrub *
 host_scrub(const struct putting *putting)
 {
-	const struct wire_egress_secret *secrets[WIRE_SECRETS_MAX];
+	const struct wire_egress_secret *secrets[WIRE_SERVER_SECRETS_MAX];
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < putting->server->head.n_secrets; i++)

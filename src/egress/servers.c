@@ -117,7 +117,7 @@ head_is_good(const struct wire_egress_server *head, size_t len)
 	return is_string(head->tenant, sizeof(head->tenant)) &&
 	    is_string(head->name, sizeof(head->name)) &&
 	    head->n_rules <= ADDR_RULES_MAX &&
-	    head->n_secrets <= WIRE_SECRETS_MAX &&
+	    head->n_secrets <= WIRE_SERVER_SECRETS_MAX &&
 	    len ==
 	    sizeof(*head) + head->n_rules * sizeof(struct addr_rule) +
 		head->n_secrets * sizeof(struct wire_egress_secret);

@@ -39,7 +39,9 @@
  * what it signs in with is for nobody else's eyes (oauth/oauth.h). `reserved`
  * is the question's number, chosen by the store. One goes to https alone, to a
  * public address, whatever the deployment's rules; with no secret but what is
- * in it; a redirect is a failure. It counts in the deployment's budget.
+ * in it; a redirect is a failure. It counts in the deployment's budget, and has
+ * 20 seconds. It is under way until TOLD was written; a store that asks more than
+ * WIRE_ASKS_MAX at once, or misshapen, ends egress.
  *   store -> egress
  *   ASK       struct wire_egress_ask, "METHOD\0URL\0name\0value\0…", body
  *   egress -> store
@@ -126,6 +128,7 @@ struct wire_egress_server {
 #define WIRE_SECRET_TEMPLATE_MAX 64
 #define WIRE_SECRETS_MAX 32u /* of one server, that people set */
 #define WIRE_LOGINS_MAX 256u /* of one server: tokens of those signed in */
+#define WIRE_SERVER_SECRETS_MAX (WIRE_SECRETS_MAX + WIRE_LOGINS_MAX)
 /* The name of a token that signing in brought (a header `authorization`). */
 #define WIRE_LOGIN_SECRET "OAUTH_TOKEN"
 

@@ -16,6 +16,10 @@
  *     secret NAME KIND HOST PORT FIELD TEMPLATE VALUE PRINCIPAL
  *     commit                           sends it
  *     gone ID, snapshot
+ *     raw HEX                          to egress, over the store's stream; what
+ *                                      comes back there: "said HEX" lines, a
+ *                                      frame each, unless the store is
+ *     deaf | hearing
  *     caller ID cell|link NUMBER       the next connection is one of these
  *     box ID NUMBER PORTS ADDRESSES    the network of a box, with listeners (by
  *                                      comma; "-": none): ok PID, who is in it
@@ -50,13 +54,14 @@
 
 static int channel_fd, store_fd, events_fd, listener_fd;
 static char answer[32]; /* behind "ok" */
+static bool is_deaf;
 
 /* The record that is being made. */
 static struct {
 	uint32_t id;
 	struct wire_egress_server head;
 	struct addr_rule rules[ADDR_RULES_MAX];
-	struct wire_egress_secret secrets[WIRE_SECRETS_MAX];
+	struct wire_egress_secret secrets[WIRE_SERVER_SECRETS_MAX];
 	uint32_t last; /* the rules of the last text begin here */
 } record;
 
@@ -202,6 +207,55 @@ snapshot(char **words)
 {
 	(void)words;
 	return frame_send(WIRE_EGRESS_SNAPSHOT, 0, NULL, 0);
+}
+
+static const char *
+raw_send(char **words)
+{
+	const size_t size = strlen(words[1]) / 2;
+	auto_free uint8_t *bytes = malloc(size + 1);
+
+	if (bytes == NULL)
+		return "out of memory";
+	for (size_t i = 0; i < size; i++)
+		if (sscanf(words[1] + 2 * i, "%2hhx", &bytes[i]) != 1)
+			return "this is no hex";
+	return fd_write_all(store_fd, bytes, size) == 0
+	    ? NULL
+	    : "egress hears no records";
+}
+
+static const char *
+hearing_set(char **words)
+{
+	is_deaf = strcmp(words[0], "deaf") == 0;
+	return NULL;
+}
+
+static void
+hex_put(const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		printf("%02x", ((const uint8_t *)bytes)[i]);
+}
+
+/* False: there is no more. */
+static bool
+said_tell(void)
+{
+	static uint8_t bytes[256u << 10];
+	struct wire_frame frame;
+
+	if (recv(store_fd, &frame, sizeof(frame), MSG_WAITALL) !=
+		(ssize_t)sizeof(frame) ||
+	    frame.len > sizeof(bytes) ||
+	    recv(store_fd, bytes, frame.len, MSG_WAITALL) != (ssize_t)frame.len)
+		return false;
+	printf("said ");
+	hex_put(&frame, sizeof(frame));
+	hex_put(bytes, frame.len);
+	printf("\n");
+	return true;
 }
 
 /* ---- channels ------------------------------------------------------------- */
@@ -351,6 +405,9 @@ static const struct {
 	{ "commit", 1, record_commit },
 	{ "gone", 2, record_gone },
 	{ "snapshot", 1, snapshot },
+	{ "raw", 2, raw_send },
+	{ "deaf", 1, hearing_set },
+	{ "hearing", 1, hearing_set },
 	{ "caller", 4, caller_accept },
 	{ "box", 5, box_make },
 	{ "unbox", 2, box_end },
@@ -519,19 +576,24 @@ listener_open(const char *path)
 static void
 serve(void)
 {
-	char line[8192];
+	static char line[512u << 10];
 	struct pollfd ready[] = { { .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = events_fd, .events = POLLIN } };
+		{ .fd = events_fd, .events = POLLIN },
+		{ .fd = store_fd, .events = POLLIN } };
+	bool hears = true;
 
 	setvbuf(stdin, NULL, _IONBF, 0);
-	while (poll(ready, 2, -1) > 0) {
+	while (poll(ready, 3, -1) > 0) {
 		if (ready[1].revents != 0 && !event_tell())
 			ready[1].fd = -1;
+		if (ready[2].revents != 0 && !is_deaf)
+			hears = said_tell();
 		if (ready[0].revents != 0) {
 			if (fgets(line, sizeof(line), stdin) == NULL)
 				return;
 			line_take(line);
 		}
+		ready[2].fd = hears && !is_deaf ? store_fd : -1;
 		fflush(stdout);
 	}
 }

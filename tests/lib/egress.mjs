@@ -25,6 +25,9 @@ export const DATA_MAX = 64 << 10;
 export const frames = { FETCH: 67, BODY: 68, ROOM: 69, CANCEL: 70,
   PRINCIPAL: 71, HEAD: 72, DATA: 73, END: 74, FAIL: 75 };
 
+// Over the store's stream.
+export const records = { ASK: 77, TOLD: 78, REJECTED: 79 };
+
 export const flags = { BODY: 1, FOLLOW: 2, REDIRECT_FAILS: 4 };
 
 export const ends = ['OK', 'BAD', 'NO_RULE', 'ADDRESS', 'BUDGET', 'DNS',
@@ -56,7 +59,10 @@ function pairs(bytes) {
 
 export class Egress {
   #asked = [];
+  #told = new Map();
+  #number = 0;
   events = [];
+  rejected = [];
   log = '';
 
   // `denied`: prefixes of the operator's; `authority`: a PEM that TLS is ended
@@ -91,6 +97,10 @@ export class Egress {
       this.events.push(JSON.parse(line.slice(6)));
       return;
     }
+    if (line.startsWith('said ')) {
+      this.#said(Buffer.from(line.slice(5), 'hex'));
+      return;
+    }
     const { done, fail } = this.#asked.shift();
     if (line.startsWith('ok')) done(line);
     else fail(new Error(line));
@@ -103,6 +113,49 @@ export class Egress {
   tell(...words) {
     this.child.stdin.write(`${words.join('\t')}\n`);
     return this.#answer();
+  }
+
+  #said(bytes) {
+    const number = bytes.readUInt32LE(12);
+    const body = bytes.subarray(HEAD_BYTES);
+    const text = (from, to) => body.subarray(from, to).toString('latin1').split('\0')[0];
+    if (bytes.readUInt32LE(0) === records.REJECTED) {
+      this.rejected.push({ deployment: body.readUInt32LE(0),
+        principal: body.readUInt32LE(4), name: text(8, 72) });
+      return;
+    }
+    const headLength = body.readUInt32LE(4);
+    const rest = body.subarray(16 + headLength);
+    const end = ends[bytes.readInt32LE(8)];
+    this.#told.get(number)({ end, status: body.readUInt32LE(0),
+      headers: pairs(Buffer.concat([Buffer.from('\0'),
+        body.subarray(16, 16 + headLength)])).headers,
+      bytes: rest, text: rest.toString(), length: body.readUInt32LE(8),
+      get json() { return JSON.parse(this.text); } });
+    this.#told.delete(number);
+  }
+
+  // The frame of a question, as the store sends it.
+  askFrame(deployment, url, { method = 'GET', headers = {}, body = '',
+    principal = 0, number = ++this.#number, headLength, bodyLength } = {}) {
+    const head = strings([method, url, ...Object.entries(headers).flat()]);
+    const bytes = Buffer.from(body);
+    const ask = Buffer.alloc(16);
+    [deployment, principal, headLength ?? head.length, bodyLength ?? bytes.length]
+      .forEach((value, i) => ask.writeUInt32LE(value, 4 * i));
+    return frame(records.ASK, number, 0, Buffer.concat([ask, head, bytes]));
+  }
+
+  raw(...frames) {
+    return this.tell('raw', Buffer.concat(frames).toString('hex'));
+  }
+
+  // What the store is told: { end, status, headers, text, bytes }.
+  async ask(deployment, url, options = {}) {
+    const number = ++this.#number;
+    const told = new Promise((done) => this.#told.set(number, done));
+    await this.raw(this.askFrame(deployment, url, { ...options, number }));
+    return told;
   }
 
   // What a server may do. Rules are texts, or { rule, methods } or { deny };
@@ -155,6 +208,11 @@ export class Egress {
     } catch {
       return false;
     }
+  }
+
+  // It ended of itself.
+  over() {
+    return until('the end of egress', () => !this.isAlive());
   }
 
   async stop() {
