@@ -14,10 +14,14 @@
  *   authorize.c  the URL that a person opens, and what comes back (RFC 6749
  *                section 4.1, PKCE RFC 7636, iss RFC 9207, resource RFC 8707)
  *   token.c      requests to the token endpoint, and their answers
+ *   refusal.c    what a refusal says
  *
  * Every URL out of a document is https, parsed by addr_url_parse(), without a
- * fragment, and comes out in its canonical form (CVE-2025-6514: an
- * authorization_endpoint that was a command).
+ * fragment, its host no name or address of what is inside (a person's browser
+ * goes to one of them), and comes out in its canonical form (CVE-2025-6514: an
+ * authorization_endpoint that was a command). A member that is null counts as
+ * missing; one that is wanted and there twice is refused, and so is a value of
+ * another type than the RFC's.
  */
 
 #include <stdbool.h>
@@ -50,9 +54,11 @@ struct oauth_challenge {
 	char error[64]; /* "" */
 };
 
-/* One field value, of possibly several challenges; call it for each field. A
- * field that is malformed is one without a Bearer challenge. -EINVAL: its
- * resource_metadata is no https URL. */
+/* One field value, of possibly several challenges; call it for each field, with
+ * a struct that was zero before the first: the first Bearer challenge stays,
+ * unless a later field has a metadata URL where it has none. A field that is
+ * malformed, says a parameter twice, or a scope that is none, is one without a
+ * Bearer challenge. -EINVAL: its resource_metadata is no https URL. */
 int oauth_challenge_read(const char *raw_value, size_t len,
     struct oauth_challenge *challenge, struct err *err);
 
@@ -62,13 +68,15 @@ struct oauth_resource {
 	char resource[OAUTH_URL_MAX]; /* as the document spells it */
 	char issuers[OAUTH_ISSUERS_MAX][OAUTH_URL_MAX];
 	size_t n_issuers; /* at least 1 */
-	char scopes[OAUTH_SCOPE_MAX]; /* scopes_supported; "" */
+	char scopes[OAUTH_SCOPE_MAX]; /* scopes_supported; "", also if they
+				       * are more than fit */
 };
 
 /* Where the metadata of `url` may be, i = 0, 1 (RFC 9728 section 3.1, path
  * inserted, then the root). False: there is no i-th. */
 bool oauth_resource_url(const char *url, unsigned i, char where[OAUTH_URL_MAX]);
-/* `resource` must be the origin of `url`, and its path or one above it. */
+/* `resource` must be of the origin of `url`, and have its path or one above it,
+ * without a query, unless it is `url` itself. */
 int oauth_resource_read(const char *raw_json, size_t len, const char *url,
     struct oauth_resource *resource, struct err *err);
 
@@ -79,9 +87,12 @@ enum oauth_client_auth { /* at the token endpoint (RFC 7591 section 2) */
 	OAUTH_AUTH_POST,
 	OAUTH_AUTH_BASIC,
 };
+#define OAUTH_N_AUTHS 3u
+/* "none", "client_secret_post", "client_secret_basic" */
+const char *oauth_auth_name(enum oauth_client_auth auth);
 
 struct oauth_issuer {
-	char issuer[OAUTH_URL_MAX]; /* exactly as it was asked for */
+	char issuer[OAUTH_URL_MAX]; /* as the document spells it */
 	char authorization[OAUTH_URL_MAX];
 	char token[OAUTH_URL_MAX];
 	char registration[OAUTH_URL_MAX]; /* "" */
@@ -99,8 +110,13 @@ bool
 oauth_issuer_url(const char *issuer, unsigned i, char where[OAUTH_URL_MAX]);
 /* -EINVAL: an issuer is https, without query and fragment. */
 int oauth_issuer_check(const char *issuer, struct err *err);
-/* `issuer` in it must be identical; S256, the code flow, and the endpoints must
- * be there. */
+/* Whether they are identical, or differ in nothing but the slash behind a host
+ * without a path: the well-known place is the same then, and large ones write
+ * it in one document and not in the other. */
+bool oauth_issuer_same(const char *one, const char *other);
+/* `issuer` in it must be the same; S256, the code flow, and the endpoints must
+ * be there. The authorization endpoint's query, if it has one, says nothing
+ * that oauth_authorize_url() says. */
 int oauth_issuer_read(const char *raw_json, size_t len, const char *issuer,
     struct oauth_issuer *server, struct err *err);
 
@@ -120,11 +136,16 @@ oauth_register_write(struct json_out *out, const struct oauth_issuer *server,
 int oauth_register_read(const char *raw_json, size_t len,
     const struct oauth_issuer *server, struct oauth_client *client,
     struct err *err);
+/* One that a person gave; `secret` may be "". An id that begins with https://
+ * is where the client's document is (CIMD): the server must read such, and
+ * there is no secret. */
+int oauth_client_set(const struct oauth_issuer *server, const char *id,
+    const char *secret, struct oauth_client *client, struct err *err);
 
 /* ---- authorize.c ---------------------------------------------------------- */
 
-/* http://127.0.0.1:PORT/… or http://[::1]:PORT/… with a port, no query (RFC
- * 8252 section 7.3). */
+/* http://127.0.0.1:PORT/… or http://[::1]:PORT/… with a port other than 80, no
+ * query, in its canonical form (RFC 8252 section 7.3). */
 int oauth_redirect_check(const char *redirect_uri, struct err *err);
 
 /* 32 random bytes, base64url (RFC 7636 section 4.1). */
@@ -144,21 +165,25 @@ struct oauth_ask {
 #define OAUTH_AUTHORIZE_MAX ADDR_URL_MAX
 int oauth_authorize_url(const struct oauth_ask *ask,
     char url[OAUTH_AUTHORIZE_MAX], struct err *err);
-/* What is asked for: what the person said, else the challenge's, else the
- * resource's; offline_access where the server has it. */
+/* What is asked for: what the person said, and nothing else; else the
+ * challenge's, else the resource's (`resource` may be NULL), with
+ * offline_access where the server has it; "": nothing was said anywhere. */
 int oauth_scope_choose(const char *said, const char *challenge,
     const struct oauth_resource *resource, const struct oauth_issuer *server,
     char scope[OAUTH_SCOPE_MAX], struct err *err);
 
-/* RFC 9207: an iss that came (NULL: none) is the issuer's, and is there where
- * the server says that it sends it. */
+/* RFC 9207: an iss that came (NULL: none) is the issuer's, byte for byte, and is
+ * there where the server says that it sends it. To be asked before the code or
+ * an error is looked at. */
 int oauth_iss_check(
     const struct oauth_issuer *server, const char *iss, struct err *err);
 
 /* ---- token.c -------------------------------------------------------------- */
 
-/* Forms (application/x-www-form-urlencoded). `out` holds secrets: the caller
- * wipes it. `basic` gets what goes into Authorization ("Basic …"), or "". */
+/* Forms (application/x-www-form-urlencoded). `out` is empty, its limit
+ * OAUTH_FORM_MAX; it then holds secrets: the caller wipes it, and `basic`, which
+ * gets what goes into Authorization ("Basic …"), or "". An argument that is ""
+ * is left out. -EINVAL: there is no room for it. */
 #define OAUTH_BASIC_MAX 16384u
 int oauth_code_write(struct json_out *out, const struct oauth_client *client,
     const char *code, const char *redirect_uri, const char *verifier,
@@ -167,18 +192,32 @@ int oauth_refresh_write(struct json_out *out, const struct oauth_client *client,
     const char *refresh_token, const char *scope, const char *resource,
     char basic[OAUTH_BASIC_MAX]);
 
+/* RFC 7009; `hint`: "refresh_token" or "access_token". */
+int oauth_revoke_write(struct json_out *out, const struct oauth_client *client,
+    const char *token, const char *hint, char basic[OAUTH_BASIC_MAX]);
+
 struct oauth_tokens {
 	char access[OAUTH_TOKEN_MAX];
 	char refresh[OAUTH_TOKEN_MAX]; /* "": none came */
 	char scope[OAUTH_SCOPE_MAX]; /* "": as was asked for */
-	uint64_t expires_in; /* s; 0: it is not said */
+	uint64_t expires_in; /* s, at most UINT32_MAX; 0: it is not said */
 };
-/* token_type Bearer; an access token of visible ASCII (RFC 6750 section 2.1).
- * No value of the document is ever in the sentence. */
+/* token_type Bearer; tokens of visible ASCII (RFC 6750 section 2.1), of 8 bytes
+ * at least, since they are taken out of answers. No value of the document is
+ * ever in the sentence. An answer with an `error` is refused, though its status
+ * was a success's: oauth_refusal_read() takes it then. */
 int oauth_tokens_read(const char *raw_json, size_t len,
     struct oauth_tokens *tokens, struct err *err);
-/* What an answer that is no success says: error and error_description, made
- * printable and cut, as a sentence's end. True: invalid_grant, or whatever else
- * means that asking again is of no use. */
+
+/* ---- refusal.c ------------------------------------------------------------ */
+
+/* What an answer that is no success says, as a sentence's end: "answered 400:
+ * ERROR (\"DESCRIPTION\")", made printable, without long words (they may be
+ * tokens) and cut. True: invalid_grant, or whatever else means that asking
+ * again is of no use. */
 bool oauth_refusal_read(
     unsigned status, const char *raw_json, size_t len, struct err *err);
+/* The same of what came back to the redirect URI: "ERROR (\"DESCRIPTION\")";
+ * either may be "". */
+void oauth_refusal_say(
+    const char *raw_error, const char *raw_description, struct err *err);
