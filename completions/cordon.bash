@@ -12,7 +12,8 @@ _cordon()
 	local names='wrap learn run serve upstream import tools call connect token secret tenant
 		audit egress top build doctor sandbox version help'
 	local -A verbs=(
-		[upstream]='add list show approve deny remove restart logs'
+		[upstream]='add list show approve deny remove restart logs
+			login logins logout'
 		[token]='create list revoke'
 		[secret]='set list rm rotate'
 		[tenant]='create list set remove'
@@ -36,7 +37,9 @@ _cordon()
 			--policy --settings --profile --read --write --net
 			--unix-sockets --env --secret --pids --cpu --tmp-size
 			--denials --start-timeout --idle --life --spares
-			--starts --refresh --allow-scripts --json $host"
+			--starts --refresh --allow-scripts --scope --issuer
+			--client-id --client-secret --port --principal
+			--public-key --json $host"
 		[import]="--add --yes --server --policy --profile --read --write
 			--allow-scripts --json $host"
 		[tools]="--json $host"

@@ -18,7 +18,8 @@ const root = resolve(process.env.CORDON_ROOT ??
 const src = join(root, 'src');
 
 // What a part of `cordon-ctl` may include.
-const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine', 'base',
+const back = ['ctl', 'ctl/host', 'ctl/serve', 'ctl/run', 'ctl/machine',
+  'ctl/secret', 'ctl/login', 'base',
   'wire', 'pool', 'json', 'mcp', 'box', 'client', 'policy', 'package', 'addr',
   'vault'];
 
@@ -49,6 +50,8 @@ const layers = {
   'ctl/serve': back,
   'ctl/run': back,
   'ctl/machine': back,
+  'ctl/secret': back,
+  'ctl/login': back,
 };
 
 // Calls that make a descriptor, and the word without which every program

@@ -45,6 +45,10 @@ struct ctl_admin {
 	/* secret */
 	const char *host, *header, *query, *principal, *key_file, *public_key;
 	bool basic;
+	/* upstream login; its principal is that of secret */
+	const char *login_scope, *issuer, *client_id;
+	bool client_secret;
+	uint32_t port;
 	/* audit, call */
 	uint32_t lines;
 	const char *server;

@@ -14,6 +14,7 @@
 #include "ctl/host/admin.h"
 #include "ctl/host/package.h"
 #include "ctl/host/table.h"
+#include "ctl/login/login.h"
 #include "ctl/text.h"
 
 static const struct ctl_column columns[] = {
@@ -197,7 +198,7 @@ program_split(struct ctl_admin *admin, int argc, char **argv)
 int
 ctl_upstream(int argc, char **argv)
 {
-	struct ctl_command commands[1 + ARRAY_LEN(verbs)] = { ctl_add_command };
+	struct ctl_command commands[4 + ARRAY_LEN(verbs)] = { ctl_add_command };
 	const struct ctl_group group = { "cordon upstream",
 		"Looks after the servers of a running host.", commands,
 		ARRAY_LEN(commands) };
@@ -205,6 +206,9 @@ ctl_upstream(int argc, char **argv)
 		.grants = CTL_GRANTS_NONE };
 
 	memcpy(&commands[1], verbs, sizeof(verbs));
+	commands[1 + ARRAY_LEN(verbs)] = ctl_login_command;
+	commands[2 + ARRAY_LEN(verbs)] = ctl_logins_command;
+	commands[3 + ARRAY_LEN(verbs)] = ctl_logout_command;
 	if (argc > 1 && strcmp(argv[1], "add") == 0)
 		argc = program_split(&admin, argc, argv);
 	return ctl_group_run(&group, &admin, argc, argv);

@@ -34,7 +34,7 @@
 #include "ctl/text.h"
 #include "ctl/serve/tls.h"
 #include "ctl/host/token.h"
-#include "ctl/host/vault.h"
+#include "ctl/secret/vault.h"
 #include "package/package.h"
 #include "wire/wire.h"
 

@@ -7,7 +7,7 @@
 #include <sodium.h>
 #include <sys/stat.h>
 
-#include "ctl/host/vault.h"
+#include "ctl/secret/vault.h"
 
 #define KEY_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
 #define KEY_B "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAI="

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ctl/host/vault.h"
+#include "ctl/secret/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,118 +5,19 @@
  * the terminal, sealed to the store's vault here, and wiped: neither the
  * command line nor the gateway has it.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <time.h>
 
 #include "base/auto.h"
 #include "base/secret.h"
 #include "ctl/ctl.h"
 #include "ctl/host/admin.h"
 #include "ctl/host/table.h"
-#include "ctl/host/vault.h"
-#include "ctl/text.h"
-
-#define VARIANT sodium_base64_VARIANT_ORIGINAL
-#define KEY_TEXT sodium_base64_ENCODED_LEN(VAULT_PUBLIC, VARIANT)
+#include "ctl/secret/letter.h"
+#include "ctl/secret/vault.h"
 
 static const char *const kinds[] = { "header", "query", "basic" };
-
-/* One that is being set. */
-struct setting {
-	const struct ctl_admin *admin;
-	struct vault_owner owner;
-	struct wire_egress_secret secret;
-	uint8_t public_key[VAULT_PUBLIC];
-};
-
-/* ---- the value ------------------------------------------------------------
- */
-
-/* Bytes up to the end of `fd` or of the buffer; of a terminal, a line. */
-static ssize_t
-bytes_read(int fd, uint8_t *bytes, size_t size, bool is_line)
-{
-	size_t n = 0;
-
-	while (n < size) {
-		const ssize_t got = read(fd, bytes + n, size - n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		n += (size_t)got;
-		if (got == 0 || (is_line && bytes[n - 1] == '\n'))
-			break;
-	}
-	return (ssize_t)n;
-}
-
-/* Without echo; signals wait until the terminal is as it was. */
-static ssize_t
-terminal_read(uint8_t *bytes, size_t size, const char *name)
-{
-	struct termios was, silent;
-	sigset_t all, before;
-
-	if (tcgetattr(STDIN_FILENO, &was) < 0)
-		return -errno;
-	silent = was;
-	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ISIG);
-	silent.c_lflag |= ICANON;
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	/* First: what is typed at the prompt is neither shown nor lost. */
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	fprintf(stderr, "Value of %s (it is not shown): ", name);
-	fflush(stderr);
-	const ssize_t n = bytes_read(STDIN_FILENO, bytes, size, true);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
-	fputc('\n', stderr);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	/* The interrupt character, taken as itself. */
-	return n > 0 && memchr(bytes, was.c_cc[VINTR], (size_t)n) != NULL
-	    ? -ECANCELED
-	    : n;
-}
-
-static int
-value_read(const struct ctl_admin *admin, struct wire_egress_secret *secret)
-{
-	uint8_t bytes[WIRE_SECRET_VALUE_MAX + 3];
-
-	ssize_t n = isatty(STDIN_FILENO)
-	    ? terminal_read(bytes, sizeof(bytes), secret->name)
-	    : bytes_read(STDIN_FILENO, bytes, sizeof(bytes), false);
-	if (n == -ECANCELED)
-		return CTL_EXIT_INTERRUPTED;
-	if (n < 0)
-		return ctl_admin_usage(
-		    admin, "standard input: %s", strerror((int)-n));
-	/* What echo and editors put behind it. */
-	if (n > 0 && bytes[n - 1] == '\n')
-		n--;
-	if (n > 0 && bytes[n - 1] == '\r')
-		n--;
-	const bool fits = n <= WIRE_SECRET_VALUE_MAX;
-	if (fits) {
-		memcpy(secret->value, bytes, (size_t)n);
-		secret->value_len = (uint32_t)n;
-	}
-	sodium_memzero(bytes, sizeof(bytes));
-	if (!fits)
-		return ctl_admin_usage(
-		    admin, "the value is over %d bytes", WIRE_SECRET_VALUE_MAX);
-	const char *complaint = vault_value_complaint(secret);
-	return complaint == NULL ? CTL_EXIT_OK
-				 : ctl_admin_usage(admin, "%s", complaint);
-}
 
 /* ---- what it is bound to --------------------------------------------------
  */
@@ -207,130 +108,23 @@ form_take(const struct ctl_admin *admin, struct wire_egress_secret *secret)
 	    : ctl_admin_usage(admin, "%s", complaint + (*complaint == '/'));
 }
 
-/* A token by its number or its name. */
 static int
-principal_take(const struct ctl_admin *admin, uint32_t *principal)
+value_take(struct ctl_letter *letter)
 {
-	struct ctl_reply reply;
-	struct json_span row;
-	struct json_iter iter = { 0 };
-	uint64_t id = 0;
+	char what[sizeof("Value of ") + WIRE_SECRET_NAME_MAX];
 
-	if (admin->principal == NULL)
-		return CTL_EXIT_OK;
-	const int exit_code =
-	    ctl_admin_ask(admin, "GET", "/admin/tokens", NULL, &reply);
-	json_iter_init(&iter, ctl_reply_rows(&reply, "tokens"));
-	while (exit_code == CTL_EXIT_OK && json_iter_element(&iter, &row)) {
-		char number[16] = "";
-		const struct json_span span = ctl_member(row, "id");
-		(void)text_copy(number, sizeof(number), span.at, span.len);
-		if (strcmp(number, admin->principal) == 0 ||
-		    json_string_equals(
-			ctl_member(row, "name"), admin->principal))
-			id = strtoull(number, NULL, 10);
-	}
-	ctl_reply_fini(&reply);
-	if (exit_code != CTL_EXIT_OK)
-		return exit_code;
-	if (id == 0)
-		return ctl_admin_usage(admin,
-		    "--principal: there is no token \"%s\"; see: cordon token "
-		    "list",
-		    admin->principal);
-	*principal = (uint32_t)id;
-	return CTL_EXIT_OK;
+	snprintf(what, sizeof(what), "Value of %s", letter->secret.name);
+	const int exit_code = ctl_letter_read(letter, what);
+	const char *complaint = exit_code == CTL_EXIT_OK
+	    ? vault_value_complaint(&letter->secret)
+	    : NULL;
+	return complaint == NULL
+	    ? exit_code
+	    : ctl_admin_usage(letter->admin, "%s", complaint);
 }
 
-/* ---- to whom it is sealed -------------------------------------------------
+/* ---- what is sent -----------------------------------------------------------
  */
-
-static bool
-reply_key(const struct ctl_reply *reply, uint8_t public_key[VAULT_PUBLIC])
-{
-	char text[KEY_TEXT] = "";
-	size_t n = 0;
-
-	return json_string_copy(ctl_member(reply->json, "public_key"), text,
-		   sizeof(text), NULL) == 0 &&
-	    sodium_base642bin(public_key, VAULT_PUBLIC, text, strlen(text),
-		NULL, &n, NULL, VARIANT) == 0 &&
-	    n == VAULT_PUBLIC;
-}
-
-/* The key that is given, or that of the state folder, which is this machine's.
- * -ENOENT: neither. */
-static int
-known_key(
-    const struct ctl_admin *admin, uint8_t key[VAULT_PUBLIC], struct err *err)
-{
-	const char *text = admin->public_key;
-	size_t n = 0;
-
-	if (text == NULL)
-		return admin->url != NULL ? -ENOENT
-					  : ctl_vault_public(key, err);
-	if (sodium_base642bin(key, VAULT_PUBLIC, text, strlen(text), NULL, &n,
-		NULL, VARIANT) != 0 ||
-	    n != VAULT_PUBLIC)
-		return err_set(err, -EINVAL,
-		    "--public-key is the text of STATE/" CTL_STATE_PUBLIC);
-	return 0;
-}
-
-/*
- * The answer went through the gateway. On this machine the key is that of the
- * state folder, and the tenant what was said here: a gateway that is not to be
- * trusted can only make us stop.
- */
-static int
-vault_check(struct setting *setting, const struct ctl_reply *reply)
-{
-	const struct ctl_admin *admin = setting->admin;
-	uint8_t ours[VAULT_PUBLIC];
-	char tenant[WIRE_NAME_MAX] = "";
-	struct err err = { "" };
-
-	if (json_string_copy(ctl_member(reply->json, "tenant"), tenant,
-		sizeof(tenant), NULL) != 0 ||
-	    strcmp(tenant, setting->owner.tenant) != 0)
-		return ctl_admin_usage(admin,
-		    "the token is of the tenant \"%s\": say --tenant %s",
-		    tenant, tenant);
-	if (!reply_key(reply, setting->public_key))
-		return ctl_admin_usage(
-		    admin, "the host has no vault key, so it keeps no secrets");
-	const int r = known_key(admin, ours, &err);
-	if (r == -ENOENT)
-		return ctl_admin_usage(admin,
-		    "whose key the host says is not known here: give it with "
-		    "--public-key (the text of STATE/" CTL_STATE_PUBLIC
-		    " on the host)");
-	if (r < 0)
-		return ctl_admin_usage(admin, "%s", err.text);
-	if (sodium_memcmp(ours, setting->public_key, VAULT_PUBLIC) != 0)
-		return ctl_admin_usage(admin,
-		    "the host says another public key than %s"
-		    ": nothing was sent. If 'cordon serve' runs with this "
-		    "state folder, something between is not what it should "
-		    "be",
-		    admin->public_key != NULL ? "--public-key"
-					      : "STATE/" CTL_STATE_PUBLIC);
-	return CTL_EXIT_OK;
-}
-
-static int
-vault_ask(struct setting *setting)
-{
-	struct ctl_reply reply;
-
-	int exit_code = ctl_admin_ask(
-	    setting->admin, "GET", "/admin/secrets", NULL, &reply);
-	if (exit_code == CTL_EXIT_OK)
-		exit_code = vault_check(setting, &reply);
-	ctl_reply_fini(&reply);
-	return exit_code;
-}
 
 static void
 member_put(struct json_out *out, const char *before, const char *text)
@@ -339,36 +133,15 @@ member_put(struct json_out *out, const char *before, const char *text)
 	json_out_string(out, text, strlen(text));
 }
 
-static int
-letter_put(const struct setting *setting, struct json_out *out)
-{
-	char text[sodium_base64_ENCODED_LEN(VAULT_LETTER_MAX, VARIANT)];
-	uint8_t letter[VAULT_LETTER_MAX];
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	const uint64_t ms =
-	    (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	const size_t len = vault_letter_write(
-	    setting->public_key, &setting->owner, &setting->secret, ms, letter);
-	if (len == 0)
-		return ctl_admin_usage(
-		    setting->admin, "the host's public key is none");
-	sodium_bin2base64(text, sizeof(text), letter, len, VARIANT);
-	member_put(out, ",\"sealed\":", text);
-	json_out_text(out, "}");
-	return CTL_EXIT_OK;
-}
-
 static void
-form_put(const struct setting *setting, struct json_out *out)
+form_put(const struct ctl_letter *letter, struct json_out *out)
 {
-	const struct wire_egress_secret *secret = &setting->secret;
+	const struct wire_egress_secret *secret = &letter->secret;
 	char host[ADDR_HOST_MAX + 2];
 	const bool is_v6 = strchr(secret->host, ':') != NULL;
 
 	snprintf(host, sizeof(host), is_v6 ? "[%s]" : "%s", secret->host);
-	member_put(out, "{\"server\":", setting->owner.server);
+	member_put(out, "{\"server\":", letter->owner.server);
 	member_put(out, ",\"name\":", secret->name);
 	member_put(out, ",\"host\":", host);
 	json_out_text(out, ",\"port\":");
@@ -388,14 +161,14 @@ form_put(const struct setting *setting, struct json_out *out)
  */
 
 static void
-set_say(const struct setting *setting, bool is_new)
+set_say(const struct ctl_letter *letter, bool is_new)
 {
-	const struct wire_egress_secret *secret = &setting->secret;
+	const struct wire_egress_secret *secret = &letter->secret;
 
 	const bool is_v6 = strchr(secret->host, ':') != NULL;
 
 	printf("%s %s: %s sends it to https://%s%s%s:%u", secret->name,
-	    is_new ? "is set" : "has the new value", setting->owner.server,
+	    is_new ? "is set" : "has the new value", letter->owner.server,
 	    is_v6 ? "[" : "", secret->host, is_v6 ? "]" : "", secret->port);
 	if (secret->kind == WIRE_SECRET_QUERY)
 		printf(" as the query's member %s", secret->field);
@@ -407,15 +180,16 @@ set_say(const struct setting *setting, bool is_new)
 }
 
 static int
-set_send(const struct setting *setting)
+set_send(const struct ctl_letter *letter)
 {
-	const struct ctl_admin *admin = setting->admin;
+	const struct ctl_admin *admin = letter->admin;
 	struct ctl_reply reply = { .json = { 0 } };
 	struct json_out body;
 
 	json_out_init(&body, 65536);
-	form_put(setting, &body);
-	int exit_code = letter_put(setting, &body);
+	form_put(letter, &body);
+	int exit_code = ctl_letter_put(letter, &body);
+	json_out_text(&body, "}");
 	if (exit_code == CTL_EXIT_OK)
 		exit_code = ctl_admin_ask(
 		    admin, "POST", "/admin/secrets", &body, &reply);
@@ -423,16 +197,16 @@ set_send(const struct setting *setting)
 	if (exit_code == CTL_EXIT_OK && admin->json)
 		ctl_reply_print(&reply);
 	else if (exit_code == CTL_EXIT_OK)
-		set_say(setting, reply.answer.status == 201);
+		set_say(letter, reply.answer.status == 201);
 	ctl_reply_fini(&reply);
 	return exit_code;
 }
 
 static int
-setting_fill(struct setting *setting, const char *name)
+letter_fill(struct ctl_letter *letter, const char *name)
 {
-	const struct ctl_admin *admin = setting->admin;
-	struct wire_egress_secret *secret = &setting->secret;
+	const struct ctl_admin *admin = letter->admin;
+	struct wire_egress_secret *secret = &letter->secret;
 
 	if (admin->server == NULL || admin->host == NULL)
 		return ctl_admin_usage(
@@ -449,7 +223,7 @@ setting_fill(struct setting *setting, const char *name)
 	if (exit_code == CTL_EXIT_OK)
 		exit_code = form_take(admin, secret);
 	if (exit_code == CTL_EXIT_OK)
-		exit_code = principal_take(admin, &secret->principal);
+		exit_code = ctl_principal_find(admin, &secret->principal);
 	return exit_code;
 }
 
@@ -457,22 +231,21 @@ static int
 secret_set(void *values, int n, char **operands)
 {
 	const struct ctl_admin *admin = values;
-	static struct setting setting;
+	static struct ctl_letter letter;
 
 	(void)n;
 	if (sodium_init() < 0)
 		return CTL_EXIT_INTERNAL;
-	setting = (struct setting){ .admin = admin,
-		.owner = { admin->tenant != NULL ? admin->tenant : "local",
-		    admin->server } };
-	int exit_code = setting_fill(&setting, operands[0]);
+	letter = (struct ctl_letter){ .admin = admin,
+		.owner = ctl_letter_owner(admin, admin->server) };
+	int exit_code = letter_fill(&letter, operands[0]);
 	if (exit_code == CTL_EXIT_OK)
-		exit_code = vault_ask(&setting);
+		exit_code = ctl_letter_ask(&letter);
 	if (exit_code == CTL_EXIT_OK)
-		exit_code = value_read(admin, &setting.secret);
+		exit_code = value_take(&letter);
 	if (exit_code == CTL_EXIT_OK)
-		exit_code = set_send(&setting);
-	sodium_memzero(&setting, sizeof(setting));
+		exit_code = set_send(&letter);
+	sodium_memzero(&letter, sizeof(letter));
 	return exit_code;
 }
 
