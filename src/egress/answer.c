@@ -124,6 +124,9 @@ head_complete(struct fetch *fetch)
 		    status);
 	if (status < 200)
 		return;
+	if (status == 401 && fetch->credential != NULL)
+		asks_reject(
+		    fetch->egress->asks, fetch->server, fetch->credential);
 	if (is_redirect(fetch->status) && fetch->location != NULL) {
 		if (fetch->flags & WIRE_FETCH_REDIRECT_FAILS)
 			fetch_blame(fetch, WIRE_EGRESS_REDIRECT,

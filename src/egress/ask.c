@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/auto.h"
-#include "egress/egress.h"
+#include "egress/fetch.h"
 
 /* One frame that leaves, as far as the store has room. */
 struct out {
@@ -37,6 +37,15 @@ struct ask {
 	struct wire_egress_told told;
 };
 
+/* What was told of lately. */
+struct rejected {
+	uint64_t ms;
+	struct wire_egress_rejected told;
+};
+
+#define REJECTED_MAX WIRE_LOGINS_MAX
+#define REJECTED_MS 1000u
+
 struct asks {
 	struct egress *egress;
 	int fd; /* -1: there is no store */
@@ -45,6 +54,8 @@ struct asks {
 	unsigned n; /* open, or not yet on their way */
 	struct out *first;
 	struct out **last;
+	struct rejected rejected[REJECTED_MAX]; /* a ring */
+	unsigned n_rejected;
 };
 
 #define FRONT (sizeof(struct wire_frame) + sizeof(struct wire_egress_told))
@@ -303,6 +314,49 @@ asks_take(
 		ask_start(ask, server, &asked, bytes);
 	server_release(server);
 	return NULL;
+}
+
+/* ---- rejections ----------------------------------------------------------- */
+
+static bool
+was_told(struct asks *asks, const struct wire_egress_rejected *told)
+{
+	const uint64_t now = fetch_now_ms();
+
+	for (unsigned i = 0; i < REJECTED_MAX; i++) {
+		const struct rejected *before = &asks->rejected[i];
+		if (before->ms + REJECTED_MS > now &&
+		    memcmp(&before->told, told, sizeof(*told)) == 0)
+			return true;
+	}
+	asks->rejected[asks->n_rejected++ % REJECTED_MAX] =
+	    (struct rejected){ .ms = now, .told = *told };
+	return false;
+}
+
+/* One that was replaced since is no news, and who hears of nothing is told no
+ * more. */
+void
+asks_reject(struct asks *asks, const struct server *server,
+    const struct wire_egress_secret *secret)
+{
+	const struct wire_frame frame = { .type = WIRE_EGRESS_REJECTED,
+		.len = sizeof(struct wire_egress_rejected) };
+	struct wire_egress_rejected told = { .deployment = server->id,
+		.principal = secret->principal };
+
+	memcpy(told.name, secret->name, strlen(secret->name));
+	if (asks->fd < 0 || asks->first != NULL ||
+	    !server_has(asks->egress->servers, server, secret) ||
+	    was_told(asks, &told))
+		return;
+	struct out *out = out_new(sizeof(frame) + sizeof(told));
+	if (out == NULL)
+		return;
+	out->len = out->size;
+	memcpy(out->bytes, &frame, sizeof(frame));
+	memcpy(out->bytes + sizeof(frame), &told, sizeof(told));
+	out_take(asks, out);
 }
 
 /* ---- the stream ----------------------------------------------------------- */

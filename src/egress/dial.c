@@ -240,6 +240,7 @@ hop_send(struct fetch *fetch, const struct addr_ip *ips, size_t n)
 	scrub_free(fetch->scrub);
 	fetch->scrub = put.scrub;
 	put.scrub = NULL;
+	fetch->credential = put.credential;
 	fetch->easy = curl_easy_init();
 	fetch->pin = pin_of(&fetch->url, ips, n);
 	if (fetch->easy == NULL || fetch->pin == NULL ||

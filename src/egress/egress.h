@@ -118,6 +118,10 @@ int servers_hear(struct servers *servers, const struct wire_frame *frame,
     const uint8_t *bytes);
 /* A new stream of records begins: see SNAPSHOT. */
 void servers_renew(struct servers *servers);
+/* Whether this secret of the server, or of the one that it was replaced by, is
+ * what would be put in now. */
+bool server_has(const struct servers *servers, const struct server *server,
+    const struct wire_egress_secret *secret);
 /* Held for the caller; NULL: nothing is known of it. */
 struct server *server_hold(struct servers *servers, uint32_t id);
 struct server *server_release(struct server *server);
@@ -181,6 +185,8 @@ struct secrets_put {
 	size_t headers_len;
 	char *url; /* malloc'ed; with a query member put in; NULL: unchanged */
 	struct scrub *scrub; /* NULL: nothing was put in */
+	/* Into Authorization, of the server's; NULL: none */
+	const struct wire_egress_secret *credential;
 };
 
 /*
@@ -223,6 +229,9 @@ void asks_end(struct asks *asks);
  * request is told to the store. */
 const char *asks_take(
     struct asks *asks, const struct wire_frame *frame, const uint8_t *bytes);
+/* A server answered 401 to this secret of its. */
+void asks_reject(struct asks *asks, const struct server *server,
+    const struct wire_egress_secret *secret);
 
 /* ---- caller.c ------------------------------------------------------------- */
 

@@ -60,6 +60,7 @@ struct fetch {
 	bool follows; /* this answer is a redirect that we follow */
 	char *location; /* owned */
 	struct scrub *scrub; /* owned */
+	const struct wire_egress_secret *credential; /* it was sent; NULL */
 	uint64_t received;
 	enum wire_egress_end end; /* why we ended it, when curl did not */
 	char text[512];

@@ -72,8 +72,6 @@ struct word {
 	uint32_t *fallback; /* of the prefix of i + 1 bytes */
 };
 
-#define WORDS_MAX ((size_t)WIRE_SECRETS_MAX * 3)
-
 /* Four bytes that spell the beginning of a word, as a bit of a hash. */
 #define CLUE 4u
 #define CLUE_BITS 16u
@@ -82,7 +80,8 @@ struct word {
 #define CLUE_NEAR 16u
 
 struct words {
-	struct word words[WORDS_MAX];
+	struct word *words; /* owned */
+	size_t room;
 	size_t n;
 	size_t longest;
 	bool has_space;
@@ -208,7 +207,7 @@ clues_add(struct words *words, const struct word *word)
 static int
 word_add(struct words *words, const void *bytes, size_t len)
 {
-	if (len == 0 || words->n == WORDS_MAX)
+	if (len == 0 || words->n == words->room)
 		return 0;
 	struct word *word = &words->words[words->n];
 	word->bytes = malloc(len);
@@ -260,6 +259,11 @@ words_init(struct words *words, const struct wire_egress_secret *const *secrets,
 {
 	int code = 0;
 
+	/* At most: what is sent of USER:PASSWORD, and two parts of it. */
+	words->room = 3 * n;
+	words->words = calloc(words->room + 1, sizeof(*words->words));
+	if (words->words == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < n && code == 0; i++) {
 		code =
 		    word_add(words, secrets[i]->value, secrets[i]->value_len);
@@ -279,6 +283,7 @@ words_fini(struct words *words)
 		free(word->bytes);
 		free(word->fallback);
 	}
+	free(words->words);
 }
 
 /* ---- lanes ----------------------------------------------------------------

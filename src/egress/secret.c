@@ -51,8 +51,9 @@ struct text {
 struct putting {
 	const struct server *server;
 	const struct addr_url *url;
-	const struct wire_egress_secret
-	    *in[WIRE_SERVER_SECRETS_MAX]; /* put in */
+	uint32_t principal;
+	/* put in */
+	const struct wire_egress_secret *in[WIRE_SERVER_SECRETS_MAX];
 	size_t n_in;
 	bool is_bound; /* the host is some secret's */
 	struct err *err;
@@ -219,9 +220,36 @@ secret_choose(struct putting *putting, const struct wire_egress_secret *secret)
 		putting->in[putting->n_in++] = secret;
 }
 
-static enum wire_egress_end
-secrets_choose(struct putting *putting, uint32_t principal)
+static bool
+is_login(const struct wire_egress_secret *secret)
 {
+	return strcmp(secret->name, WIRE_LOGIN_SECRET) == 0;
+}
+
+/* There is one, but not its value: nothing else goes in its place, since that
+ * would be somebody else's. */
+static enum wire_egress_end
+secret_miss(
+    const struct putting *putting, const struct wire_egress_secret *secret)
+{
+	if (is_login(secret))
+		err_set(putting->err, 0,
+		    "the sign-in to %s is over; sign in again: cordon upstream "
+		    "login %s%s",
+		    putting->url->host.text, putting->server->head.name,
+		    secret->principal != 0 ? " --principal TOKEN" : "");
+	else
+		err_set(putting->err, 0,
+		    "the secret '%s' for %s cannot be opened: it was sealed "
+		    "with a vault key that this host does not have",
+		    secret->name, putting->url->host.text);
+	return WIRE_EGRESS_SECRET;
+}
+
+static enum wire_egress_end
+secrets_choose(struct putting *putting)
+{
+	const uint32_t principal = putting->principal;
 	const struct server *server = putting->server;
 	const struct addr_url *url = putting->url;
 
@@ -234,15 +262,9 @@ secrets_choose(struct putting *putting, uint32_t principal)
 		    (secret->principal == 0 || secret->principal == principal))
 			secret_choose(putting, secret);
 	}
-	for (size_t i = 0; i < putting->n_in; i++) {
-		if (putting->in[i]->value_len > 0)
-			continue;
-		err_set(putting->err, 0,
-		    "the secret '%s' for %s cannot be opened: it was sealed "
-		    "with a vault key that this host does not have",
-		    putting->in[i]->name, url->host.text);
-		return WIRE_EGRESS_SECRET;
-	}
+	for (size_t i = 0; i < putting->n_in; i++)
+		if (putting->in[i]->value_len == 0)
+			return secret_miss(putting, putting->in[i]);
 	return WIRE_EGRESS_OK;
 }
 
@@ -569,6 +591,16 @@ url_put(const struct putting *putting, struct text *out)
 	return WIRE_EGRESS_OK;
 }
 
+/* Of those there may be hundreds, and each that is searched for costs every
+ * answer some more. None of this principal's requests has carried them. */
+static bool
+is_anothers_login(
+    const struct putting *putting, const struct wire_egress_secret *secret)
+{
+	return is_login(secret) && secret->principal != 0 &&
+	    secret->principal != putting->principal;
+}
+
 /* What the host may know, whoever's it is, is taken out of its answers. */
 static struct scrub *
 host_scrub(const struct putting *putting)
@@ -577,7 +609,8 @@ host_scrub(const struct putting *putting)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < putting->server->head.n_secrets; i++)
-		if (is_of_host(&putting->server->secrets[i], putting->url))
+		if (is_of_host(&putting->server->secrets[i], putting->url) &&
+		    !is_anothers_login(putting, &putting->server->secrets[i]))
 			secrets[n++] = &putting->server->secrets[i];
 	return scrub_new(secrets, n);
 }
@@ -602,11 +635,13 @@ secrets_put(const struct server *server, uint32_t principal,
     const struct addr_url *url, const char *headers, size_t headers_len,
     struct secrets_put *put, struct err *err)
 {
-	struct putting putting = { .server = server, .url = url, .err = err };
+	struct putting putting = {
+		.server = server, .url = url, .principal = principal, .err = err
+	};
 	struct text out_headers = { .len = 0 }, out_url = { .len = 0 };
 	struct scrub *scrub = NULL;
 
-	enum wire_egress_end code = secrets_choose(&putting, principal);
+	enum wire_egress_end code = secrets_choose(&putting);
 	if (code == WIRE_EGRESS_OK)
 		code = putting_run(
 		    &putting, headers, headers_len, &out_headers, &out_url);
@@ -625,6 +660,7 @@ secrets_put(const struct server *server, uint32_t principal,
 	}
 	*put = (struct secrets_put){ .headers = out_headers.bytes,
 		.headers_len = out_headers.len,
+		.credential = header_secret(&putting, "authorization"),
 		.scrub = scrub };
 	if (out_url.len != strlen(url->text) + 1 ||
 	    memcmp(out_url.bytes, url->text, out_url.len) != 0)

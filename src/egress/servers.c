@@ -92,6 +92,30 @@ server_hold(struct servers *servers, uint32_t id)
 	return entry->server;
 }
 
+static bool
+is_same_secret(
+    const struct wire_egress_secret *a, const struct wire_egress_secret *b)
+{
+	return a->principal == b->principal && a->port == b->port &&
+	    a->value_len == b->value_len && strcmp(a->name, b->name) == 0 &&
+	    strcmp(a->host, b->host) == 0 &&
+	    sodium_memcmp(a->value, b->value, a->value_len) == 0;
+}
+
+bool
+server_has(const struct servers *servers, const struct server *server,
+    const struct wire_egress_secret *secret)
+{
+	const struct entry *entry = entry_find(servers, server->id);
+
+	if (entry == NULL || entry->server == server)
+		return entry != NULL;
+	for (size_t i = 0; i < entry->server->head.n_secrets; i++)
+		if (is_same_secret(&entry->server->secrets[i], secret))
+			return true;
+	return false;
+}
+
 /* ---- records -------------------------------------------------------------- */
 
 static bool

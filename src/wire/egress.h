@@ -139,7 +139,9 @@ enum wire_secret_kind {
 };
 
 /* Only towards https, this host, this port, and (if it is one's) for this
- * principal. */
+ * principal, whose own comes before whoever's. One without a value (value_len 0)
+ * cannot be opened, or is a login that has ended: what would carry it fails,
+ * and nobody else's is sent instead. */
 struct wire_egress_secret {
 	char name[WIRE_SECRET_NAME_MAX];
 	char host[ADDR_HOST_MAX]; /* exact */
@@ -205,7 +207,8 @@ struct wire_egress_told {
 	uint32_t reserved;
 };
 
-/* Told at most once a second of each. */
+/* Of what was put into Authorization, and is still what the store has told; at
+ * most once a second of each, and not while TOLD frames wait to be read. */
 struct wire_egress_rejected {
 	uint32_t deployment;
 	uint32_t principal; /* of the secret; 0: whoever's */

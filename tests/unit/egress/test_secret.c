@@ -11,7 +11,7 @@
 
 #define TOKEN "tok-123456789"
 
-static struct wire_egress_secret secrets[8];
+static struct wire_egress_secret secrets[WIRE_SERVER_SECRETS_MAX];
 static struct server server;
 static struct err err;
 
@@ -65,6 +65,7 @@ struct result {
 	char headers[8192]; /* "name: value\n" each */
 	char url[16384];
 	bool scrubs;
+	char credential[WIRE_SECRET_NAME_MAX]; /* "": none */
 	char scrubbed[256]; /* what is left of TOKEN in a text */
 };
 
@@ -106,6 +107,8 @@ run(uint32_t principal, const char *url_text, const char *headers)
 	}
 	strcpy(result.url, put.url != NULL ? put.url : "=");
 	result.scrubs = put.scrub != NULL;
+	if (put.credential != NULL)
+		strcpy(result.credential, put.credential->name);
 	if (put.scrub != NULL)
 		scrub_text(put.scrub, result.scrubbed, strlen(TOKEN));
 	secrets_put_fini(&put);
@@ -250,6 +253,80 @@ is_ones_own_or_everybodys(void **state)
 	    run(7, HOST, "")->headers, "authorization: of-number-7\n");
 }
 
+static struct wire_egress_secret *
+login(uint32_t principal, const char *value)
+{
+	struct wire_egress_secret *secret = bind(
+	    WIRE_LOGIN_SECRET, HEADER, "authorization", "Bearer {}", value);
+
+	secret->principal = principal;
+	return secret;
+}
+
+static void
+a_login_is_ones_own_before_everybodys(void **state)
+{
+	(void)state;
+	bind("X", HEADER, "x-key", "{}", "of-everybody");
+	login(0, "shared-token");
+	for (uint32_t principal = 1; principal <= WIRE_LOGINS_MAX - 1;
+	     principal++) {
+		char value[32];
+		snprintf(value, sizeof(value), "token-of-%u", principal);
+		login(principal, value);
+	}
+	assert_string_equal(run(200, HOST, MINE)->headers,
+	    "accept: */*\nx-key: of-everybody\n"
+	    "authorization: Bearer token-of-200\n");
+	assert_string_equal(run(255, HOST, "")->headers,
+	    "x-key: of-everybody\nauthorization: Bearer token-of-255\n");
+	assert_string_equal(run(999, HOST, "")->headers,
+	    "x-key: of-everybody\nauthorization: Bearer shared-token\n");
+}
+
+static void
+a_login_that_has_ended_is_nobody_elses(void **state)
+{
+	(void)state;
+	login(0, "shared-token");
+	login(7, "");
+	assert_int_equal(run(7, HOST, "")->end, WIRE_EGRESS_SECRET);
+	assert_non_null(strstr(err.text, "cordon upstream login"));
+	assert_non_null(strstr(err.text, "--principal"));
+	assert_string_equal(
+	    run(8, HOST, "")->headers, "authorization: Bearer shared-token\n");
+}
+
+static void
+logins_of_others_are_not_searched_for(void **state)
+{
+	(void)state;
+	login(7, TOKEN);
+	assert_string_equal(run(7, HOST, "")->scrubbed, "*************");
+	assert_string_equal(run(8, HOST, "")->scrubbed, TOKEN);
+	setup(NULL);
+	login(0, TOKEN);
+	login(8, "another-token");
+	assert_string_equal(run(8, HOST, "")->scrubbed, "*************");
+	/* What people set is, whoever's it is. */
+	setup(NULL);
+	bind("K", HEADER, "x-key", "{}", TOKEN)->principal = 7;
+	assert_string_equal(run(8, HOST, "")->scrubbed, "*************");
+}
+
+static void
+names_what_stands_in_authorization(void **state)
+{
+	(void)state;
+	bind("X", HEADER, "x-key", "{}", TOKEN);
+	assert_string_equal(run(0, HOST, MINE)->credential, "");
+	login(7, "token-of-7");
+	assert_string_equal(run(7, HOST, "")->credential, WIRE_LOGIN_SECRET);
+	assert_string_equal(run(8, HOST, "")->credential, "");
+	bind("B", BASIC, "", "", "user:pass-word");
+	assert_string_equal(run(8, HOST, "")->credential, "B");
+}
+
 static void
 puts_in_basic(void **state)
 {
@@ -388,6 +465,10 @@ main(void)
 		TEST(puts_in_a_query_member),
 		TEST(a_placeholder_stands_for_the_value_in_its_header),
 		TEST(a_placeholder_is_refused_elsewhere),
+		TEST(a_login_is_ones_own_before_everybodys),
+		TEST(a_login_that_has_ended_is_nobody_elses),
+		TEST(logins_of_others_are_not_searched_for),
+		TEST(names_what_stands_in_authorization),
 		TEST(of_another_principal_a_placeholder_is_refused),
 		TEST(a_secret_that_cannot_be_opened_stops_requests),
 #undef TEST
