@@ -67,6 +67,12 @@ hex_value(char byte)
 	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
+static int
+lower(int byte)
+{
+	return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+}
+
 /* One byte of a member's name, decoded; '=' as such is -1. */
 static int
 name_next(const char **at)
@@ -88,10 +94,24 @@ name_is(const char *at, const char *end, const char *name)
 		const int byte = name_next(&at);
 		if (byte == -1)
 			break;
-		if (*name == '\0' || byte != (unsigned char)*name++)
+		if (*name == '\0' || lower(byte) != (unsigned char)*name++)
 			return false;
 	}
 	return *name == '\0';
+}
+
+bool
+form_is_pairs(const char *query)
+{
+	for (const char *at = query;; at++) {
+		const size_t len = strcspn(at, "&;");
+		const char *equals = memchr(at, '=', len);
+		if (equals == NULL || equals == at)
+			return false;
+		at += len;
+		if (*at == '\0')
+			return true;
+	}
 }
 
 bool

@@ -15,6 +15,8 @@ void form_reserve(struct json_out *out);
 void form_add(struct json_out *out, const char *name, const char *value);
 void form_escape(struct json_out *out, const char *value);
 
-/* Whether a query, from behind its '?', has a member of this name, however it
- * is spelled. */
+/* Of a query, from behind its '?': whether it has a member of this name,
+ * escaped or not, in whatever case; and whether all its members are
+ * NAME=VALUE. */
 bool form_has(const char *query, const char *name);
+bool form_is_pairs(const char *query);

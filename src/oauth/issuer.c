@@ -13,6 +13,10 @@
 #define OAUTH_PLACE "/.well-known/oauth-authorization-server"
 #define OPENID_PLACE "/.well-known/openid-configuration"
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define OPENED_MARKS "-._~%/:?&=+,@"
+#define OPENED LETTERS "0123456789" OPENED_MARKS
+
 static int
 issuer_parse(const char *issuer, struct addr_url *url, struct err *err)
 {
@@ -125,22 +129,34 @@ endpoints_read(const struct document *document, struct oauth_issuer *server)
 	return 0;
 }
 
-/* A query of the authorization endpoint stays (RFC 6749 section 3.1); one that
- * says what this client says, or that what it says is elsewhere (RFC 9101),
- * would speak in its name. */
+/*
+ * The authorization endpoint is shown to a person, who may paste it into a
+ * shell, unquoted: nothing in it is a command, a substitution or a pattern. Its
+ * query stays (RFC 6749 section 3.1); but one that says what this client says,
+ * or that what it says is elsewhere (RFC 9101), would speak in its name.
+ */
 static int
-query_check(const struct document *document, const char *url)
+opened_check(const struct document *document, const char *url)
 {
+	static const char member[] = "authorization_endpoint";
 	static const char *const ours[] = { "response_type", "response_mode",
 		"client_id", "redirect_uri", "state", "scope", "resource",
 		"code_challenge", "code_challenge_method", "prompt", "request",
 		"request_uri" };
-	const char *query = url + strcspn(url, "?");
+	const char *query = strchr(url, '?');
 
-	for (size_t i = 0; *query != '\0' && i < ARRAY_LEN(ours); i++)
+	if (strspn(url, OPENED) != strlen(url))
+		return document_refuse(document, member,
+		    "has a byte other than letters, digits and %s",
+		    OPENED_MARKS);
+	if (query == NULL)
+		return 0;
+	if (!form_is_pairs(query + 1))
+		return document_refuse(document, member,
+		    "has a query with a member that is not NAME=VALUE");
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (form_has(query + 1, ours[i]))
-			return document_refuse(document,
-			    "authorization_endpoint",
+			return document_refuse(document, member,
 			    "has a %s in its query, which is the client's to "
 			    "say",
 			    ours[i]);
@@ -252,7 +268,7 @@ oauth_issuer_read(const char *raw_json, size_t len, const char *issuer,
 	if (r == 0)
 		r = endpoints_read(&document, &found);
 	if (r == 0)
-		r = query_check(&document, found.authorization);
+		r = opened_check(&document, found.authorization);
 	if (r == 0)
 		r = rest_read(&document, &found);
 	if (r == 0)

@@ -115,7 +115,8 @@ int oauth_issuer_check(const char *issuer, struct err *err);
  * it in one document and not in the other. */
 bool oauth_issuer_same(const char *one, const char *other);
 /* `issuer` in it must be the same; S256, the code flow, and the endpoints must
- * be there. The authorization endpoint's query, if it has one, says nothing
+ * be there. The authorization endpoint holds nothing that a shell would obey,
+ * should a person paste it there, and its query, if it has one, says nothing
  * that oauth_authorize_url() says. */
 int oauth_issuer_read(const char *raw_json, size_t len, const char *issuer,
     struct oauth_issuer *server, struct err *err);

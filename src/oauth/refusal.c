@@ -75,6 +75,14 @@ tame(const char *raw_text, char *text, size_t size)
 	text[n] = '\0';
 }
 
+/* Not now: whatever the body says may be a proxy's, or of a server that is ill.
+ */
+static bool
+is_passing(unsigned status)
+{
+	return status >= 500 || status == 408 || status == 429;
+}
+
 /* "ERROR" or "ERROR (\"DESCRIPTION\")". */
 static void
 say(const char *raw_error, const char *raw_description, const char *before,
@@ -94,7 +102,8 @@ void
 oauth_refusal_say(
     const char *raw_error, const char *raw_description, struct err *err)
 {
-	say(raw_error, raw_description, "", err);
+	say(raw_error, raw_description,
+	    raw_error[0] == '\0' ? "an error without a name" : "", err);
 }
 
 /* "": it is missing, or no text. */
@@ -123,5 +132,5 @@ oauth_refusal_read(
 	snprintf(before, sizeof(before), "answered %u%s", status,
 	    error[0] == '\0' ? "" : ": ");
 	say(error, description, before, err);
-	return status < 500 && is_final(error);
+	return !is_passing(status) && is_final(error);
 }

@@ -103,7 +103,9 @@ issuers_read(const struct document *document, struct oauth_resource *resource)
 			return document_refuse(document, member,
 			    "has more than %u", OAUTH_ISSUERS_MAX);
 		char *issuer = resource->issuers[resource->n_issuers];
-		if (json_string_copy(element, issuer, OAUTH_URL_MAX, NULL) != 0)
+		if (json_string_copy(element, issuer, OAUTH_URL_MAX, NULL) !=
+			0 ||
+		    !document_text_is(issuer, DOCUMENT_LINE))
 			return document_refuse(
 			    document, member, "holds what is no URL");
 		if (oauth_issuer_check(issuer, &why) != 0)
