@@ -223,6 +223,16 @@ document_has(const struct document *document, const char *member,
 	return 0;
 }
 
+char
+document_printable(char byte)
+{
+	if (byte == '"' || byte == '\\')
+		return '\'';
+	if (byte < ' ' || byte > '~')
+		return '?';
+	return byte;
+}
+
 void
 document_show(const char *raw_text, char shown[DOCUMENT_SHOWN_MAX])
 {
@@ -230,9 +240,6 @@ document_show(const char *raw_text, char shown[DOCUMENT_SHOWN_MAX])
 	size_t n = 0;
 
 	for (; n < len && n < DOCUMENT_SHOWN_MAX - 4; n++)
-		shown[n] = raw_text[n] >= ' ' && raw_text[n] <= '~' &&
-			raw_text[n] != '"' && raw_text[n] != '\\'
-		    ? raw_text[n]
-		    : '?';
+		shown[n] = document_printable(raw_text[n]);
 	strcpy(shown + n, n < len ? "..." : "");
 }

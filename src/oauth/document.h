@@ -63,5 +63,7 @@ int document_has(const struct document *, const char *member, const char *word,
 int document_url_parse(
     const char *raw_text, size_t len, struct addr_url *url, struct err *err);
 
-/* Printable ASCII of any text, cut. */
+/* Printable ASCII that ends no quotes: '?' for what is none. */
+char document_printable(char byte);
+/* A text of it, cut. */
 void document_show(const char *raw_text, char shown[DOCUMENT_SHOWN_MAX]);

@@ -78,13 +78,13 @@ static int
 name_next(const char **at)
 {
 	const char *here = (*at)++;
+	const int high = here[0] == '%' ? hex_value(here[1]) : -1;
+	const int low = high >= 0 ? hex_value(here[2]) : -1;
 
-	if (here[0] == '%' && hex_value(here[1]) >= 0 &&
-	    hex_value(here[2]) >= 0) {
-		*at += 2;
-		return hex_value(here[1]) << 4 | hex_value(here[2]);
-	}
-	return here[0] == '=' ? -1 : (unsigned char)here[0];
+	if (low < 0)
+		return here[0] == '=' ? -1 : (unsigned char)here[0];
+	*at += 2;
+	return high * 16 + low;
 }
 
 static bool

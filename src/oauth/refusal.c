@@ -34,14 +34,6 @@ is_final(const char *error)
 	return false;
 }
 
-static char
-printable(char byte)
-{
-	if (byte == '"' || byte == '\\')
-		return '\'';
-	return byte >= ' ' && byte <= '~' ? byte : '?';
-}
-
 /* One '?' for a character of several bytes. */
 static size_t
 word_put(char *text, const char *word, size_t len)
@@ -52,7 +44,7 @@ word_put(char *text, const char *word, size_t len)
 		return (size_t)(stpcpy(text, "...") - text);
 	for (size_t i = 0; i < len; i++)
 		if (((unsigned char)word[i] & 0xc0) != 0x80)
-			text[n++] = printable(word[i]);
+			text[n++] = document_printable(word[i]);
 	return n;
 }
 
