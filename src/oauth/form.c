@@ -104,7 +104,7 @@ bool
 form_is_pairs(const char *query)
 {
 	for (const char *at = query;; at++) {
-		const size_t len = strcspn(at, "&;");
+		const size_t len = strcspn(at, "&");
 		const char *equals = memchr(at, '=', len);
 		if (equals == NULL || equals == at)
 			return false;
@@ -117,9 +117,8 @@ form_is_pairs(const char *query)
 bool
 form_has(const char *query, const char *name)
 {
-	/* some servers part members at ';' too */
 	for (const char *at = query; *at != '\0';) {
-		const char *end = at + strcspn(at, "&;");
+		const char *end = at + strcspn(at, "&");
 		if (name_is(at, end, name))
 			return true;
 		at = *end == '\0' ? end : end + 1;

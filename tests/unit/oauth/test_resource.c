@@ -293,6 +293,7 @@ a_member_that_is_twice_is_refused(void **state)
 		 "\"authorization_servers\":[\"https://acme.net\"],"
 		 "\"\\u0061uthorization_servers\":[\"https://evil.net\"]}"),
 	    -EINVAL);
+	assert_non_null(strstr(err.text, "twice"));
 }
 
 int

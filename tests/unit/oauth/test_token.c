@@ -142,6 +142,19 @@ what_has_no_room_is_an_error(void **state)
 	    oauth_refresh_write(&out, &client, "r", "", "", basic), -EINVAL);
 	json_out_fini(&out);
 
+	/* in a form there would be room, in the header there is none */
+	strcpy(client.id, "id");
+	out = form();
+	assert_int_equal(
+	    oauth_refresh_write(&out, &client, "r", "", "", basic), -EINVAL);
+	assert_string_equal(basic, "");
+	json_out_fini(&out);
+	memset(client.secret, 'x', sizeof(client.secret) - 1);
+	out = form();
+	assert_int_equal(
+	    oauth_refresh_write(&out, &client, "r", "", "", basic), 0);
+	json_out_fini(&out);
+
 	client = (struct oauth_client){ .id = "id" };
 	memset(code, 'c', sizeof(code) - 1);
 	out = form();
