@@ -43,7 +43,7 @@ const layers = {
   store: ['wire', 'base', 'box', 'json', 'policy', 'addr', 'vault', 'oauth'],
   supervisor: ['wire', 'base', 'box', 'addr'],
   egress: ['wire', 'base', 'box', 'addr', 'http'],
-  gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool', 'addr'],
+  gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool', 'addr', 'oauth'],
   client: ['base', 'json', 'mcp'],
   ctl: ['base', 'json', 'box', 'policy', 'package', 'addr', 'wire'],
   'ctl/host': back,

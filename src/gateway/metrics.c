@@ -346,6 +346,7 @@ put_box_ends(
 		[UPSTREAM_OVER_LIMIT] = "limit",
 		[UPSTREAM_OVER_SILENT] = "silent",
 		[UPSTREAM_OVER_BROKEN] = "broken",
+		[UPSTREAM_OVER_REFUSED] = "refused",
 		[UPSTREAM_OVER_IDLE] = "idle",
 		[UPSTREAM_OVER_AGE] = "age",
 		[UPSTREAM_OVER_ROOM] = "room",

@@ -23,6 +23,7 @@ enum upstream_over {
 	UPSTREAM_OVER_LIMIT, /* a limit of its box ended it */
 	UPSTREAM_OVER_SILENT, /* it did not answer in time */
 	UPSTREAM_OVER_BROKEN, /* it does not keep to the protocol */
+	UPSTREAM_OVER_REFUSED, /* it wants another token: this link's owner's */
 	UPSTREAM_OVER_IDLE,
 	UPSTREAM_OVER_AGE, /* it was replaced by a younger one */
 	UPSTREAM_OVER_ROOM, /* its place was needed */

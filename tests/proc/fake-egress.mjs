@@ -55,7 +55,8 @@ class Fetch {
       return;
     }
     this.request = httpRequest(place + pathname + search,
-      { method: this.method, headers: this.headers }, (response) => this.answer(response));
+      { method: this.method, headers: { ...this.headers,
+        'x-principal': this.seen.principal } }, (response) => this.answer(response));
     this.request.on('error', (error) => this.fail(END.CONNECT, error.message));
     if (!hasBody) this.request.end();
   }

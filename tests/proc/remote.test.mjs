@@ -255,7 +255,8 @@ for (const era of ['legacy', 'modern']) {
 }
 
 test('a refusal of the probe is an answer; no permission is none', async (t) => {
-  for (const [status, words] of [[401, /wants a token \(HTTP 401\).*--for r --host mcp\.example\.com/],
+  for (const [status, words] of [
+    [401, /wants a token \(HTTP 401\).*upstream login r'.*--for r --host mcp\.example\.com/],
     [403, /forbids/], [429, /too many requests/], [500, /HTTP 500/], [503, /HTTP 503/]]) {
     const base = await serve(t, (_, response, body) => refuse(response, body, status));
     const remote = await start(t, base);
@@ -273,6 +274,78 @@ test('a refusal of the probe is an answer; no permission is none', async (t) => 
     const remote = await start(t, base);
     assert.equal(said(await remote.call('t')), 'called', `${status}`);
   }
+});
+
+// Who is signed in, by the number of the token.
+const signedIn = (principals, inner) => (request, response, body) =>
+  principals.has(request.headers['x-principal']) ? inner(request, response, body)
+    : response.writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).end();
+
+test('who is not signed in hears how, and keeps nobody else from it', async (t) => {
+  const principals = new Set(['2']);
+  const base = await serve(t, signedIn(principals, legacy({
+    call: (request, response, body) => answer(response, body,
+      text(`hello ${request.headers['x-principal']}`)) })));
+  const remote = await start(t, base);
+  const second = { headers: { authorization: 'Bearer second' } };
+  for (let i = 0; i < 8; i++)
+    assert.match(said(await remote.call('t')), /HTTP 401.*cordon upstream login r'/);
+  assert.equal(said(await remote.call('t', {}, second)), 'hello 2');
+  for (let i = 0; i < 8; i++) assert.match(said(await remote.call('t')), /HTTP 401/);
+  assert.equal(said(await remote.call('t', {}, second)), 'hello 2');
+  // They share nothing: whoever signs in begins anew, with a session of its own.
+  principals.add('1');
+  assert.equal(said(await remote.call('t')), 'hello 1');
+  assert.equal(new Set(remote.of('tools/call')
+    .map(({ headers }) => headers['mcp-session-id']).filter(Boolean)).size, 2);
+});
+
+test('what a sign-in lacks is told, if it can be told', async (t) => {
+  const challenge = (words) => ({ 'www-authenticate': `Bearer error="insufficient_scope"${words}` });
+  let headers;
+  const base = await serve(t, legacy({
+    call: (_, response) => response.writeHead(403, headers).end() }));
+  const remote = await start(t, base);
+  for (const [words, told] of [
+    [', scope="files:read files:write"',
+      /403\): sign in again with 'cordon upstream login r --scope "files:read files:write"'/],
+    ['', /upstream login r --scope SCOPE'/],
+    [', scope="$(reboot)"', /upstream login r --scope SCOPE'/],
+    [', scope="a\'; reboot"', /upstream login r --scope SCOPE'/],
+    [', scope="--issuer https://evil.com"', /upstream login r --scope SCOPE'/],
+    [`, scope="${'a'.repeat(200)}"`, /upstream login r --scope SCOPE'/]]) {
+    headers = challenge(words);
+    assert.match(said(await remote.call('t')), told);
+  }
+  headers = { 'www-authenticate': ['Basic realm="x"', challenge(', scope="files"')['www-authenticate']] };
+  assert.match(said(await remote.call('t')), /--scope "files"/);
+  for (headers of [{}, { 'www-authenticate': 'Bearer error="other"' },
+    { 'www-authenticate': 'Basic error="insufficient_scope"' }])
+    assert.match(said(await remote.call('t')), /forbids it \(HTTP 403\)/);
+});
+
+test('a token that is refused for a moment costs no notification', async (t) => {
+  const tools = [{ name: 't', inputSchema: { type: 'object' } }];
+  let refusals = 2;
+  let open;
+  const opened = new Promise((done) => { open = done; });
+  const base = await serve(t, legacy({ tools,
+    call: (_, response, body) => answer(response, body, text('called')),
+    stream(_, response) {
+      if (refusals-- > 0) {
+        response.writeHead(401).end();
+        return;
+      }
+      events(response);
+      open(response);
+    } }));
+  const remote = await start(t, base);
+  await remote.call('t');
+  const stream = await opened;
+  tools.push({ name: 'u', inputSchema: { type: 'object' } });
+  event(stream, { jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+  await remote.gateway.until(async () =>
+    (await remote.send('tools/list')).result.tools.length === 2);
 });
 
 test('a server that is neither says so', async (t) => {

@@ -82,33 +82,6 @@ refuse(struct post *post, const char *format, ...)
 	error_tell(post, (struct json_span){ 0 }, text);
 }
 
-static void
-status_text(const struct post *post, char text[512])
-{
-	const char *name = post->remote->server->name;
-	struct addr_url url;
-
-	if (post->status == 401 &&
-	    addr_url_parse(
-		post->remote->url, strlen(post->remote->url), &url, NULL) == 0)
-		snprintf(text, 512,
-		    "the server wants a token (HTTP 401); give it one with: "
-		    "cordon secret set NAME --for %s --host %.253s --header "
-		    "Authorization",
-		    name, url.host.text);
-	else if (post->status == 403)
-		snprintf(text, 512,
-		    "the server forbids it (HTTP 403): is its token the right "
-		    "one?");
-	else if (post->status == 429)
-		snprintf(text, 512,
-		    "the server has had too many requests (HTTP 429): try "
-		    "again later");
-	else
-		snprintf(
-		    text, 512, "the server answered HTTP %u", post->status);
-}
-
 /* ---- heads ---------------------------------------------------------------- */
 
 /* Visible ASCII (2025-03-26, Streamable HTTP): it becomes a header of ours. */
@@ -205,6 +178,7 @@ on_head(void *arg, unsigned status, const char *url, const char *headers,
 	if (status / 100 == 2)
 		session_take(post, headers, len);
 	location_take(post, headers, len);
+	post_challenge_take(post, headers, len);
 	/* While it was away, changes may have been missed. */
 	if (post->is_events && post->was_open && post->events.id[0] == '\0' &&
 	    post->remote->link != NULL &&
@@ -325,7 +299,10 @@ end(struct post *post, const char *text)
 
 	link->upstream->verdict = VERDICT_NONE;
 	link->upstream->is_event_stream = false;
-	link_end(link, UPSTREAM_OVER_FAILED, false, "%s", text);
+	link_end(link,
+	    post_is_refused(post) ? UPSTREAM_OVER_REFUSED
+				  : UPSTREAM_OVER_FAILED,
+	    false, "%s", text);
 }
 
 /* What went wrong for good; true: the post is over. */
@@ -443,13 +420,15 @@ status_over(struct post *post)
 		session_lost(post);
 		return true;
 	}
-	status_text(post, text);
+	post_status_text(post, text);
 	if (is_greeting && is_no_evidence(status))
 		end(post, text);
 	else if (is_greeting && !remote->is_old &&
 	    strcmp(post->method, "initialize") == 0 &&
 	    (error.at == NULL || status == 404 || status == 405))
 		return old_try(post);
+	else if (post_is_refused(post)) /* the way in is not in its words */
+		error_tell(post, (struct json_span){ 0 }, text);
 	else
 		error_tell(post, error, text);
 	return true;
@@ -543,19 +522,26 @@ old_stream_over(struct post *post, const char *text)
 	return true;
 }
 
+/* A token that has just expired is about to be renewed, so 401 is for now. */
 static bool
-stream_over(struct post *post, enum wire_egress_end why, const char *text)
+is_worth_again(const struct post *post)
 {
 	const unsigned status = post->status;
 
+	if (status == 401)
+		return post->tries < RESUMES_MAX;
+	return post->is_events || status == 0 ||
+	    (is_no_evidence(status) && status != 403);
+}
+
+static bool
+stream_over(struct post *post, enum wire_egress_end why, const char *text)
+{
 	(void)why;
 	if (post->remote->is_old)
 		return old_stream_over(post, text);
-	if (post->is_events || status == 0 || is_no_evidence(status)) {
-		if (status == 401 || status == 403)
-			return true;
+	if (is_worth_again(post))
 		return again_after(post);
-	}
 	return true; /* 405: it has nothing to say unasked */
 }
 
@@ -566,8 +552,7 @@ listen_over(struct post *post, enum wire_egress_end why, const char *text)
 
 	(void)why;
 	(void)text;
-	if (post->is_events || status == 0 ||
-	    (is_no_evidence(status) && status != 401 && status != 403))
+	if (is_worth_again(post))
 		return again_after(post);
 	if (status / 100 == 2 && post->body.len > 0)
 		hear(post, post->body.bytes, post->body.len);

@@ -8,6 +8,7 @@
  *   remote_post.c      messages on their way
  *   remote_head.c      heads of requests
  *   remote_answer.c    what comes back
+ *   remote_status.c    what a refusal of HTTP means to a caller
  */
 
 #include "addr/url.h"
@@ -54,6 +55,9 @@ struct post {
 	bool has_moved; /* it was redirected once */
 	char *moved_url; /* owned; where it is to be asked instead */
 	const char *fault; /* why there is no answer; static */
+	bool wants_more; /* a sign-in for a larger scope */
+	char
+	    *scope; /* owned: that one; NULL: not said, or not fit to be told */
 	bool was_open; /* the stream, in an earlier try */
 	struct json_out body;
 	struct mcp_events events;
@@ -105,6 +109,13 @@ bool post_is_waiting(const struct post *post);
 void post_timer_set(struct post *post, uint64_t ms);
 /* Whatever waits for its turn, if it has come. */
 void remote_waiting_start(struct remote *remote);
+
+/* remote_status.c: what a 401 or 403 asks for. */
+void post_challenge_take(struct post *post, const char *headers, size_t len);
+/* The sentence of a status that is no success. */
+void post_status_text(const struct post *post, char text[512]);
+/* What becomes of it depends on who asks, and with what token. */
+bool post_is_refused(const struct post *post);
 
 /* remote_answer.c */
 extern const struct fetching_ops post_ops;

@@ -57,6 +57,7 @@ post_free(struct post *post)
 	json_out_fini(&post->body);
 	mcp_events_fini(&post->events);
 	free(post->moved_url);
+	free(post->scope);
 	free(post->mirror);
 	free(post->text);
 	free(post);
@@ -103,6 +104,8 @@ try_reset(struct post *post)
 	events->has_data = events->begun = events->after_cr = false;
 	strcpy(events->next_id, events->id);
 	free(steal_ptr(&post->moved_url));
+	free(steal_ptr(&post->scope));
+	post->wants_more = false;
 }
 
 static bool
