@@ -25,11 +25,14 @@
 #ifndef ADMIN_PATIENCE_S
 #define ADMIN_PATIENCE_S 10
 #endif
+/* Of sign-ins: the store asks strangers, and gives up after 45 s. */
+#define LOGIN_PATIENCE_S (ADMIN_PATIENCE_S + 45)
 
 /* A question to the store, and who waits for the answer. */
 struct question {
 	struct visit visit;
 	struct event *patience;
+	int patience_s;
 	uint32_t id;
 };
 
@@ -75,6 +78,7 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 {
 	struct question *question = arg;
 	const struct visit visit = question->visit;
+	const int patience_s = question->patience_s;
 
 	(void)fd;
 	(void)what;
@@ -83,19 +87,21 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 	route_refuse(visit.gateway, visit.request, 504,
 	    "the store has not answered within %d s: look whether it was done "
 	    "before you ask again",
-	    ADMIN_PATIENCE_S);
+	    patience_s);
 }
 
 static int
-question_make(struct question **questionp, const struct visit *visit)
+question_make(
+    struct question **questionp, const struct visit *visit, int patience_s)
 {
-	static const struct timeval patience = { ADMIN_PATIENCE_S, 0 };
+	const struct timeval patience = { patience_s, 0 };
 	struct question *question = calloc(1, sizeof(*question));
 
 	if (question == NULL)
 		return -ENOMEM;
 	question->visit = *visit;
 	question->visit.ops = &question_ops;
+	question->patience_s = patience_s;
 	question->patience =
 	    event_new(visit->gateway->base, -1, 0, on_impatience, question);
 	if (question->patience == NULL) {
@@ -141,7 +147,9 @@ store_forward(const struct arrival *arrival, const struct visit *visit)
 	log_id(admin.request, arrival->id);
 	snprintf(admin.path, sizeof(admin.path), "%s", arrival->rest);
 	snprintf(admin.method, sizeof(admin.method), "%.7s", method);
-	int r = question_make(&question, visit);
+	const bool is_login = strncmp(arrival->rest, "/logins", 7) == 0;
+	int r = question_make(
+	    &question, visit, is_login ? LOGIN_PATIENCE_S : ADMIN_PATIENCE_S);
 	if (r != 0) {
 		refuse_asking(visit, r);
 		return;
