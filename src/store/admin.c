@@ -13,6 +13,8 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "store/egress/egress.h"
+#include "store/login/login.h"
 
 #define ANSWER_MAX (16u << 20)
 #define PAGE_DEFAULT 100u
@@ -296,30 +298,31 @@ act(struct request *request, const struct route *route)
 }
 
 static int
-answer_find(struct request *request, const struct wire_admin *admin,
-    const char *raw_body, size_t len, const struct route **routep)
+answer_find(struct request *request, const char *raw_body, size_t len)
 {
+	const struct wire_admin *admin = request->admin;
 	char tenant[WIRE_NAME_MAX] = "";
 	int status = authenticate(request, admin);
 
 	if (status != 0)
 		return status;
-	*routep = route_find(request, admin, &status);
-	if (*routep == NULL)
+	const struct route *route = route_find(request, admin, &status);
+	if (route == NULL)
 		return status;
+	request->action = route->action;
 	status = query_read(request, admin->path, tenant);
 	if (status == 0)
 		status = tenant_choose(request, tenant);
 	if (status == 0)
 		status = body_check(request, raw_body, len);
-	return status == 0 ? act(request, *routep) : status;
+	return status == 0 ? act(request, route) : status;
 }
 
 /* Everything that was done or refused; what was only looked at is not. */
 static void
-answer_audit(struct request *request, const struct wire_admin *admin,
-    const struct route *route, int status)
+answer_audit(struct request *request, int status)
 {
+	const struct wire_admin *admin = request->admin;
 	struct json_out detail;
 
 	if (status < 300 && strcmp(admin->method, "GET") == 0)
@@ -347,7 +350,7 @@ answer_audit(struct request *request, const struct wire_admin *admin,
 	    &(struct audit_entry){ .principal = request->token.id,
 		.tenant = request->tenant.id,
 		.request = admin->request,
-		.action = route != NULL ? route->action : "admin/refused",
+		.action = request->action,
 		.detail = detail.bytes,
 		.detail_len = detail.len });
 	json_out_fini(&detail);
@@ -368,6 +371,9 @@ changed_tell(struct request *request)
 	case CHANGED_SERVER:
 		push_server(request->store, &request->changed_server);
 		break;
+	case CHANGED_LOGIN:
+		egress_push(request->store, request->changed_server.record.id);
+		break;
 	}
 }
 
@@ -383,11 +389,20 @@ database_failed(struct request *request, int code)
 	    code < 0 ? strerror(-code) : "a row is missing");
 }
 
+bool
+admin_is_awaited(const struct request *request)
+{
+	return request->store->link != NULL &&
+	    request->store->n_links == request->link;
+}
+
 static void
-reply_send(struct request *request, uint32_t id, int status)
+reply_send(struct request *request, int status)
 {
 	struct json_out *out = &request->out;
 
+	if (!admin_is_awaited(request))
+		return;
 	if (status < 300 && json_out_status(out) != 0)
 		status = refuse(request, 500,
 		    "it was done, but the answer is longer than 16 MiB");
@@ -399,27 +414,81 @@ reply_send(struct request *request, uint32_t id, int status)
 	const struct wire_frame head = { .type = WIRE_STORE_REPLY,
 		.len = (uint32_t)out->len,
 		.code = status,
-		.reserved = id };
+		.reserved = request->id };
 	link_send(request->store, &head, out->bytes, NULL, 0);
+}
+
+static void
+request_end(struct request *request, int status)
+{
+	struct store *store = request->store;
+
+	if (status <= 0)
+		status = database_failed(request, status);
+	answer_audit(request, status);
+	const int code = store_commit(store);
+	if (code != 0 && request->changed != CHANGED_NOTHING) {
+		if (request->changed == CHANGED_LOGIN)
+			(void)logins_start(store); /* nothing was written */
+		status = database_failed(request, code);
+	}
+	changed_tell(request);
+	reply_send(request, status);
+	json_out_fini(&request->out);
+	sodium_memzero(request, sizeof(*request));
 }
 
 void
 admin_answer(struct store *store, uint32_t id, const struct wire_admin *admin,
     const char *raw_body, size_t len)
 {
-	struct request request = { .store = store, .limit = PAGE_DEFAULT };
-	const struct route *route = NULL;
+	struct request request = { .store = store,
+		.id = id,
+		.link = store->n_links,
+		.admin = admin,
+		.action = "admin/refused",
+		.limit = PAGE_DEFAULT };
 
 	json_out_init(&request.out, ANSWER_MAX);
-	int status = answer_find(&request, admin, raw_body, len, &route);
-	if (status <= 0)
-		status = database_failed(&request, status);
-	answer_audit(&request, admin, route, status);
-	const int code = store_commit(store);
-	if (code != 0 && request.changed != CHANGED_NOTHING)
-		status = database_failed(&request, code);
-	changed_tell(&request);
-	reply_send(&request, id, status);
+	const int status = answer_find(&request, raw_body, len);
+	if (status != ADMIN_LATER) {
+		request_end(&request, status);
+		return;
+	}
+	store_commit(store); /* of what was gathered before it */
 	json_out_fini(&request.out);
 	sodium_memzero(&request, sizeof(request));
+}
+
+/* ---- answers that come later -----------------------------------------------
+ */
+
+struct later {
+	struct request request; /* first */
+	struct wire_admin admin;
+};
+
+struct request *
+admin_later(const struct request *request)
+{
+	struct later *later = malloc(sizeof(*later));
+
+	if (later == NULL)
+		return NULL;
+	later->request = *request;
+	later->admin = *request->admin;
+	later->request.admin = &later->admin;
+	later->request.body = (struct json_span){ NULL, 0 };
+	json_out_init(&later->request.out, ANSWER_MAX);
+	return &later->request;
+}
+
+void
+admin_later_end(struct request *request, int status)
+{
+	struct later *later = (struct later *)request;
+
+	request_end(request, status);
+	sodium_memzero(later, sizeof(*later));
+	free(later);
 }

@@ -16,12 +16,17 @@
 #include "json/out.h"
 #include "store/store.h"
 
-/* Answers one admin request over the link: always exactly one REPLY. */
+/* Answers one admin request over the link: always exactly one REPLY, at once or
+ * when it is known how it ended. */
 void admin_answer(struct store *store, uint32_t id,
     const struct wire_admin *admin, const char *raw_body, size_t len);
 
 struct request {
 	struct store *store;
+	uint32_t id; /* the gateway's number of it */
+	uint32_t link; /* and whose: a gateway that left hears nothing */
+	const struct wire_admin *admin; /* while it is being answered at once */
+	const char *action; /* in the audit */
 	struct wire_token token; /* who asks; id 0: not known */
 	struct wire_tenant tenant; /* whose things are meant */
 	bool all_tenants; /* lists: nothing else was said, and it may */
@@ -42,7 +47,8 @@ struct request {
 		CHANGED_NOTHING,
 		CHANGED_TENANT,
 		CHANGED_TOKEN,
-		CHANGED_SERVER
+		CHANGED_SERVER,
+		CHANGED_LOGIN, /* egress alone is told, of this server */
 	} changed;
 	union {
 		struct wire_tenant changed_tenant;
@@ -52,8 +58,19 @@ struct request {
 };
 
 /* A handler writes the answer, or the sentence; returns the HTTP status. A
- * negative errno: the database failed. */
+ * negative errno: the database failed. ADMIN_LATER: it called admin_later(), and
+ * has written nothing. */
+#define ADMIN_LATER 1
 typedef int admin_fn(struct request *request);
+
+/* What audit and reply need of a request, to be answered later. NULL: out of
+ * memory. Whoever has it calls one of the two below. */
+struct request *admin_later(const struct request *request);
+/* Audit, commit, telling, reply: as if it were answered at once. What is to
+ * become durable with it was kept as an action of the database. Takes it. */
+void admin_later_end(struct request *request, int status);
+/* Whether somebody waits for the reply still. */
+bool admin_is_awaited(const struct request *request);
 
 #define ADMIN_ROUTE(method, path, handler, action) admin_fn handler;
 #include "store/admin.def"
@@ -97,5 +114,10 @@ int body_text(struct request *request, const struct member *member,
 /* A name of a server, a tenant. */
 int body_name(struct request *request, const struct member *member,
     char name[WIRE_NAME_MAX]);
+/* A server of the tenant, by its name; a token of it, by its id. */
+int body_server(struct request *request, const struct member *member,
+    struct db_server *server);
+int body_principal(
+    struct request *request, const struct member *member, uint32_t *principal);
 int body_quota(struct request *request, const struct member *member,
     struct wire_quota *quota);

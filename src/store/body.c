@@ -142,6 +142,47 @@ body_name(struct request *request, const struct member *member,
 }
 
 int
+body_server(struct request *request, const struct member *member,
+    struct db_server *server)
+{
+	char name[WIRE_NAME_MAX];
+
+	int status = body_name(request, member, name);
+	if (status != 0)
+		return status;
+	strcpy(request->about, name);
+	status = db_server_find(
+	    request->store->db, request->tenant.id, name, server);
+	return status == DB_E_NONE
+	    ? refuse(request, 404,
+		  "/server: the tenant '%s' has no server "
+		  "'%s'; see: cordon upstream list",
+		  request->tenant.name, name)
+	    : status;
+}
+
+int
+body_principal(
+    struct request *request, const struct member *member, uint32_t *principal)
+{
+	struct wire_token token;
+	uint64_t id = 0;
+
+	int status = body_uint(request, member, "", 1, UINT32_MAX, &id);
+	if (status != 0 || id == 0)
+		return status;
+	status = db_token_get(request->store->db, (uint32_t)id, &token);
+	if (status < 0)
+		return status;
+	if (status == DB_E_NONE || token.tenant != request->tenant.id)
+		return refuse(request, 422,
+		    "/principal: the tenant '%s' has no token %" PRIu64,
+		    request->tenant.name, id);
+	*principal = (uint32_t)id;
+	return 0;
+}
+
+int
 body_quota(struct request *request, const struct member *member,
     struct wire_quota *quota)
 {

@@ -311,6 +311,7 @@ link_open(struct store *store, int fd)
 		return;
 	}
 	store->link = link;
+	store->n_links++;
 	link->fd = fd;
 	evutil_make_socket_nonblocking(fd);
 	link->readable = event_new(

@@ -23,6 +23,7 @@
 #include "base/auto.h"
 #include "box/box.h"
 #include "store/egress/egress.h"
+#include "store/login/login.h"
 #include "store/secret/secret.h"
 #include "store/store.h"
 
@@ -94,7 +95,13 @@ vault_renew(struct store *store, int raw_vault_fd)
 	if (code == 0)
 		code = secrets_check(store);
 	if (code == 0)
+		code = logins_check(store);
+	if (code == 0)
+		code = logins_start(store);
+	if (code == 0)
 		code = secrets_push(store);
+	if (code == 0)
+		logins_push(store);
 	if (code != 0)
 		store_log("error", "the vault has its new keys not yet: %s",
 		    err.text[0] != '\0' ? err.text : strerror(-code));
@@ -276,6 +283,10 @@ store_start(
 	if (code == 0)
 		code = secrets_check(store);
 	if (code == 0)
+		code = logins_check(store);
+	if (code == 0)
+		code = logins_start(store);
+	if (code == 0)
 		code = push_deployments(store);
 	return code == 0 ? 0
 			 : err_set(err, code, "the database cannot be used: %s",
@@ -306,7 +317,9 @@ main(int argc, char **argv)
 	event_base_dispatch(store.base);
 	store_commit(&store);
 	link_close(&store);
+	logins_stop(&store);
 	egress_close(&store);
+	asks_free(&store);
 	operator_forget(&store);
 	db_close(store.db);
 	sodium_free(store.vault);

@@ -53,6 +53,8 @@ push_tenant(struct store *store, const struct wire_tenant *tenant)
 void
 push_token(struct store *store, const struct wire_token *token)
 {
+	if (token->gone != 0)
+		logins_token_gone(store, token->id);
 	frame_push(store, WIRE_STORE_TOKEN, token, sizeof(*token));
 }
 
@@ -147,6 +149,10 @@ push_server(struct store *store, const struct db_server *server)
 	const bool runs = record.state == WIRE_STATE_APPROVED && !record.gone;
 	/* Egress first: nobody asks before it knows what to say. */
 	egress_push(store, record.id);
+	if (record.gone != 0)
+		logins_server_gone(store, record.id);
+	else
+		logins_wake(store);
 	const bool is_told = runs && deploy_tell(store, server) == 0;
 	if (runs && !is_told)
 		record.state = WIRE_STATE_CHANGED;

@@ -111,6 +111,19 @@ static const char *const steps[] = {
 	 " DELETE FROM secrets WHERE server = old.id; END;"
 	 "CREATE TRIGGER tokens_secrets AFTER DELETE ON tokens BEGIN"
 	 " DELETE FROM secrets WHERE principal = old.id; END;"),
+
+	/* Who signed in to which remote server: tokens, sealed with all that
+	 * renewing them needs (store/login/login.h). */
+	("CREATE TABLE logins (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	 " server INTEGER NOT NULL REFERENCES servers (id),"
+	 " principal INTEGER NOT NULL, url TEXT NOT NULL,"
+	 " set_at INTEGER NOT NULL, refused INTEGER NOT NULL,"
+	 " sealed BLOB NOT NULL, UNIQUE (server, principal)) STRICT;"
+	 "CREATE TRIGGER servers_logins AFTER UPDATE OF removed ON servers"
+	 " WHEN new.removed <> 0 BEGIN"
+	 " DELETE FROM logins WHERE server = old.id; END;"
+	 "CREATE TRIGGER tokens_logins AFTER DELETE ON tokens BEGIN"
+	 " DELETE FROM logins WHERE principal = old.id; END;"),
 };
 
 const uint32_t schema_version = ARRAY_LEN(steps);

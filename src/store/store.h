@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "store/db.h"
 #include "store/frames.h"
+#include "wire/egress.h"
 
 #define STORE_TENANTS_MAX 1024u
 #define STORE_TOKENS_MAX 10000u
@@ -54,7 +55,7 @@ struct audit {
 
 struct operator_staged;
 struct vault_ring;
-struct wire_egress_secret;
+struct logins;
 
 struct store {
 	struct event_base *base;
@@ -64,7 +65,10 @@ struct store {
 	struct vault_ring *vault; /* locked memory; NULL: no key was given */
 	char certificates[WIRE_PATH_MAX]; /* what boxes trust; "": the host's */
 	struct link *link; /* the gateway; NULL while there is none */
+	uint32_t n_links; /* so far: which one it is */
 	struct egress_stream *egress; /* NULL while there is none */
+	struct egress_asks *asks; /* what it is asked; NULL: nothing yet */
+	struct logins *logins; /* NULL: before it is started */
 	struct audit audit;
 	struct event *batch_timer;
 	struct operator_staged *staged; /* owned (operator.c) */
@@ -142,12 +146,28 @@ int audit_verify(struct db *db, struct audit_verdict *verdict);
  */
 
 /*
- * What egress is to be told of a server's secrets: WIRE_SECRETS_MAX at most,
- * in clear; one that cannot be opened has value_len 0. The caller wipes and
- * frees them with sodium_free(). Negative errno.
+ * What egress is to be told of a server's secrets, in clear: into `secrets`,
+ * which the caller wipes; one that cannot be opened has value_len 0. Negative
+ * errno.
  */
 int store_secrets_for(struct store *store, uint32_t server,
-    struct wire_egress_secret **secretsp, size_t *n);
+    struct wire_egress_secret secrets[WIRE_SECRETS_MAX], size_t *n);
+
+/* ---- login/ ----------------------------------------------------------------
+ */
+
+/* The same of those who signed in to it, of which there may be `room`. */
+int store_logins_for(struct store *store, const struct db_server *server,
+    struct wire_egress_secret *secrets, size_t room, size_t *n);
+/* How many rows there are. */
+int store_logins_count(struct store *store, uint32_t server, size_t *n);
+/* A server answered 401 to the token of this principal. */
+void logins_rejected(struct store *store, uint32_t server, uint32_t principal);
+/* Something is other than it was: a server was approved, egress is there. */
+void logins_wake(struct store *store);
+/* Whose rows went with them: egress is told. */
+void logins_token_gone(struct store *store, uint32_t principal);
+void logins_server_gone(struct store *store, uint32_t server);
 
 /* ---- operator.c -----------------------------------------------------------
  */

@@ -248,14 +248,19 @@ export class Store {
   }
 }
 
+const ASK = 77;
+const TOLD = 78;
+const REJECTED = 79;
 const schemes = { 1: 'http', 2: 'https', 4: 'tcp' };
 
-// What the store says to egress (src/wire/egress.h), record by record.
+// What the store says to egress (src/wire/egress.h), record by record, and what
+// it asks.
 class EgressEnd {
   constructor(store, stream) {
     this.store = store;
     this.stream = stream;
     this.records = []; // in their order
+    this.asks = []; // the same; who sets `onAsk` answers them
     this.closed = new Promise((done) => stream.on('close', done));
     let pending = Buffer.alloc(0);
     stream.on('error', () => {});
@@ -263,8 +268,10 @@ class EgressEnd {
       pending = Buffer.concat([pending, bytes]);
       while (pending.length >= HEAD && pending.length >= HEAD + pending.readUInt32LE(4)) {
         const len = pending.readUInt32LE(4);
-        this.records.push(EgressEnd.parse(pending.readUInt32LE(0),
-          pending.readUInt32LE(12), pending.subarray(HEAD, HEAD + len)));
+        const [type, number] = [pending.readUInt32LE(0), pending.readUInt32LE(12)];
+        const body = Buffer.from(pending.subarray(HEAD, HEAD + len));
+        if (type === ASK) this.ask(number, body);
+        else this.records.push(EgressEnd.parse(type, number, body));
         pending = pending.subarray(HEAD + len);
       }
       store.wake();
@@ -294,6 +301,48 @@ class EgressEnd {
     return { type: 'SERVER', id, clear, tenant: textAt(b, 0, 64), name: textAt(b, 64, 64),
       requests: b.readUInt32LE(128), concurrent: b.readUInt32LE(132),
       bytesIn: Number(b.readBigUInt64LE(144)), secrets: b.readUInt32LE(172), rules };
+  }
+
+  ask(number, b) {
+    const headLen = b.readUInt32LE(8);
+    const [method, url, ...pairs] = b.toString('latin1', 16, 16 + headLen).split('\0');
+    const headers = {};
+    for (let i = 0; i + 1 < pairs.length; i += 2)
+      headers[pairs[i].toLowerCase()] = pairs[i + 1];
+    const ask = { number, deployment: b.readUInt32LE(0), principal: b.readUInt32LE(4),
+      method, url, headers, body: b.toString('utf8', 16 + headLen) };
+    assert.equal(b.length, 16 + headLen + b.readUInt32LE(12));
+    this.asks.push(ask);
+    this.onAsk?.(ask);
+  }
+
+  // How an ask ended: { status, headers, body }, or { end, text }.
+  tell({ number }, { status = 200, headers = {}, body = '', end = 0, text = '' }) {
+    const head = Buffer.from(end ? '' : Object.entries(headers)
+      .flatMap(([name, values]) => [values].flat().map((value) => `${name}\0${value}\0`))
+      .join(''), 'latin1');
+    const bytes = Buffer.from(end ? text
+      : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+    const told = Buffer.alloc(16);
+    told.writeUInt32LE(end ? 0 : status, 0);
+    told.writeUInt32LE(head.length, 4);
+    told.writeUInt32LE(bytes.length, 8);
+    this.say(TOLD, Buffer.concat([told, head, bytes]), { id: number, code: end });
+  }
+
+  // A server answered 401 to a token.
+  reject(deployment, principal = 0, name = 'OAUTH_TOKEN') {
+    const body = Buffer.alloc(72);
+    body.writeUInt32LE(deployment, 0);
+    body.writeUInt32LE(principal, 4);
+    body.write(name, 8, 64, 'latin1');
+    this.say(REJECTED, body);
+  }
+
+  say(type, body, { id = 0, code = 0 } = {}) {
+    const bytes = frame(type, body, { id });
+    bytes.writeInt32LE(code, 8);
+    this.stream.write(bytes);
   }
 
   // What egress would know now, by name: of each its rules, as texts.

@@ -147,6 +147,36 @@ record_pack(const struct wire_egress_server *head, const void *rules,
 	return 0;
 }
 
+/* Those that people set, then those of who signed in; room for all of them,
+ * whose pages are locked. sodium_free() wipes. */
+static int
+secrets_gather(struct store *store, const struct db_server *server,
+    struct wire_egress_secret **secretsp, size_t *n)
+{
+	const bool is_remote = server->record.launch.kind == WIRE_KIND_REMOTE;
+	const uint32_t id = server->record.id;
+	size_t room = 0, n_logins = 0;
+
+	int code = is_remote ? store_logins_count(store, id, &room) : 0;
+	if (code != 0)
+		return code;
+	struct wire_egress_secret *secrets =
+	    sodium_allocarray(WIRE_SECRETS_MAX + room, sizeof(*secrets));
+	if (secrets == NULL)
+		return -ENOMEM;
+	code = store_secrets_for(store, id, secrets, n);
+	if (code == 0 && room > 0)
+		code = store_logins_for(
+		    store, server, secrets + *n, room, &n_logins);
+	if (code != 0) {
+		sodium_free(secrets);
+		return code;
+	}
+	*n += n_logins;
+	*secretsp = secrets;
+	return 0;
+}
+
 static int
 record_fill(struct store *store, const struct db_server *server,
     const struct policy_network *network, struct egress_record *record)
@@ -161,7 +191,7 @@ record_fill(struct store *store, const struct db_server *server,
 
 	memcpy(head.tenant, launch->tenant, sizeof(head.tenant));
 	memcpy(head.name, launch->name, sizeof(head.name));
-	int code = store_secrets_for(store, server->record.id, &secrets, &n);
+	int code = secrets_gather(store, server, &secrets, &n);
 	if (code != 0)
 		return code;
 	head.n_secrets = (uint32_t)n;
@@ -187,12 +217,4 @@ egress_record_make(
 	return network->n_rules == 0
 	    ? 0
 	    : record_fill(store, &server, network, record);
-}
-
-void
-egress_record_fini(struct egress_record *record)
-{
-	if (record->bytes != NULL)
-		sodium_free(record->bytes);
-	record->bytes = NULL;
 }

@@ -3,7 +3,8 @@
  * The stream to egress. Which servers are to be told is a queue of their ids;
  * a record is made when there is room for it, of what holds then. So an egress
  * that does not read costs one record's memory, and hears the newest when it
- * does. It says nothing itself.
+ * does. Questions go behind what is to be told, so that egress knows whose they
+ * are. What it says itself is heard in told.c.
  *
  * What cannot be told must not leave egress with what held before. The store
  * ends then: the next one is given a new stream, and tells all of it again.
@@ -24,9 +25,10 @@
 
 struct egress_stream {
 	int fd;
-	struct event *readable; /* its end */
+	struct event *readable; /* what it says, and its end */
 	struct event *writable;
 	struct evbuffer *out;
+	struct told *told;
 	uint32_t *ids; /* to be told, from `first` */
 	size_t first;
 	size_t n;
@@ -48,9 +50,11 @@ egress_close(struct store *store)
 		event_free(stream->writable);
 	if (stream->out != NULL)
 		evbuffer_free(stream->out);
+	told_free(stream->told);
 	free(stream->ids);
 	close(stream->fd);
 	free(stream);
+	asks_lost(store);
 }
 
 static _Noreturn void
@@ -110,46 +114,62 @@ bytes_release(const void *bytes, size_t len, void *arg)
 	sodium_free((void *)(uintptr_t)bytes);
 }
 
+/* Takes the bytes, of which there may be none. */
+static int
+frame_add(
+    struct egress_stream *stream, const struct wire_frame *head, uint8_t *bytes)
+{
+	if (evbuffer_add(stream->out, head, sizeof(*head)) != 0 ||
+	    (head->len > 0 &&
+		evbuffer_add_reference(
+		    stream->out, bytes, head->len, bytes_release, NULL) != 0)) {
+		sodium_free(bytes);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 static int
 record_add(struct store *store, struct egress_stream *stream, uint32_t id)
 {
 	struct egress_record record;
 
-	int code = egress_record_make(store, id, &record);
-	if (code != 0)
-		return code;
-	if (evbuffer_add(stream->out, &record.head, sizeof(record.head)) != 0)
-		code = -ENOMEM;
-	if (code == 0 && record.head.len > 0 &&
-	    evbuffer_add_reference(stream->out, record.bytes, record.head.len,
-		bytes_release, NULL) != 0)
-		code = -ENOMEM;
-	if (code == 0)
-		record.bytes = NULL; /* the buffer's */
-	egress_record_fini(&record);
-	return code;
+	const int code = egress_record_make(store, id, &record);
+	return code == 0 ? frame_add(stream, &record.head, record.bytes) : code;
+}
+
+/* Whether there was one. Negative errno. */
+static int
+ask_add(struct store *store, struct egress_stream *stream)
+{
+	struct wire_frame head;
+	uint8_t *bytes = NULL;
+
+	if (!asks_next(store, &head, &bytes))
+		return 0;
+	const int code = frame_add(stream, &head, bytes);
+	return code == 0 ? 1 : code;
 }
 
 static int
 buffer_fill(struct store *store, struct egress_stream *stream)
 {
 	const struct wire_frame snapshot = { .type = WIRE_EGRESS_SNAPSHOT };
+	int code = 0;
 
-	while (evbuffer_get_length(stream->out) < OUT_MAX) {
-		int code = 0;
-		if (stream->first < stream->n)
+	while (code >= 0 && evbuffer_get_length(stream->out) < OUT_MAX) {
+		if (stream->first < stream->n) {
 			code = record_add(store, stream, queue_take(stream));
-		else if (!stream->snapshot_due)
-			return 0;
-		else if (evbuffer_add(
-			     stream->out, &snapshot, sizeof(snapshot)) != 0)
-			code = -ENOMEM;
-		else
+			if (code > 0)
+				return code;
+		} else if (stream->snapshot_due) {
 			stream->snapshot_due = false;
-		if (code != 0)
-			return code;
+			code = frame_add(stream, &snapshot, NULL);
+		} else if ((code = ask_add(store, stream)) == 0) {
+			return 0;
+		}
 	}
-	return 0;
+	return code < 0 ? code : 0;
 }
 
 /* As far as it goes without waiting. */
@@ -185,13 +205,32 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	stream_flush(arg);
 }
 
-/* It has nothing to say: what is readable is its end. */
+/* One that says what no egress says is not listened to any more; it is told all
+ * the same, so that nothing it holds outlives what was decided. */
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd;
+	struct store *store = arg;
+	struct egress_stream *stream = store->egress;
+
 	(void)what;
-	egress_close(arg);
+	const int code = told_read(store, stream->told, fd);
+	if (code == TOLD_E_END)
+		egress_close(store); /* it ended; another will come */
+	if (code != TOLD_E_BREACH)
+		return;
+	store_log("error",
+	    "egress says what it may not: it is not listened to until it "
+	    "starts again");
+	event_del(stream->readable);
+	asks_lost(store);
+}
+
+void
+egress_flush_soon(struct store *store)
+{
+	if (store->egress != NULL)
+		event_add(store->egress->writable, NULL);
 }
 
 void
@@ -226,11 +265,12 @@ stream_new(struct store *store, int raw_fd)
 	if (stream == NULL)
 		return NULL;
 	evutil_make_socket_nonblocking(fd);
-	stream->readable =
-	    event_new(store->base, fd, EV_READ, on_readable, store);
+	stream->readable = event_new(
+	    store->base, fd, EV_READ | EV_PERSIST, on_readable, store);
 	stream->writable =
 	    event_new(store->base, fd, EV_WRITE, on_writable, store);
 	stream->out = evbuffer_new();
+	stream->told = told_new();
 	stream->fd = fd_steal(&fd);
 	return stream;
 }
@@ -242,11 +282,12 @@ egress_open(struct store *store, int fd)
 	struct egress_stream *stream = store->egress = stream_new(store, fd);
 	if (stream == NULL || stream->readable == NULL ||
 	    stream->writable == NULL || stream->out == NULL ||
-	    event_add(stream->readable, NULL) != 0)
+	    stream->told == NULL || event_add(stream->readable, NULL) != 0)
 		give_up("out of memory");
 	store_commit(store); /* what is told is durable */
 	stream->snapshot_due = true;
 	if (db_servers_each(store->db, server_queue, stream) != 0)
 		give_up("the registry cannot be read");
 	stream_flush(store);
+	logins_wake(store);
 }

@@ -151,28 +151,6 @@ host_read(struct request *request, const struct member *members,
 }
 
 static int
-principal_read(struct request *request, const struct member *members,
-    struct wire_egress_secret *record)
-{
-	struct wire_token token;
-	uint64_t principal = 0;
-
-	int status = body_uint(
-	    request, &members[PRINCIPAL], "", 1, UINT32_MAX, &principal);
-	if (status != 0 || principal == 0)
-		return status;
-	status = db_token_get(request->store->db, (uint32_t)principal, &token);
-	if (status < 0)
-		return status;
-	if (status == DB_E_NONE || token.tenant != request->tenant.id)
-		return refuse(request, 422,
-		    "/principal: the tenant '%s' has no token %" PRIu64,
-		    request->tenant.name, principal);
-	record->principal = (uint32_t)principal;
-	return 0;
-}
-
-static int
 form_read(struct request *request, const struct member *members,
     struct wire_egress_secret *record)
 {
@@ -190,40 +168,34 @@ form_read(struct request *request, const struct member *members,
 		status = body_text(request, &members[TEMPLATE], "",
 		    record->template_, sizeof(record->template_));
 	if (status == 0)
-		status = principal_read(request, members, record);
+		status = body_principal(
+		    request, &members[PRINCIPAL], &record->principal);
 	if (status != 0)
 		return status;
 	const char *complaint = vault_form_complaint(record);
 	return complaint == NULL ? 0 : refuse(request, 422, "%s", complaint);
 }
 
+/* A gateway that kept a letter cannot bring an old value back. */
 static int
-server_find(struct request *request, const struct member *member,
-    struct db_server *server)
+letter_is_fresh(struct request *request, uint64_t issued)
 {
-	char name[WIRE_NAME_MAX];
+	const uint64_t now = (uint64_t)time(NULL) * 1000;
+	const uint64_t apart = now > issued ? now - issued : issued - now;
 
-	int status = body_name(request, member, name);
-	if (status != 0)
-		return status;
-	strcpy(request->about, name);
-	status = db_server_find(
-	    request->store->db, request->tenant.id, name, server);
-	return status == DB_E_NONE
-	    ? refuse(request, 404,
-		  "/server: the tenant '%s' has no server "
-		  "'%s'; see: cordon upstream list",
-		  request->tenant.name, name)
-	    : status;
+	return apart <= CLOCKS_APART_MS
+	    ? 0
+	    : refuse(request, 409,
+		  "/sealed: was sealed %" PRIu64 " minutes %s: is the clock "
+		  "of one of the machines wrong?",
+		  apart / 60000, now > issued ? "ago" : "from now");
 }
 
-/* What comes sealed: opened, and checked against what is asked for. */
-static int
-letter_read(struct request *request, const struct member *member,
-    struct db_secret *secret)
+int
+secret_letter_read(struct request *request, const struct member *member,
+    const struct vault_owner *owner, struct wire_egress_secret *record,
+    uint64_t *issued)
 {
-	const struct vault_owner owner = { secret->tenant_name,
-		secret->server_name };
 	char text[sodium_base64_ENCODED_LEN(VAULT_LETTER_MAX, VARIANT)] = "";
 	uint8_t letter[VAULT_LETTER_MAX];
 	const char *end = NULL;
@@ -238,38 +210,29 @@ letter_read(struct request *request, const struct member *member,
 	    end != text + n)
 		return refuse(request, 422,
 		    "/sealed: is no letter in base64 (RFC 4648 section 4)");
-	const int code = vault_letter_open(request->store->vault, &owner,
-	    letter, len, &secret->record, &secret->issued);
+	const int code = vault_letter_open(
+	    request->store->vault, owner, letter, len, record, issued);
 	if (code == VAULT_E_KEY)
 		return refuse(request, 422,
 		    "/sealed: is not sealed to this host's vault: its key was "
 		    "changed; ask for the public key again");
-	return code == 0 ? 0
+	return code == 0 ? letter_is_fresh(request, *issued)
 			 : refuse(request, 422,
 			       "/sealed: was sealed for another secret, "
 			       "server, host or tenant than is asked for (the "
 			       "tenant is '%s')",
-			       secret->tenant_name);
+			       owner->tenant);
 }
 
-/* A gateway that kept a letter cannot bring an old value back. */
+/* Nor can one that gave it an hour ago. */
 static int
-letter_is_new(struct request *request, const struct db_secret *secret,
+letter_is_newer(struct request *request, const struct db_secret *secret,
     const struct db_secret *old)
 {
-	const uint64_t now = (uint64_t)time(NULL) * 1000;
-	const uint64_t apart =
-	    now > secret->issued ? now - secret->issued : secret->issued - now;
-
-	if (apart > CLOCKS_APART_MS)
-		return refuse(request, 409,
-		    "/sealed: was sealed %" PRIu64 " minutes %s: is the clock "
-		    "of one of the machines wrong?",
-		    apart / 60000, now > secret->issued ? "ago" : "from now");
-	if (old->id != 0 && secret->issued <= old->issued)
-		return refuse(request, 409,
-		    "/sealed: is not newer than what is set already");
-	return 0;
+	return old->id == 0 || secret->issued > old->issued
+	    ? 0
+	    : refuse(request, 409,
+		  "/sealed: is not newer than what is set already");
 }
 
 static const char *
@@ -280,11 +243,10 @@ place_of(const struct wire_egress_secret *record)
 }
 
 /* Both are put into the same place of the same requests. */
-static bool
-is_rival(const struct db_secret *a, const struct db_secret *b)
+bool
+secret_is_rival(
+    const struct wire_egress_secret *x, const struct wire_egress_secret *y)
 {
-	const struct wire_egress_secret *x = &a->record, *y = &b->record;
-
 	return x->port == y->port && x->principal == y->principal &&
 	    strcmp(x->host, y->host) == 0 &&
 	    (x->kind == WIRE_SECRET_QUERY) == (y->kind == WIRE_SECRET_QUERY) &&
@@ -310,7 +272,7 @@ others_look(struct request *request, const struct db_secret *secret,
 		    other.record.principal == record->principal;
 		if (is_same)
 			*old = other;
-		else if (is_rival(&other, secret))
+		else if (secret_is_rival(&other.record, record))
 			return refuse(request, 409,
 			    "the secret '%s' goes to the same place already: "
 			    "remove it, or give it another value",
@@ -330,7 +292,7 @@ secret_keep(struct request *request, struct db_secret *secret)
 
 	int status = others_look(request, secret, &old, &n);
 	if (status == 0)
-		status = letter_is_new(request, secret, &old);
+		status = letter_is_newer(request, secret, &old);
 	if (status != 0)
 		return status;
 	if (old.id == 0 && n >= WIRE_SECRETS_MAX)
@@ -356,7 +318,7 @@ secret_take(struct request *request, const struct member *members,
 {
 	struct db_server server;
 
-	int status = server_find(request, &members[SERVER], &server);
+	int status = body_server(request, &members[SERVER], &server);
 	if (status == 0)
 		status = form_read(request, members, &secret->record);
 	if (status != 0)
@@ -367,7 +329,10 @@ secret_take(struct request *request, const struct member *members,
 	secret->tenant = request->tenant.id;
 	strcpy(secret->tenant_name, request->tenant.name);
 	strcpy(secret->server_name, server.record.launch.name);
-	status = letter_read(request, &members[SEALED], secret);
+	const struct vault_owner owner = { secret->tenant_name,
+		secret->server_name };
+	status = secret_letter_read(request, &members[SEALED], &owner,
+	    &secret->record, &secret->issued);
 	if (status != 0)
 		return status;
 	const char *complaint = vault_value_complaint(&secret->record);

@@ -27,21 +27,15 @@ secret_open(const struct store *store, struct db_secret *secret,
 	return code;
 }
 
-/* Room for all of a server's, whose pages are locked; the caller frees it with
- * sodium_free(), which wipes it. */
 int
 store_secrets_for(struct store *store, uint32_t server,
-    struct wire_egress_secret **secretsp, size_t *n)
+    struct wire_egress_secret secrets[WIRE_SECRETS_MAX], size_t *n)
 {
-	struct wire_egress_secret *secrets =
-	    sodium_allocarray(WIRE_SECRETS_MAX, sizeof(*secrets));
 	struct db_secret secret = { .id = 0 };
 	uint32_t which = 0;
 	const char *why;
-	int code;
+	int code = 0;
 
-	if (secrets == NULL)
-		return -ENOMEM;
 	*n = 0;
 	while (*n < WIRE_SECRETS_MAX &&
 	    (code = db_secret_next(store->db, server, secret.id, &secret)) ==
@@ -55,12 +49,7 @@ store_secrets_for(struct store *store, uint32_t server,
 		secrets[(*n)++] = secret.record;
 	}
 	sodium_memzero(&secret, sizeof(secret));
-	if (*n < WIRE_SECRETS_MAX && code != DB_E_NONE) {
-		sodium_free(secrets);
-		return code;
-	}
-	*secretsp = secrets;
-	return 0;
+	return code == DB_E_NONE ? 0 : code;
 }
 
 static int

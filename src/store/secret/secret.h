@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "store/admin.h"
 #include "store/db.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -53,3 +54,15 @@ int secret_open(const struct store *store, struct db_secret *secret,
 int secrets_check(struct store *store);
 /* Egress is told of all servers that have some. Negative errno. */
 int secrets_push(struct store *store);
+
+/* ---- admin.c ---------------------------------------------------------------
+ */
+
+/* What comes sealed: opened, of the last minutes, and checked against what is
+ * asked for (`record`, all but the value). 0, or a status with its sentence. */
+int secret_letter_read(struct request *request, const struct member *member,
+    const struct vault_owner *owner, struct wire_egress_secret *record,
+    uint64_t *issued);
+/* Whether a secret goes where another, of the same server, goes. */
+bool secret_is_rival(
+    const struct wire_egress_secret *x, const struct wire_egress_secret *y);
