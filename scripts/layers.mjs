@@ -45,7 +45,7 @@ const layers = {
   egress: ['wire', 'base', 'box', 'addr', 'http'],
   gateway: ['base', 'json', 'mcp', 'http', 'box', 'wire', 'pool', 'addr', 'oauth'],
   client: ['base', 'json', 'mcp'],
-  ctl: ['base', 'json', 'box', 'policy', 'package', 'addr', 'wire'],
+  ctl: ['base', 'json', 'box', 'policy', 'package', 'addr', 'wire', 'vault'],
   'ctl/host': back,
   'ctl/serve': back,
   'ctl/run': back,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/binding.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/secret.h"
+#include "vault/vault.h"
 
 #define HTTPS_PORT 443
 #define WORD_MAX 512
@@ -39,35 +39,22 @@ name_take(const char *word, struct wire_egress_secret *secret, struct err *err)
 		  secret->name, how);
 }
 
-/* "HOST" or "HOST:PORT": as a rule of one host. */
+/* Where it goes. */
 static int
 host_take(const char *text, struct wire_egress_secret *secret, struct err *err)
 {
-	struct addr_rule rules[2];
 	struct err why = { "" };
-	char url[WORD_MAX + 16];
-	size_t n;
 
-	snprintf(url, sizeof(url), "https://%s", text);
-	const int r = addr_rule_parse(url, strlen(url), 0, rules, &n, &why);
-	if (r != 0)
-		return err_set(err, r, "--secret %s: \"%.64s\" %s; write %s",
-		    secret->name, text, why.text, how);
-	if (rules[0].is_suffix || rules[0].path[0] != '\0')
-		return err_set(err, -EINVAL,
-		    "--secret %s: \"%.64s\" is not one host; write %s",
-		    secret->name, text, how);
-	memcpy(secret->host, rules[0].host, sizeof(secret->host));
-	secret->port = rules[0].port;
-	return 0;
+	const int r = vault_place_set(secret, text, &why);
+	return r == 0 ? 0
+		      : err_set(err, r, "--secret %s: \"%.64s\" %s; write %s",
+			    secret->name, text, why.text, how);
 }
 
 static int
 field_take(const char *text, enum wire_secret_kind kind,
     struct wire_egress_secret *secret, struct err *err)
 {
-	static const char token[] = "abcdefghijklmnopqrstuvwxyz0123456789"
-				    "!#$%&'*+-.^_`|~";
 	const size_t len = strlen(text);
 
 	if (len == 0 || len >= sizeof(secret->field))
@@ -75,30 +62,17 @@ field_take(const char *text, enum wire_secret_kind kind,
 		    "--secret %s: a name of 1 to %zu bytes is wanted behind "
 		    "the =",
 		    secret->name, sizeof(secret->field) - 1);
-	for (size_t i = 0; i <= len; i++)
-		secret->field[i] = kind == WIRE_SECRET_HEADER
-		    ? (char)tolower((unsigned char)text[i])
-		    : text[i];
-	if (kind == WIRE_SECRET_HEADER && strspn(secret->field, token) != len)
-		return err_set(err, -EINVAL,
-		    "--secret %s: \"%s\" is no name of a header", secret->name,
-		    text);
+	memcpy(secret->field, text, len + 1);
 	secret->kind = (uint16_t)kind;
-	strcpy(secret->template_, "{}");
 	return 0;
 }
 
-/* Where it goes in a request. */
+/* How it is put into a request. */
 static int
 form_take(const char *text, struct wire_egress_secret *secret, struct err *err)
 {
-	if (strncmp(text, "header=", 7) == 0) {
-		const int r =
-		    field_take(text + 7, WIRE_SECRET_HEADER, secret, err);
-		if (r == 0 && strcmp(secret->field, "authorization") == 0)
-			strcpy(secret->template_, "Bearer {}");
-		return r;
-	}
+	if (strncmp(text, "header=", 7) == 0)
+		return field_take(text + 7, WIRE_SECRET_HEADER, secret, err);
 	if (strncmp(text, "query=", 6) == 0)
 		return field_take(text + 6, WIRE_SECRET_QUERY, secret, err);
 	if (strcmp(text, "basic") != 0)
@@ -107,9 +81,19 @@ form_take(const char *text, struct wire_egress_secret *secret, struct err *err)
 		    "query=NAME nor basic",
 		    secret->name, text);
 	secret->kind = WIRE_SECRET_BASIC;
-	secret->field[0] = '\0';
-	strcpy(secret->template_, "{}");
 	return 0;
+}
+
+static int
+form_check(const char *text, struct wire_egress_secret *secret, struct err *err)
+{
+	const char *complaint = vault_form_complaint(secret);
+
+	if (complaint == NULL)
+		return 0;
+	/* Behind "/field: ". */
+	return err_set(err, -EINVAL, "--secret %s: \"%.64s\" %s", secret->name,
+	    text, complaint + strcspn(complaint, " ") + 1);
 }
 
 static int
@@ -123,13 +107,19 @@ value_take(struct wire_egress_secret *secret, struct err *err)
 		    "--secret %s: the variable %s is not set here; its value "
 		    "is what would be put in",
 		    secret->name, secret->name);
-	if (len < SECRET_VALUE_MIN || len > sizeof(secret->value))
+	if (len > sizeof(secret->value))
 		return err_set(err, -EINVAL,
-		    "--secret %s: its value must have %d to %zu bytes",
-		    secret->name, SECRET_VALUE_MIN, sizeof(secret->value));
+		    "--secret %s: the value has more than %zu bytes",
+		    secret->name, sizeof(secret->value));
 	memcpy(secret->value, value, len);
 	secret->value_len = (uint32_t)len;
-	return 0;
+	const char *complaint = vault_value_complaint(secret);
+	if (complaint == NULL)
+		return 0;
+	explicit_bzero(secret->value, len);
+	secret->value_len = 0;
+	return err_set(
+	    err, -EINVAL, "--secret %s: %s", secret->name, complaint);
 }
 
 static bool
@@ -182,12 +172,12 @@ ctl_binding_parse(const char *word, const struct policy_network *network,
 		    secret->name, how);
 	memcpy(text, host, len);
 	text[len] = '\0';
-	secret->kind = WIRE_SECRET_HEADER;
-	strcpy(secret->field, "authorization");
-	strcpy(secret->template_, "Bearer {}");
 	r = host_take(text, secret, err);
+	const char *form = host[len] == ',' ? host + len + 1 : "";
 	if (r == 0 && host[len] == ',')
-		r = form_take(host + len + 1, secret, err);
+		r = form_take(form, secret, err);
+	if (r == 0)
+		r = form_check(form, secret, err);
 	if (r == 0)
 		r = rule_check(secret, network, err);
 	return r == 0 ? value_take(secret, err) : r;

@@ -124,6 +124,18 @@ is_string(const char *field, size_t size)
 	return memchr(field, '\0', size) != NULL;
 }
 
+/* A line end in it would be another header. */
+static bool
+is_of_one_line(const void *text, size_t len)
+{
+	const uint8_t *byte = text;
+
+	for (size_t i = 0; i < len; i++)
+		if ((byte[i] < 0x20 && byte[i] != '\t') || byte[i] == 0x7f)
+			return false;
+	return true;
+}
+
 static bool
 secret_is_good(const struct wire_egress_secret *secret)
 {
@@ -132,6 +144,9 @@ secret_is_good(const struct wire_egress_secret *secret)
 	    is_string(secret->field, sizeof(secret->field)) &&
 	    is_string(secret->template_, sizeof(secret->template_)) &&
 	    secret->value_len <= sizeof(secret->value) &&
+	    is_of_one_line(secret->field, strlen(secret->field)) &&
+	    is_of_one_line(secret->template_, strlen(secret->template_)) &&
+	    is_of_one_line(secret->value, secret->value_len) &&
 	    secret->kind <= WIRE_SECRET_BASIC;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addr/rule.h"
@@ -12,6 +13,7 @@
 #include "base/secret.h"
 #include "vault/vault.h"
 
+#define HTTPS_PORT 443
 #define TOKEN_CHARACTERS "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 
 /* Headers that HTTP itself lives by. */
@@ -44,6 +46,32 @@ vault_host_set(struct wire_egress_secret *record, const char *raw_host,
 	strcpy(record->host, rules[0].host);
 	record->port = port;
 	return 0;
+}
+
+int
+vault_place_set(
+    struct wire_egress_secret *record, const char *raw_text, struct err *err)
+{
+	const char *end = raw_text[0] == '[' ? strchr(raw_text, ']') : raw_text;
+	const char *colon = end != NULL ? strrchr(end, ':') : NULL;
+	const size_t len =
+	    colon != NULL ? (size_t)(colon - raw_text) : strlen(raw_text);
+	char host[ADDR_HOST_MAX + 2];
+	unsigned long port = HTTPS_PORT;
+
+	if (colon != NULL) {
+		const size_t n = strspn(colon + 1, "0123456789");
+		port = n > 0 && n < 6 && colon[1 + n] == '\0'
+		    ? strtoul(colon + 1, NULL, 10)
+		    : 0;
+	}
+	if (port == 0 || port > UINT16_MAX)
+		return err_set(err, -EINVAL, "must be HOST or HOST:PORT");
+	if (len >= sizeof(host))
+		return err_set(err, -EINVAL, "is too long for a host");
+	memcpy(host, raw_text, len);
+	host[len] = '\0';
+	return vault_host_set(record, host, (uint16_t)port, err);
 }
 
 static bool

@@ -109,6 +109,9 @@ int vault_letter_open(const struct vault_ring *ring,
  * a sentence's end. */
 int vault_host_set(struct wire_egress_secret *secret, const char *raw_host,
     uint16_t port, struct err *err);
+/* The same of HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; without a port: 443. */
+int vault_place_set(
+    struct wire_egress_secret *secret, const char *raw_text, struct err *err);
 /* Kind, field and template belong together; what is missing is filled in. NULL,
  * or what is wrong, beginning with the part: "/field: ...". */
 const char *vault_form_complaint(struct wire_egress_secret *secret);

@@ -178,6 +178,25 @@ test('headers that look like it are no way around', async () => {
   }
 });
 
+test('one that would be two headers is put in nowhere', async () => {
+  const good = { name: 'KEY', host: 'api.acme.net', field: 'x-key', template: '{}',
+    value: 'abcdefgh' };
+  const sent = async (change) => {
+    await world.forget();
+    await egress.server(8, { rules: ['api.acme.net'], secrets: [{ ...good, ...change }] });
+    const tool = await egress.caller(8);
+    await tool.fetch('https://api.acme.net/text');
+    await tool.close();
+    return world.requests();
+  };
+  assert.match(JSON.stringify(await sent({})), /abcdefgh/, 'control: a good one is');
+  for (const change of [{ value: 'abcdefgh\r\nx-more: 1' }, { value: 'abcdefgh\nx-more: 1' },
+    { value: 'abcdefgh\0x-more' }, { value: 'abcdefgh\x7f' }, { field: 'x-key: 1\rx-more' },
+    { field: 'x-more\x01' }, { template: '{}\rx-more: 1' }]) {
+    assert.deepEqual(await sent(change), [], JSON.stringify(change));
+  }
+});
+
 // What an origin can make of what it was sent.
 const echoes = {
   raw: (value) => value,

@@ -13,7 +13,7 @@
  *     server ID TENANT NAME            begins a record; these add to it:
  *     budget MINUTE OPEN CALLER IN OUT BYTES   (0: the default)
  *     rule TEXT | deny TEXT | methods LIST
- *     secret NAME KIND HOST PORT FIELD TEMPLATE VALUE PRINCIPAL
+ *     secret NAME KIND HOST PORT FIELD TEMPLATE HEX PRINCIPAL
  *     commit                           sends it
  *     gone ID, snapshot
  *     raw HEX                          to egress, over the store's stream; what
@@ -139,6 +139,15 @@ methods_set(char **words)
 	return NULL;
 }
 
+static bool
+hex_take(const char *hex, uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &bytes[i]) != 1)
+			return false;
+	return true;
+}
+
 static const char *
 secret_add(char **words)
 {
@@ -155,10 +164,11 @@ secret_add(char **words)
 	secret->port = (uint16_t)number(words[4]);
 	copy(secret->field, sizeof(secret->field), words[5]);
 	copy(secret->template_, sizeof(secret->template_), words[6]);
-	secret->value_len = (uint32_t)strlen(words[7]);
+	secret->value_len = (uint32_t)strlen(words[7]) / 2;
 	if (secret->value_len > sizeof(secret->value))
 		return "the value is too long";
-	memcpy(secret->value, words[7], secret->value_len);
+	if (!hex_take(words[7], secret->value, secret->value_len))
+		return "the value is no hex";
 	secret->principal = number(words[8]);
 	return NULL;
 }
@@ -217,9 +227,8 @@ raw_send(char **words)
 
 	if (bytes == NULL)
 		return "out of memory";
-	for (size_t i = 0; i < size; i++)
-		if (sscanf(words[1] + 2 * i, "%2hhx", &bytes[i]) != 1)
-			return "this is no hex";
+	if (!hex_take(words[1], bytes, size))
+		return "this is no hex";
 	return fd_write_all(store_fd, bytes, size) == 0
 	    ? NULL
 	    : "egress hears no records";

@@ -174,7 +174,8 @@ export class Egress {
     for (const secret of secrets) {
       await this.tell('secret', secret.name, secret.kind ?? 'header',
         secret.host, secret.port ?? 443, secret.field ?? 'authorization',
-        secret.template ?? 'Bearer {}', secret.value, secret.principal ?? 0);
+        secret.template ?? 'Bearer {}', Buffer.from(secret.value).toString('hex'),
+        secret.principal ?? 0);
     }
     await this.tell('commit');
   }

@@ -32,33 +32,14 @@ text_copy(char *field, size_t size, const char *text, size_t len)
 	return true;
 }
 
-/* HOST, HOST:PORT, [IPV6], [IPV6]:PORT */
 static int
 host_take(const struct ctl_admin *admin, struct wire_egress_secret *secret)
 {
-	const char *text = admin->host;
-	const char *end = text[0] == '[' ? strchr(text, ']') : text;
-	const char *colon = end != NULL ? strrchr(end, ':') : NULL;
-	char host[ADDR_HOST_MAX + 2];
 	struct err err = { "" };
-	unsigned port = 443;
 
-	if (colon != NULL) {
-		const char *digits = colon + 1;
-		const size_t n = strspn(digits, "0123456789");
-		port = n > 0 && n < 6 && digits[n] == '\0'
-		    ? (unsigned)strtoul(digits, NULL, 10)
-		    : 0;
-	}
-	if (port == 0 || port > 65535)
-		return ctl_admin_usage(
-		    admin, "--host %s: must be HOST or HOST:PORT", text);
-	if (!text_copy(host, sizeof(host), text,
-		colon != NULL ? (size_t)(colon - text) : strlen(text)))
-		return ctl_admin_usage(admin, "--host: is too long");
-	if (vault_host_set(secret, host, (uint16_t)port, &err) != 0)
-		return ctl_admin_usage(admin, "--host %s: %s", text, err.text);
-	return CTL_EXIT_OK;
+	return vault_place_set(secret, admin->host, &err) == 0
+	    ? CTL_EXIT_OK
+	    : ctl_admin_usage(admin, "--host %s: %s", admin->host, err.text);
 }
 
 /* NAME, or NAME=TEMPLATE */

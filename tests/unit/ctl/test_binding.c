@@ -35,7 +35,8 @@ setup(void **state)
 	(void)state;
 	rules_set(words, 2);
 	return setenv("KEY", "0123456789", 1) | setenv("SHORT", "1234567", 1) |
-	    unsetenv("NONE");
+	    setenv("PAIR", "user:0123456789", 1) |
+	    setenv("LINES", "01234567\r\nX: y", 1) | unsetenv("NONE");
 }
 
 static void
@@ -70,7 +71,9 @@ binds_to_a_host_in_each_way(void **state)
 	bound("KEY=api.example.com,query=Key");
 	assert_int_equal(secret.kind, WIRE_SECRET_QUERY);
 	assert_string_equal(secret.field, "Key");
-	bound("KEY=api.example.com,basic");
+	assert_int_equal(ctl_binding_parse("PAIR=api.example.com,basic",
+			     &network, &secret, NULL),
+	    0);
 	assert_int_equal(secret.kind, WIRE_SECRET_BASIC);
 	assert_string_equal(secret.field, "");
 }
@@ -85,8 +88,8 @@ says_what_is_wrong(void **state)
 		{ "KEY", "the host that it is for is missing" },
 		{ "KEY=", "\"\" " },
 		{ "1KEY=api.example.com", "is no name" },
-		{ "KEY=*.example.org:8443", "is not one host" },
-		{ "KEY=api.example.com/v1", "is not one host" },
+		{ "KEY=*.example.org:8443", "must be one host" },
+		{ "KEY=api.example.com/v1", "must be one host" },
 		{ "KEY=sk-live-abcdef", "never leads outside" },
 		{ "KEY=10.0.0.1", "never dialled" },
 		{ "KEY=other.example.com", "add --net https://other" },
@@ -94,9 +97,18 @@ says_what_is_wrong(void **state)
 		{ "KEY=example.org:8443", "add --net" },
 		{ "KEY=api.example.com,cookie", "neither header=NAME" },
 		{ "KEY=api.example.com,header=", "1 to 63 bytes" },
-		{ "KEY=api.example.com,header=a b", "no name of a header" },
+		{ "KEY=api.example.com,query=", "1 to 63 bytes" },
+		{ "KEY=api.example.com,header=a b", "no header's name" },
+		{ "KEY=api.example.com,header=Host", "HTTP itself needs" },
+		{ "KEY=api.example.com,header=Content-Length",
+		    "HTTP itself needs" },
+		{ "KEY=api.example.com,query=\r\n", "visible ASCII" },
+		{ "KEY=api.example.com,basic", "must be USER:PASSWORD" },
+		{ "KEY=api.example.com:", "HOST or HOST:PORT" },
+		{ "KEY=api.example.com:70000", "HOST or HOST:PORT" },
 		{ "NONE=api.example.com", "NONE is not set" },
-		{ "SHORT=api.example.com", "must have 8 to" },
+		{ "SHORT=api.example.com", "fewer than 8 bytes" },
+		{ "LINES=api.example.com", "line end" },
 	};
 
 	(void)state;
