@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "ctl/core.h"
 #include "ctl/folder.h"
 #include "ctl/libexec.h"
 
@@ -172,6 +173,7 @@ ctl_authority_take(struct ctl_settings *settings,
 	char *const folder = authority->folder;
 	size_t len = 0;
 
+	ctl_core_forbid();
 	int r = folder_make(folder, err);
 	if (r == 0 && !is_there(folder))
 		r = authority_make(folder, err);

@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "base/secret.h"
+#include "ctl/core.h"
 #include "vault/vault.h"
 
 #define HTTPS_PORT 443
@@ -111,6 +112,7 @@ value_take(struct wire_egress_secret *secret, struct err *err)
 		return err_set(err, -EINVAL,
 		    "--secret %s: the value has more than %zu bytes",
 		    secret->name, sizeof(secret->value));
+	ctl_core_forbid();
 	memcpy(secret->value, value, len);
 	secret->value_len = (uint32_t)len;
 	const char *complaint = vault_value_complaint(secret);

@@ -12,7 +12,7 @@ import { after, before, test } from 'node:test';
 import { Host } from '../lib/host.mjs';
 import { callTool, valueOf } from '../lib/mcp.mjs';
 import { cordon } from '../lib/paths.mjs';
-import { until } from '../lib/processes.mjs';
+import { treeOf, until } from '../lib/processes.mjs';
 import { World } from '../lib/world.mjs';
 
 const VALUE = 'sk-the-whole-way-0123456789';
@@ -119,6 +119,9 @@ test('on a terminal it is asked for, and not shown', async () => {
     assert.equal(child.exitCode, null, shown);
     return shown.includes('it is not shown');
   });
+  for (const { pid, name } of treeOf(child.pid).slice(1))
+    assert.match(readFileSync(`/proc/${pid}/limits`, 'latin1'),
+      /^Max core file size +1 +1 /m, `${name}, which reads it`);
   child.stdin.write('typed-in-secret\n');
   assert.equal(await ended, 0, shown);
   assert.match(shown, /TYPED is set/);
@@ -156,6 +159,8 @@ test('it lies nowhere: database, state, log, audit, arguments, environments', as
     }
   }
   assert.equal(processes, 2, 'store and egress were looked at');
+  assert.match(readFileSync(`/proc/${host.child.pid}/limits`, 'latin1'),
+    /^Max core file size +1 +1 /m, 'who holds $CORDON_VAULT_KEY: not into a pipe either');
   const all = places.join('\n');
   assert.match(all, /api\.acme\.net/, 'control: what it is bound to is there');
   for (const one of [VALUE, 'the-next-value', VAULT_KEY,

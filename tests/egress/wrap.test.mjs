@@ -276,6 +276,8 @@ for (const user of Object.keys(users)) {
           const words = readFileSync(`/proc/${pid}/environ`, 'latin1') +
             readFileSync(`/proc/${pid}/cmdline`, 'latin1');
           assert.ok(!words.includes(SECRET), name);
+          assert.match(readFileSync(`/proc/${pid}/limits`, 'latin1'),
+            /^Max core file size +1 +1 /m, name);
         }
         child.stdin.end();
         await child.ended;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "ctl/core.h"
 #include "ctl/ctl.h"
 #include "ctl/host/table.h"
 #include "ctl/secret/vault.h"
@@ -74,6 +75,7 @@ ctl_letter_read(struct ctl_letter *letter, const char *what)
 	struct wire_egress_secret *secret = &letter->secret;
 	uint8_t bytes[WIRE_SECRET_VALUE_MAX + 3];
 
+	ctl_core_forbid();
 	ssize_t n = isatty(STDIN_FILENO)
 	    ? terminal_read(bytes, sizeof(bytes), what)
 	    : bytes_read(STDIN_FILENO, bytes, sizeof(bytes), false);

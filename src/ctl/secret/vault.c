@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "ctl/core.h"
 #include "ctl/host/state.h"
 
 #define VARIABLE "CORDON_VAULT_KEY"
@@ -214,6 +215,7 @@ ctl_vault_rotate(const char *path, char written[PATH_MAX], struct err *err)
 	size_t len = 0;
 	int r = 0;
 
+	ctl_core_forbid();
 	if (sodium_init() < 0)
 		return err_set(err, -EIO, "no randomness from the kernel");
 	if (path == NULL)

@@ -23,6 +23,7 @@
 #include "ctl/authority.h"
 #include "ctl/serve/egress.h"
 #include "ctl/libexec.h"
+#include "ctl/core.h"
 #include "ctl/ctl.h"
 #include "ctl/serve/feed.h"
 #include "ctl/serve/listen.h"
@@ -636,6 +637,7 @@ command_run(void *values, int n, char **paths)
 
 	command->paths = paths;
 	command->n_paths = n;
+	ctl_core_forbid(); /* keys of the vault, of TLS, of the authority */
 	ctl_vault_env_take();
 	ctl_files_raise();
 	if (prepare(&host, &reading, &err) != 0) {
