@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -97,9 +98,8 @@ file_write(const char *path, const char *text, unsigned flags, struct err *err)
 {
 	char beside[PATH_MAX + 16];
 
-	snprintf(beside, sizeof(beside), "%s.%ld", path, (long)getpid());
-	auto_close int fd =
-	    open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
+	auto_close int fd = mkostemp(beside, O_CLOEXEC);
 	int r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
@@ -207,45 +207,6 @@ ctl_vault_find(
  */
 
 int
-ctl_vault_rotate(const char *path, char written[PATH_MAX], struct err *err)
-{
-	char text[VAULT_KEY_TEXT + 1 + CTL_VAULT_FILE_MAX];
-	struct vault_ring ring = { .n = 0 };
-	char *old = text + VAULT_KEY_TEXT;
-	size_t len = 0;
-	int r = 0;
-
-	ctl_core_forbid();
-	if (sodium_init() < 0)
-		return err_set(err, -EIO, "no randomness from the kernel");
-	if (path == NULL)
-		r = ctl_state_path(CTL_STATE_VAULT, written, err);
-	else if (snprintf(written, PATH_MAX, "%s", path) >= PATH_MAX)
-		r = err_set(err, -ENAMETOOLONG, "%s: too long", path);
-	if (r < 0)
-		return r;
-	r = file_read(written, true, old, &len, err);
-	if (r == -ENOENT)
-		r = ctl_folders_make(written, err);
-	else if (r == 0)
-		r = keys_parse(old, len, written, &ring, err);
-	if (r == 0 && ring.n == VAULT_KEYS_MAX)
-		r = err_set(err, -E2BIG,
-		    "%s has %u keys, the most that there may be: remove the "
-		    "last ones, which nothing but old backups was sealed with",
-		    written, ring.n);
-	if (r == 0) {
-		vault_key_draw(text);
-		text[VAULT_KEY_TEXT - 1] = '\n';
-		old[len] = '\0';
-		r = file_write(written, text, 0, err);
-	}
-	sodium_memzero(text, sizeof(text));
-	vault_ring_fini(&ring);
-	return r;
-}
-
-int
 ctl_vault_public(uint8_t public_key[VAULT_PUBLIC], struct err *err)
 {
 	char path[PATH_MAX], text[CTL_VAULT_FILE_MAX];
@@ -267,4 +228,96 @@ ctl_vault_public(uint8_t public_key[VAULT_PUBLIC], struct err *err)
 		    "writes it",
 		    path);
 	return 0;
+}
+
+/* ---- a new key --------------------------------------------------------------
+ */
+
+static bool
+ring_has(const struct vault_ring *ring, const uint8_t public_key[VAULT_PUBLIC])
+{
+	uint8_t its[VAULT_PUBLIC];
+	bool has = false;
+
+	for (uint32_t i = 0; i < ring->n && !has; i++) {
+		struct vault_ring one = { .n = 1 };
+		memcpy(one.keys[0], ring->keys[i], VAULT_KEY);
+		vault_public(&one, its);
+		has = memcmp(its, public_key, VAULT_PUBLIC) == 0;
+		vault_ring_fini(&one);
+	}
+	return has;
+}
+
+/* A new key in a file that the host does not read would do nothing. What it
+ * seals with is known once it was started. */
+static int
+use_check(const struct vault_ring *ring, const char *path, struct err *err)
+{
+	uint8_t public_key[VAULT_PUBLIC];
+
+	if (ctl_vault_public(public_key, NULL) != 0 ||
+	    ring_has(ring, public_key))
+		return 0;
+	return err_set(err, -EINVAL,
+	    "the host of this state folder seals with a key that is not in "
+	    "%s: say --key-file for the vault.key_file of its settings; in "
+	    "$" VARIABLE " or a credential put the new key first yourself",
+	    path);
+}
+
+static int
+rotate_check(const struct vault_ring *ring, const char *path, bool is_named,
+    struct err *err)
+{
+	if (ring->n == VAULT_KEYS_MAX)
+		return err_set(err, -E2BIG,
+		    "%s has %u keys, the most that there may be: remove the "
+		    "last ones, which nothing but old backups was sealed with",
+		    path, ring->n);
+	return is_named ? 0 : use_check(ring, path, err);
+}
+
+/* The keys of a file, and their text; of one that is not there, none. */
+static int
+old_take(const char *path, char text[CTL_VAULT_FILE_MAX], size_t *len,
+    struct vault_ring *ring, struct err *err)
+{
+	const int r = file_read(path, true, text, len, err);
+
+	if (r == -ENOENT)
+		return ctl_folders_make(path, err);
+	return r == 0 ? keys_parse(text, *len, path, ring, err) : r;
+}
+
+int
+ctl_vault_rotate(const char *path, char written[PATH_MAX], struct err *err)
+{
+	char text[VAULT_KEY_TEXT + 1 + CTL_VAULT_FILE_MAX];
+	struct vault_ring ring = { .n = 0 };
+	char *old = text + VAULT_KEY_TEXT;
+	size_t len = 0;
+	int r = 0;
+
+	ctl_core_forbid();
+	if (sodium_init() < 0)
+		return err_set(err, -EIO, "no randomness from the kernel");
+	if (path == NULL)
+		r = ctl_state_path(CTL_STATE_VAULT, written, err);
+	else if (snprintf(written, PATH_MAX, "%s", path) >= PATH_MAX)
+		r = err_set(err, -ENAMETOOLONG, "%s: too long", path);
+	if (r < 0)
+		return r;
+	r = old_take(written, old, &len, &ring, err);
+	if (r == 0)
+		r = rotate_check(&ring, written, path != NULL, err);
+	if (r == 0) {
+		vault_key_draw(text);
+		text[VAULT_KEY_TEXT - 1] = '\n';
+		old[len] = '\0';
+		r = file_write(written, text, 0, err);
+	}
+	sodium_memzero(text, sizeof(text));
+	vault_ring_fini(&ring);
+	return r;
 }

@@ -33,8 +33,9 @@ void ctl_vault_env_take(void);
 int ctl_vault_find(
     const char *path, struct vault_ring *ring, int *fd, struct err *err);
 
-/* A new key before those of the file (NULL: STATE/vault.key), which stay. The
- * path that it is, for the sentence. */
+/* A new key before those of the file, which stay; NULL: STATE/vault.key, unless
+ * STATE/vault.pub says that the host has its keys from elsewhere. The path that
+ * it is, for the sentence. */
 int ctl_vault_rotate(const char *path, char written[PATH_MAX], struct err *err);
 
 /* STATE/vault.pub; -ENOENT: there is none. */

@@ -429,7 +429,7 @@ static void
 reload(struct host *host)
 {
 	struct reading reading;
-	struct err err;
+	struct err err = { "no memory" };
 
 	int r = reading_take(host->command, &reading, &err);
 	if (r == 0 && reading.has_tls != host->has_tls)

@@ -167,6 +167,62 @@ rotates_by_a_key_before_the_others(void **state)
 	assert_non_null(strstr(err.text, "remove the last ones"));
 }
 
+/* What a start does where no key is named. */
+static int
+start(struct err *err)
+{
+	struct vault_ring ring;
+	int fd = -1;
+
+	const int r = ctl_vault_find("", &ring, &fd, err);
+	if (r == 0)
+		close(fd);
+	return r;
+}
+
+static void
+rotates_no_file_that_the_host_does_not_read(void **state)
+{
+	char settings[PATH_MAX], written[PATH_MAX];
+	struct err err = { "" };
+	(void)state;
+
+	file_put("own.key", KEY_C, 0600);
+	strcpy(settings, path_of("own.key"));
+	assert_int_equal(found(settings, &err), 3);
+	assert_int_not_equal(ctl_vault_rotate(NULL, written, &err), 0);
+	assert_non_null(strstr(err.text, "say --key-file"));
+	assert_int_not_equal(access(path_of("state/vault.key"), F_OK), 0);
+	file_put("state/vault.key", KEY_A, 0600);
+	assert_int_not_equal(ctl_vault_rotate(NULL, written, &err), 0);
+	assert_int_equal(ctl_vault_rotate(settings, written, &err), 0);
+
+	/* Twice before the host is started anew, and before its first start. */
+	unlink(path_of("state/vault.key"));
+	assert_int_equal(start(&err), 0);
+	assert_int_equal(ctl_vault_rotate(NULL, written, &err), 0);
+	assert_int_equal(ctl_vault_rotate(NULL, written, &err), 0);
+	unlink(path_of("state/vault.pub"));
+	unlink(path_of("state/vault.key"));
+	assert_int_equal(ctl_vault_rotate(NULL, written, &err), 0);
+}
+
+static void
+starts_where_one_of_its_number_was_killed(void **state)
+{
+	struct err err = { "" };
+	char name[64];
+	(void)state;
+
+	mkdir(path_of("state"), 0700);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "state/vault.%s.%ld",
+		    i == 0 ? "key" : "pub", (long)getpid());
+		file_put(name, "half a", 0600);
+	}
+	assert_int_equal(start(&err), 0);
+}
+
 /* Last: what was taken stays taken. */
 static void
 the_environment_is_wiped(void **state)
@@ -192,6 +248,8 @@ main(void)
 		TEST(takes_the_first_that_is_there),
 		TEST(refuses_a_file_that_others_read_and_shows_no_key),
 		TEST(rotates_by_a_key_before_the_others),
+		TEST(rotates_no_file_that_the_host_does_not_read),
+		TEST(starts_where_one_of_its_number_was_killed),
 		TEST(the_environment_is_wiped),
 #undef TEST
 	};
