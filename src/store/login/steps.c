@@ -354,6 +354,8 @@ scope_choose(struct login *login)
 	    oauth_scope_choose(login->said_scope, login->challenge.scope,
 		&login->resource, &login->issuer, login->scope, &why);
 
+	if (code == -EINVAL && login->said_scope[0] != '\0')
+		return refuse(login->request, 422, "/scope: %s", why.text);
 	return code == 0 ? 0 : refuse_with(login, code, &why);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/auto.h"
 #include "store/admin.h"
+#include "store/login/login.h"
 #include "store/secret/secret.h"
 
 #define VARIANT sodium_base64_VARIANT_ORIGINAL
@@ -281,6 +282,31 @@ others_look(struct request *request, const struct db_secret *secret,
 	return code == DB_E_NONE ? 0 : code;
 }
 
+/* Nor may it go where somebody's token goes. */
+static int
+logins_look(struct request *request, const struct db_server *server,
+    const struct db_secret *secret)
+{
+	static struct db_login login;
+	struct wire_egress_secret token;
+	int code = 0;
+
+	login.id = 0;
+	while (server->record.launch.kind == WIRE_KIND_REMOTE &&
+	    (code = db_login_next(request->store->db, server->record.id,
+		 login.id, &login)) == 0) {
+		(void)login_secret_make(
+		    server->record.launch.url, login.principal, "", &token);
+		if (secret_is_rival(&secret->record, &token))
+			return refuse(request, 409,
+			    "somebody has signed in to the server '%s', whose "
+			    "token goes to the same place: sign out first "
+			    "(cordon upstream logout %s)",
+			    login.server_name, login.server_name);
+	}
+	return code == DB_E_NONE ? 0 : code;
+}
+
 static int
 secret_keep(struct request *request, struct db_secret *secret)
 {
@@ -338,7 +364,9 @@ secret_take(struct request *request, const struct member *members,
 	const char *complaint = vault_value_complaint(&secret->record);
 	if (complaint != NULL)
 		return refuse(request, 422, "%s", complaint);
-	status = secret_keep(request, secret);
+	status = logins_look(request, &server, secret);
+	if (status == 0)
+		status = secret_keep(request, secret);
 	if (status < 200 || status > 299)
 		return status;
 	request->changed = CHANGED_SERVER;
