@@ -15,12 +15,19 @@
 
 struct entry {
 	TAILQ_ENTRY(entry) link;
-	uint32_t deployment;
+	STAILQ_ENTRY(entry) own_link;
+	struct own *own;
 	uint32_t tenant; /* 0: of a server that is gone */
 	bool refused;
 	char server[WIRE_NAME_MAX];
 	size_t len;
 	char line[];
+};
+
+/* Of one server. */
+struct own {
+	STAILQ_HEAD(, entry) entries; /* the oldest first */
+	size_t bytes;
 };
 
 /* What an answer is of. */
@@ -38,6 +45,7 @@ struct egress_follower {
 struct egress_kept {
 	TAILQ_HEAD(entries, entry) entries; /* the oldest first */
 	size_t bytes;
+	struct own own[WIRE_DEPLOYMENTS_MAX + 1]; /* the last: of no server */
 	struct follow follow;
 };
 
@@ -55,6 +63,8 @@ egress_kept_new(void)
 	if (kept == NULL)
 		return NULL;
 	TAILQ_INIT(&kept->entries);
+	for (size_t i = 0; i < ARRAY_LEN(kept->own); i++)
+		STAILQ_INIT(&kept->own[i].entries);
 	follow_init(&kept->follow, egress_follower_gone);
 	return kept;
 }
@@ -66,29 +76,33 @@ entry_size(const struct entry *entry)
 }
 
 static void
+entry_add(struct egress_kept *kept, struct own *own, struct entry *entry)
+{
+	entry->own = own;
+	TAILQ_INSERT_TAIL(&kept->entries, entry, link);
+	STAILQ_INSERT_TAIL(&own->entries, entry, own_link);
+	kept->bytes += entry_size(entry);
+	own->bytes += entry_size(entry);
+}
+
+/* The oldest of its own; so is the oldest of all. */
+static void
 entry_drop(struct egress_kept *kept, struct entry *entry)
 {
 	TAILQ_REMOVE(&kept->entries, entry, link);
+	STAILQ_REMOVE_HEAD(&entry->own->entries, own_link);
 	kept->bytes -= entry_size(entry);
+	entry->own->bytes -= entry_size(entry);
 	free(entry);
 }
 
 /* Whose share is used up loses its own oldest, so that nobody pushes out what
  * is known of others. */
 static struct entry *
-least_needed(const struct egress_kept *kept, uint32_t deployment)
+least_needed(const struct egress_kept *kept, const struct own *own)
 {
-	struct entry *entry, *own = NULL;
-	size_t bytes = 0;
-
-	TAILQ_FOREACH_REVERSE(entry, &kept->entries, entries, link)
-	{
-		if (entry->deployment != deployment)
-			continue;
-		bytes += entry_size(entry);
-		own = entry;
-	}
-	return bytes > EGRESS_KEPT_SHARE ? own : TAILQ_FIRST(&kept->entries);
+	return own->bytes > EGRESS_KEPT_SHARE ? STAILQ_FIRST(&own->entries)
+					      : TAILQ_FIRST(&kept->entries);
 }
 
 struct egress_kept *
@@ -129,23 +143,24 @@ void
 egress_keep(struct egress_kept *kept, const struct egress_told *told,
     const char *line, size_t len)
 {
+	const uint32_t deployment = told->event.deployment;
+	struct own *own = &kept->own[deployment < WIRE_DEPLOYMENTS_MAX
+		? deployment
+		: WIRE_DEPLOYMENTS_MAX];
 	struct entry *entry = malloc(sizeof(*entry) + len);
 
 	if (entry == NULL)
 		return;
-	*entry = (struct entry){ .deployment = told->event.deployment,
-		.refused = told->event.refused,
-		.len = len };
+	*entry = (struct entry){ .refused = told->event.refused, .len = len };
 	if (told->server != NULL) {
 		entry->tenant = told->server->record.tenant;
 		strcpy(entry->server, told->server->name);
 	}
 	memcpy(entry->line, line, len);
-	TAILQ_INSERT_TAIL(&kept->entries, entry, link);
-	kept->bytes += entry_size(entry);
+	entry_add(kept, own, entry);
 	follow_tell(&kept->follow, line, len, follower_wants, entry);
 	while (kept->bytes > EGRESS_KEPT_BYTES)
-		entry_drop(kept, least_needed(kept, told->event.deployment));
+		entry_drop(kept, least_needed(kept, own));
 }
 
 /* ---- answers ---------------------------------------------------------------
