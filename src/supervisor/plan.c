@@ -31,7 +31,8 @@ limits_are_good(const struct wire_limits *limits)
 	    limits->memory_bytes <= 1ull << 40;
 }
 
-/* KIND_REMOTE has its digest alone: egress knows where it leads. KIND_SOCKET has a path to connect to instead of a bundle, or a spec. */
+/* KIND_SOCKET has a path to connect to, KIND_REMOTE a way out to its URL; the
+ * others a bundle, or a spec. */
 static int
 source_is_good(const struct wire_deployment *deployment)
 {

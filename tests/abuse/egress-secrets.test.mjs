@@ -113,10 +113,12 @@ test('nor to another server, another tenant, another principal', async () => {
     await other.fetch('https://header.acme.net/echo');
   }
   await caller.fetch('https://mine.acme.net/echo');
+  assert.equal((await world.requests()).length, 5, 'control: all arrived, without it');
   assert.deepEqual(await leaked(), []);
   const gateway = await egress.caller(1, { kind: 'link' });
   gateway.principal(4);
   await gateway.fetch('https://mine.acme.net/echo');
+  assert.equal((await world.requests()).length, 6);
   assert.deepEqual(await leaked(), []);
   gateway.principal(5);
   await gateway.fetch('https://mine.acme.net/text');
@@ -131,8 +133,11 @@ test('nor along a redirect', async () => {
       'http://other.acme.net/echo']) {
       await world.forget();
       await caller.fetch(`https://api.acme.net/redirect/${code}${to(place)}`);
-      const seen = JSON.stringify((await world.requests()).slice(1));
-      isClean(seen);
+      const [first, ...seen] = await world.requests();
+      assert.ok(first.headers.includes(`Bearer ${VALUE}`), 'control: it was put in');
+      isClean(JSON.stringify(seen));
+      if (place === 'https://other.acme.net/echo')
+        assert.equal(seen.length, 1, `${code}: control: it is followed`);
     }
   }
 });
@@ -152,6 +157,7 @@ test('a redirect that carries it elsewhere is refused or cleaned', async () => {
   isClean(everything(result));
   const others = (await world.requests()).filter(({ name }) => name === 'any');
   isClean(JSON.stringify(others));
+  assert.notDeepEqual(await leaked(), [], 'control: who redirects has it');
   const still = await tool.fetch('https://echoing.acme.net/', { follow: false });
   isClean(everything(still));
 });
