@@ -21,6 +21,18 @@
 #define ADDR_RULES_MAX 256u
 #define ADDR_PATH_MAX 256 /* with the NUL */
 
+/* What a server may spend on what its rules allow, as it travels to egress, too;
+ * 0 is the default. */
+struct addr_budget {
+	uint32_t requests_per_minute; /* 600 */
+	uint32_t concurrent; /* 64 */
+	uint32_t per_caller; /* fetches of one cell's life, redirects too: 50 */
+	uint32_t reserved;
+	uint64_t bytes_in; /* of one answer, decoded: 64 MiB */
+	uint64_t bytes_out; /* of one request: 64 MiB */
+	uint64_t bytes_per_minute; /* both ways, of the server: 1 GiB */
+};
+
 /* A method that is not in the list counts as OTHER. */
 enum addr_method {
 	ADDR_GET = 1,

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/fd.h"
+#include "wire/wire.h"
 
 #define RESOLV_MAX (1u << 20)
 #define DNS_PORT 53
@@ -341,6 +342,36 @@ ctl_settings_ca(
 	return strstr(settings->ca + before, PEM_BEGIN) != NULL
 	    ? 0
 	    : err_set(err, -EINVAL, "%s: has no certificate in PEM", path);
+}
+
+/* ---- a record --------------------------------------------------------------
+ */
+
+uint8_t *
+ctl_settings_record(const struct ctl_record *of, size_t *len)
+{
+	const struct policy_network *network = of->network;
+	const size_t rules_len = network->n_rules * sizeof(network->rules[0]);
+	const size_t secrets_len = of->n_secrets * sizeof(of->secrets[0]);
+	struct wire_egress_server server = { .budget = network->budget,
+		.n_rules = (uint32_t)network->n_rules,
+		.n_secrets = of->n_secrets };
+	const struct wire_frame frame = { .type = WIRE_EGRESS_SERVER,
+		.len = (uint32_t)(sizeof(server) + rules_len + secrets_len),
+		.reserved = of->deployment };
+
+	snprintf(server.tenant, sizeof(server.tenant), "%s", of->tenant);
+	snprintf(server.name, sizeof(server.name), "%s", of->name);
+	*len = sizeof(frame) + frame.len;
+	uint8_t *record = malloc(*len), *at = record;
+	if (record == NULL)
+		return NULL;
+	at = mempcpy(at, &frame, sizeof(frame));
+	at = mempcpy(at, &server, sizeof(server));
+	at = mempcpy(at, network->rules, rules_len);
+	if (secrets_len > 0)
+		memcpy(at, of->secrets, secrets_len);
+	return record;
 }
 
 /* ---- sealed ----------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "policy/network.h"
 #include "wire/egress.h"
 
 #define CTL_SETTINGS_CA_MAX (8u << 20)
@@ -56,6 +57,18 @@ const char *ctl_settings_ca_path(void);
 /* Adds a file of certificates. Negative errno and a sentence. */
 int ctl_settings_ca(
     struct ctl_settings *settings, const char *path, struct err *err);
+
+/* The one server of a host without a store. */
+struct ctl_record {
+	const char *tenant, *name;
+	uint32_t deployment;
+	const struct policy_network *network;
+	const struct wire_egress_secret *secrets;
+	uint32_t n_secrets;
+};
+/* What a store would tell of it, for `records`. The caller's to free, and to wipe
+ * where there are secrets. NULL: no memory. */
+uint8_t *ctl_settings_record(const struct ctl_record *of, size_t *len);
 
 /* A sealed memfd; the caller's. Negative errno. */
 int ctl_settings_seal(const struct ctl_settings *settings, int *fd);

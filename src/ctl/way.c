@@ -117,41 +117,6 @@ ctl_way_settle(struct ctl_way *way, struct policy_memory *memory,
 
 /* ---- the settings ------------------------------------------------------------ */
 
-/* One record: what a store would tell of the one server. */
-static uint8_t *
-record_make(const struct ctl_way *way, size_t *len)
-{
-	const struct policy_budget *budget = &way->network->budget;
-	const size_t rules_len =
-	    way->network->n_rules * sizeof(struct addr_rule);
-	const size_t secrets_len =
-	    way->n_secrets * sizeof(struct wire_egress_secret);
-	struct wire_egress_server server = { .tenant = "wrap",
-		.name = "wrap",
-		.budget = { .requests_per_minute = budget->requests_per_minute,
-		    .concurrent = budget->concurrent,
-		    .per_caller = budget->per_caller,
-		    .bytes_in = budget->bytes_in,
-		    .bytes_out = budget->bytes_out,
-		    .bytes_per_minute = budget->bytes_per_minute },
-		.n_rules = (uint32_t)way->network->n_rules,
-		.n_secrets = way->n_secrets };
-	const struct wire_frame frame = { .type = WIRE_EGRESS_SERVER,
-		.len = (uint32_t)(sizeof(server) + rules_len + secrets_len),
-		.reserved = DEPLOYMENT };
-
-	*len = sizeof(frame) + frame.len;
-	uint8_t *record = malloc(*len), *at = record;
-	if (record == NULL)
-		return NULL;
-	at = mempcpy(at, &frame, sizeof(frame));
-	at = mempcpy(at, &server, sizeof(server));
-	at = mempcpy(at, way->network->rules, rules_len);
-	if (secrets_len > 0)
-		memcpy(at, way->secrets, secrets_len);
-	return record;
-}
-
 /* The box's init is a copy of us: it is to have none of them. */
 static void
 secrets_forget(struct ctl_way *way)
@@ -167,8 +132,14 @@ secrets_forget(struct ctl_way *way)
 static int
 settings_seal(struct ctl_way *way, int *fd, struct err *err)
 {
+	const struct ctl_record server = { .tenant = "wrap",
+		.name = "wrap",
+		.deployment = DEPLOYMENT,
+		.network = way->network,
+		.secrets = way->secrets,
+		.n_secrets = way->n_secrets };
 	size_t len = 0;
-	uint8_t *record = record_make(way, &len);
+	uint8_t *record = ctl_settings_record(&server, &len);
 
 	if (record == NULL)
 		return err_set(err, -ENOMEM, "no memory");

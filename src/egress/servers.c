@@ -24,7 +24,7 @@ struct servers {
 	size_t room;
 };
 
-static const struct wire_budget budget_default = {
+static const struct addr_budget budget_default = {
 	.requests_per_minute = 600,
 	.concurrent = 64,
 	.per_caller = 50,
@@ -163,7 +163,7 @@ head_is_good(const struct wire_egress_server *head, size_t len)
 }
 
 static void
-budget_fill(struct wire_budget *budget)
+budget_fill(struct addr_budget *budget)
 {
 #define FILL(member)                                                           \
 	if (budget->member == 0)                                               \
@@ -354,7 +354,7 @@ minute_turn(struct server *server)
 bool
 server_begin(struct server *server, struct err *why)
 {
-	const struct wire_budget *budget = &server->head.budget;
+	const struct addr_budget *budget = &server->head.budget;
 
 	minute_turn(server);
 	if (server->gone)

@@ -9,20 +9,10 @@
 #include "addr/rule.h"
 #include "policy/policy.h"
 
-/* As struct wire_budget; 0: the default. */
-struct policy_budget {
-	uint32_t requests_per_minute;
-	uint32_t concurrent;
-	uint32_t per_caller;
-	uint64_t bytes_in;
-	uint64_t bytes_out;
-	uint64_t bytes_per_minute;
-};
-
 struct policy_network {
 	struct addr_rule rules[ADDR_RULES_MAX]; /* denials first */
 	size_t n_rules; /* 0: nothing is reached */
-	struct policy_budget budget;
+	struct addr_budget budget;
 };
 
 /* Negative: more rules than there may be. A policy that only denies has no

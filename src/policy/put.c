@@ -271,7 +271,7 @@ static int
 network_put(struct object *outer, const struct policy *policy)
 {
 	struct object object = { outer->out, outer, "network", false };
-	const struct policy_budget *budget = &policy->budget;
+	const struct addr_budget *budget = &policy->budget;
 
 	if ((policy->flags & BOX_UNIX_SOCKETS) != 0) {
 		member_begin(&object, "allowAllUnixSockets", 19);

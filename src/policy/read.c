@@ -401,7 +401,7 @@ static policy_read_fn filesystem_read, network_read, limits_read,
 #define ALL_OF_IT "one process leads out, by the lists of hosts alone"
 #define ADDRESSES                                                              \
 	"addresses inside are never dialled; single ones are in deniedDomains"
-#define BUDGET(member) offsetof(struct policy_budget, member)
+#define BUDGET(member) offsetof(struct addr_budget, member)
 #define NOT_LINUX "it is of another system than Linux"
 #define NOT_SRT "this box is not made by srt's helpers"
 

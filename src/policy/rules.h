@@ -45,7 +45,7 @@ struct policy {
 	struct box_limits limits;
 	uint32_t flags; /* BOX_UNIX_SOCKETS */
 	enum box_notes notes;
-	struct policy_budget budget;
+	struct addr_budget budget;
 	bool may_loopback; /* its rules may name ports of this machine */
 };
 

@@ -104,21 +104,10 @@ enum wire_egress_frame {
 	WIRE_EGRESS_REJECTED,
 };
 
-/* What a server may spend; 0 is the default. */
-struct wire_budget {
-	uint32_t requests_per_minute; /* 600 */
-	uint32_t concurrent; /* 64 */
-	uint32_t per_caller; /* fetches of one cell's life, redirects too: 50 */
-	uint32_t reserved;
-	uint64_t bytes_in; /* of one answer, decoded: 64 MiB */
-	uint64_t bytes_out; /* of one request: 64 MiB */
-	uint64_t bytes_per_minute; /* both ways, of the server: 1 GiB */
-};
-
 struct wire_egress_server {
 	char tenant[WIRE_NAME_MAX];
 	char name[WIRE_NAME_MAX];
-	struct wire_budget budget;
+	struct addr_budget budget;
 	uint32_t n_rules;
 	uint32_t n_secrets;
 };

@@ -99,7 +99,7 @@ static const char *
 budget_set(char **words)
 {
 	record.head.budget =
-	    (struct wire_budget){ .requests_per_minute = number(words[1]),
+	    (struct addr_budget){ .requests_per_minute = number(words[1]),
 		    .concurrent = number(words[2]),
 		    .per_caller = number(words[3]),
 		    .bytes_in = strtoull(words[4], NULL, 10),

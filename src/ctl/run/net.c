@@ -78,36 +78,6 @@ network_take(const struct ctl_list *hosts, const char *policy_path,
 	return r == 0 ? rules_check(network, err) : r;
 }
 
-/* The one record: SERVER of deployment 0. The caller frees it. */
-static uint8_t *
-record_new(const struct policy_network *network, size_t *len)
-{
-	const struct policy_budget *budget = &network->budget;
-	const size_t rules_len = network->n_rules * sizeof(*network->rules);
-	const struct wire_egress_server server = { .tenant = "local",
-		.name = "run",
-		.budget = { .requests_per_minute = budget->requests_per_minute,
-		    .concurrent = budget->concurrent,
-		    .per_caller = budget->per_caller,
-		    .bytes_in = budget->bytes_in,
-		    .bytes_out = budget->bytes_out,
-		    .bytes_per_minute = budget->bytes_per_minute },
-		.n_rules = (uint32_t)network->n_rules };
-	const struct wire_frame frame = { .type = WIRE_EGRESS_SERVER,
-		.len = (uint32_t)(sizeof(server) + rules_len),
-		.reserved = 0 };
-
-	*len = sizeof(frame) + frame.len;
-	uint8_t *bytes = malloc(*len);
-	if (bytes == NULL)
-		return NULL;
-	memcpy(bytes, &frame, sizeof(frame));
-	memcpy(bytes + sizeof(frame), &server, sizeof(server));
-	memcpy(
-	    bytes + sizeof(frame) + sizeof(server), network->rules, rules_len);
-	return bytes;
-}
-
 static int
 settings_seal(const struct policy_network *network, int *fd, struct err *err)
 {
@@ -115,7 +85,10 @@ settings_seal(const struct policy_network *network, int *fd, struct err *err)
 	struct ctl_settings settings;
 	size_t len = 0;
 
-	auto_free uint8_t *record = record_new(network, &len);
+	auto_free uint8_t *record = ctl_settings_record(
+	    &(struct ctl_record){
+		.tenant = "local", .name = "run", .network = network },
+	    &len);
 	if (record == NULL)
 		return err_set(err, -ENOMEM, "no memory");
 	ctl_settings_init(&settings);

@@ -61,7 +61,7 @@ egress_network(struct store *store, const struct db_server *server,
 	size_t len = 0;
 
 	network->n_rules = 0;
-	network->budget = (struct policy_budget){ 0 };
+	network->budget = (struct addr_budget){ 0 };
 	const bool is_remote = launch->kind == WIRE_KIND_REMOTE;
 	if (!is_box && sodium_is_zero(server->network, DB_DIGEST))
 		return is_remote ? url_add(launch->url, network, err) : 0;
@@ -112,19 +112,6 @@ egress_reaches(struct store *store, const struct db_server *server)
 
 /* ---- the record ------------------------------------------------------------
  */
-
-static struct wire_budget
-budget_of(const struct policy_budget *budget)
-{
-	return (struct wire_budget){
-		.requests_per_minute = budget->requests_per_minute,
-		.concurrent = budget->concurrent,
-		.per_caller = budget->per_caller,
-		.bytes_in = budget->bytes_in,
-		.bytes_out = budget->bytes_out,
-		.bytes_per_minute = budget->bytes_per_minute,
-	};
-}
 
 /* head, rules, secrets */
 static int
@@ -183,7 +170,7 @@ record_fill(struct store *store, const struct db_server *server,
 {
 	const struct wire_deployment *launch = &server->record.launch;
 	struct wire_egress_server head = {
-		.budget = budget_of(&network->budget),
+		.budget = network->budget,
 		.n_rules = (uint32_t)network->n_rules,
 	};
 	struct wire_egress_secret *secrets = NULL;
