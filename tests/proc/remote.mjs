@@ -87,12 +87,12 @@ export function legacy({ call, sessions = new Set(), version = '2025-06-18', str
 export const text = (words) => ({ content: [{ type: 'text', text: words }] });
 
 // base: where the server is. server: more of its record.
-export async function start(t, base, { path = '/mcp', ...server } = {}) {
-  const egress = await FakeEgress.start({ [ORIGIN]: base });
+export async function start(t, base, { origin = ORIGIN, path = '/mcp', ...server } = {}) {
+  const egress = await FakeEgress.start({ [origin]: base });
   const gateway = await Gateway.start('-v', (store) => {
     store.usual();
     store.token(2, 'second');
-    store.server(60, 'r', { kind: 3, url: ORIGIN + path, wallMs: 10_000,
+    store.server(60, 'r', { kind: 3, url: origin + path, wallMs: 10_000,
       resultBytes: 1 << 20, ...server });
     store.snapshot();
   }, { FAKE_EGRESS: egress.path });

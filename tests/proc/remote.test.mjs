@@ -263,6 +263,12 @@ test('a refusal of the probe is an answer; no permission is none', async (t) => 
     assert.match(said(await remote.call('t')), words);
     assert.equal(remote.of('initialize').length, 0, `${status} was evidence`);
   }
+  for (const host of ['mcp.example.com:8443', '[2606:4700::6810:84e5]',
+    '[2606:4700::6810:84e5]:8443']) {
+    const base = await serve(t, (_, response, body) => refuse(response, body, 401));
+    const remote = await start(t, base, { origin: `https://${host}` });
+    assert.ok(said(await remote.call('t')).includes(`--host ${host}'`), host);
+  }
   for (const status of [400, 404, 405, 406, 415, 422]) {
     const base = await serve(t, legacy({
       call: (_, response, body) => answer(response, body, text('called')),

@@ -57,16 +57,21 @@ static void
 token_text(const struct post *post, char text[512])
 {
 	const char *name = post->remote->server->name;
+	const char *host = "HOST";
+	size_t len = strlen(host);
 	struct addr_url url;
 
-	if (addr_url_parse(
-		post->remote->url, strlen(post->remote->url), &url, NULL) != 0)
-		strcpy(url.host.text, "HOST");
+	/* With the port, and brackets, as the canonical URL has them. */
+	if (addr_url_parse(post->remote->url, strlen(post->remote->url), &url,
+		NULL) == 0) {
+		host = strstr(url.text, "://") + 3;
+		len = (size_t)(url.target - host);
+	}
 	snprintf(text, 512,
 	    "the server wants a token (HTTP 401): sign in with 'cordon "
 	    "upstream login %s', or set one with 'cordon secret set NAME "
-	    "--for %s --host %.253s --header Authorization'",
-	    name, name, url.host.text);
+	    "--for %s --host %.*s'",
+	    name, name, (int)len, host);
 }
 
 void
