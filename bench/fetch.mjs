@@ -36,7 +36,16 @@ const rules = ['http://bench.acme.net:8080'];
 await egress.server(1, { rules, budget: PLENTY });
 
 const run = promisify(execFile);
-const load = async (...words) => JSON.parse(
+// A fetch that failed is no figure: then there is none for that part.
+function whole(text) {
+  const row = JSON.parse(text);
+  if (row.failed > 0 || row.calls === 0) {
+    throw new Error(`${row.failed} of ${row.failed + row.calls} fetches failed, the first: ${row.failure}`);
+  }
+  return row;
+}
+
+const load = async (...words) => whole(
   (await run(join(build, 'fetch-load'), words.map(String))).stdout);
 
 // As many streams as hold that many fetches (64 of each caller).
@@ -112,7 +121,7 @@ async function boxed() {
     const { stdout } = await run(join(build, 'cordon'), ['wrap', '--policy', policy,
       '--read', build, '--', '/usr/bin/env', ...rule.startsWith('tcp') ? ['-u', 'http_proxy'] : [],
       join(build, 'fetch-load'), 'direct', lanes, n, time, url(size), size].map(String));
-    return JSON.parse(stdout);
+    return whole(stdout);
   };
   const out = {};
   for (const [way, rule] of [['tcp', 'tcp://bench.acme.net:8080'], ['http', rules[0]]]) {
