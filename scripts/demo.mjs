@@ -62,6 +62,7 @@ function startHost() {
   const ready = new Promise((done, failed) => {
     const timer = setTimeout(() =>
       failed(new Error(`the host did not listen within ${START_MS} ms`)), START_MS);
+    timer.unref(); // the host itself is what is waited for
     child.on('error', failed);
     child.on('exit', (code, signal) =>
       failed(new Error(`the host ended at once (${signal ?? `exit ${code}`}); its last words stand above`)));
@@ -188,6 +189,7 @@ async function showWrap() {
 // outside; a service of one's own machine may be granted by name.
 async function showEgress() {
   const service = createServer((request, response) => response.end('the service\n'));
+  service.unref(); // what fails on the way ends the demonstration
   await new Promise((done) => service.listen(0, '127.0.0.1', done));
   const here = `localhost:${service.address().port}`;
   say('\nthe only way out:');
