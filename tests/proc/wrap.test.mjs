@@ -38,6 +38,14 @@ const said = (child, text) =>
   until(text, () => child.heard.stdout.includes(text));
 const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
+// What the three findings on egress come to.
+function reachable({ findings }) {
+  const states = ['egress', 'egress names', 'egress roots']
+    .map((wanted) => findings.find(({ name }) => name === wanted)?.state);
+  assert.ok(states.every((state) => ['ok', 'weaker', 'missing'].includes(state)), states.join());
+  return !states.includes('missing');
+}
+
 for (const user of Object.keys(users)) {
   const run = (words, more) => wrap(user, words, more);
 
@@ -291,6 +299,20 @@ for (const user of Object.keys(users)) {
     const report = JSON.parse(run([...inside, 'doctor', '--json']).stdout);
     assert.equal(report.boxes_ready, false);
     assert.match(report.findings.find(({ name }) => name === 'box walls').found, /user namespace/);
+    // Nor has it a name server.
+    assert.deepEqual([reachable(report), report.egress_ready], [false, false]);
+  });
+
+  test(`the doctor says whether what is granted is reached, as ${user}`, () => {
+    const doctor = (...words) => spawnSync(cordon, ['doctor', ...words],
+      { ...users[user], encoding: 'utf8', cwd: '/',
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent' } });
+    const { status, stdout } = doctor('--json');
+    const report = JSON.parse(stdout);
+    assert.equal(reachable(report), report.egress_ready);
+    assert.equal(status, report.ready && report.boxes_ready ? 0 : 1);
+    assert.match(doctor().stdout, report.egress_ready
+      ? /^What is granted to them can be reached/m : /^MISSING {2}egress [^]*^Not all that is granted/m);
   });
 
   test(`explains, and starts nothing, as ${user}`, () => {
