@@ -209,8 +209,9 @@ policy_secret(struct policy *policy, const char *name, struct err *err)
 {
 	if (strchr(name, '=') != NULL)
 		return err_set(err, -EINVAL,
-		    "--secret takes a name alone: a value on the command line "
-		    "is seen by every process of this machine");
+		    "--secret takes a name alone here: its host and value are "
+		    "set with cordon secret set NAME --for SERVER --host "
+		    "HOST");
 	if (!secret_name_is_good(name))
 		return err_set(err, -EINVAL,
 		    "secret: \"%.64s\" is no name: at most 63 letters, digits "

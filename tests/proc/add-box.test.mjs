@@ -104,6 +104,8 @@ test('what cannot be right is refused without asking', async (t) => {
     [['a', 'tool.js', '--read', '/etc'], /-- COMMAND/],
     [['a', '--read', '/', '--', 'node'], /all files of the machine/],
     [['a', '--env', '1x', '--', 'node'], /no name of a variable/],
+    [['a', '--secret', 'KEY=api.acme.net', '--', 'node'],
+      /takes a name alone here: .* cordon secret set NAME --for SERVER --host HOST/],
     [['a', '--policy', 'none.json', '--', 'node'], /none\.json/],
     [['a', '--profile', 'nobody', '--', 'node'], /nobody/],
     [['../a', '--', 'node'], /cannot be a name/],

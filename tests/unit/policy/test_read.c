@@ -151,7 +151,7 @@ options_are_told_what_is_wrong(void **state)
 	assert_int_equal(policy_env(policy, "1=x", &err), -EINVAL);
 	assert_int_equal(policy_env(policy, "=x", &err), -EINVAL);
 	assert_int_equal(policy_secret(policy, "A=b", &err), -EINVAL);
-	assert_non_null(strstr(err.text, "a name alone"));
+	assert_non_null(strstr(err.text, "a name alone here"));
 	assert_int_equal(policy_secret(policy, "1A", &err), -EINVAL);
 	assert_int_equal(policy_net(policy, "*", &err), -EINVAL);
 	assert_int_equal(policy_net(policy, "a.b:65536", &err), -EINVAL);
