@@ -153,6 +153,10 @@ test('it lies nowhere: database, state, log, audit, arguments, environments', as
       if (['cordon-store', 'cordon-egress'].includes(title)) {
         processes++;
         assert.match(limits, /^Max core file size +0 +0/m, title);
+        const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+        const [, locked] = /^VmLck:\s+(\d+) kB$/m.exec(status);
+        const [, most] = /^Max locked memory +(\w+)/m.exec(limits);
+        assert.ok(Number(locked) > 0 || most === '0', `${title} locks ${locked} kB of ${most}`);
       }
     } catch (error) {
       if (!['ENOENT', 'ESRCH', 'EACCES'].includes(error.code)) throw error;

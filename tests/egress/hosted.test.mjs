@@ -6,7 +6,7 @@
 import '../lib/inside.mjs';
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
@@ -70,6 +70,34 @@ test('what is reached is approved with the server, and nothing else goes out', a
   ctl('upstream', 'approve', 'added');
   assert.equal(await get('added', 'https://other.net/text'), 'hello');
   assert.equal(await get('added', 'https://api.acme.net/text'), 'NO_RULE');
+});
+
+test('egress has no file, no capability and no listener; of the host the network', () => {
+  const [{ pid }] = host.processes('cordon-egress');
+  const proc = `/proc/${pid}`;
+  const mounts = readFileSync(`${proc}/mountinfo`, 'utf8').trim().split('\n')
+    .map((line) => line.split(' '));
+  assert.deepEqual(mounts.map((words) => words[4]), ['/']);
+  assert.match(mounts[0][5], /^ro,nosuid,nodev,noexec/);
+  const status = readFileSync(`${proc}/status`, 'utf8');
+  for (const line of [/^CapBnd:\s*0+$/m, /^CapEff:\s*0+$/m, /^Seccomp:\s*2$/m])
+    assert.match(status, line);
+  if (process.getuid() === 0) assert.match(status, /^Uid:(\s1900000004){4}$/m);
+  assert.equal(readlinkSync(`${proc}/ns/net`), readlinkSync('/proc/self/ns/net'));
+  for (const kind of ['user', 'mnt', 'pid', 'ipc', 'uts'])
+    assert.notEqual(readlinkSync(`${proc}/ns/${kind}`), readlinkSync(`/proc/self/ns/${kind}`), kind);
+
+  // Beside its standard three: what was given to it, or made by it; no path.
+  const opened = (of) => readdirSync(`/proc/${of}/fd`).filter((fd) => Number(fd) > 2)
+    .map((fd) => readlinkSync(`/proc/${of}/fd/${fd}`));
+  for (const link of opened(pid))
+    assert.match(link, /^(?:socket|pipe|anon_inode):|^\/memfd:/);
+  const listening = new Set(['tcp', 'tcp6'].flatMap((kind) =>
+    readFileSync(`${proc}/net/${kind}`, 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
+      .filter((words) => words[3] === '0A').map((words) => `socket:[${words[9]}]`)));
+  const [gateway] = host.processes('cordon-gateway');
+  assert.ok(opened(gateway.pid).some((link) => listening.has(link)), 'control: the gateway listens');
+  assert.ok(!opened(pid).some((link) => listening.has(link)));
 });
 
 test('each request is told: whose call it was, where to, how it ended', async () => {

@@ -6,8 +6,8 @@
 import '../lib/inside.mjs';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync,
-  writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync,
+  readSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +69,35 @@ async function learn(user, words, state) {
   child.stderr.on('data', (bytes) => { stderr += bytes; });
   const code = await new Promise((done) => child.on('close', done));
   return { code, stderr };
+}
+
+// Whether what a process may write holds the text. What the kernel does not give
+// out is passed over.
+function memoryHolds(pid, text) {
+  const chunk = Buffer.alloc(1 << 20);
+  const overlap = text.length - 1;
+  const fd = openSync(`/proc/${pid}/mem`, 'r');
+  const holds = (from, to) => {
+    for (let at = from; at < to; at += chunk.length - overlap) {
+      let n = 0;
+      try {
+        n = readSync(fd, chunk, 0, Math.min(chunk.length, to - at), at);
+      } catch (error) {
+        if (error.code !== 'EIO') throw error;
+      }
+      if (chunk.subarray(0, n).includes(text)) return true;
+    }
+    return false;
+  };
+  const areas = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
+    .filter((line) => /^\S+ rw/.test(line))
+    .map((line) => line.split(/[- ]/, 2).map((hex) => parseInt(hex, 16)));
+  try {
+    assert.ok(areas.length > 0, `process ${pid} has memory`);
+    return areas.some(([from, to]) => holds(from, to));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 const curl = (...words) => ['--', 'curl', '-sS', '--max-time', '20', ...words];
@@ -269,8 +298,9 @@ for (const user of Object.keys(users)) {
         const child = begin(user, [...bound, '--', 'sh', '-c',
           'echo up; read never'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
         await until('the box', () => child.heard.stdout.includes('up'));
-        const inside = treeOf(child.pid)
-          .filter(({ name }) => name !== 'cordon-egress');
+        const tree = treeOf(child.pid);
+        const egress = tree.find(({ name }) => name === 'cordon-egress');
+        const inside = tree.filter((one) => one !== egress);
         assert.ok(inside.length >= 3);
         for (const { pid, name } of inside) {
           const words = readFileSync(`/proc/${pid}/environ`, 'latin1') +
@@ -278,7 +308,14 @@ for (const user of Object.keys(users)) {
           assert.ok(!words.includes(SECRET), name);
           assert.match(readFileSync(`/proc/${pid}/limits`, 'latin1'),
             /^Max core file size +1 +1 /m, name);
+          assert.ok(!memoryHolds(pid, SECRET), `memory of ${name}`);
+          assert.ok(memoryHolds(pid, 'cordon-secret-API_KEY'),
+            `control: the placeholder is in ${name}`);
         }
+        assert.ok(memoryHolds(egress.pid, SECRET), 'control: egress has it');
+        // Who holds it is none of those that hold the box.
+        const uids = /^Uid:.*$/m.exec(readFileSync(`/proc/${egress.pid}/status`, 'utf8'));
+        if (user === 'root') assert.match(uids[0], /^Uid:(\s1900000004){4}$/);
         child.stdin.end();
         await child.ended;
       });
