@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Which folder of src/ may include which, what the supervisor may link, and
-// which calls leak descriptors: checked on the text and on the programs.
+// which calls leak descriptors: checked on the text and on the programs. The map
+// of doc/ARCHITECTURE.md says the same as the table here.
 //
 //     node scripts/layers.mjs [BUILD]
 //
@@ -121,6 +122,30 @@ function checkIncludes(folder, file, text) {
   }
 }
 
+// A row of the map: | `folder`, `folder` … | is | may include |. That the rooms of
+// a folder include one another goes without saying there.
+function checkMap() {
+  const file = join(root, 'doc/ARCHITECTURE.md');
+  if (process.env.CORDON_ROOT && !existsSync(file)) return;
+  const told = new Set();
+  const text = readFileSync(file, 'utf8');
+  for (const row of text.matchAll(/^\|( `src\/.*?) \|.*\| (.*?) \|$/gm)) {
+    for (const [, folder] of row[1].matchAll(/`src\/([^`]+)`/g)) {
+      const layer = layerOf(`${folder}/a.c`);
+      const may = layers[layer]?.filter((name) => !name.includes('/')) ?? [];
+      const all = layer === folder ? may : [...may, layer];
+      told.add(folder);
+      if (row[2].split(', ').sort().join(', ') !== (all.sort().join(', ') || 'nothing')) {
+        complain(file, lineAt(text, row.index),
+          `src/${folder} may include: ${all.join(', ') || 'nothing'}`);
+      }
+    }
+  }
+  for (const folder of Object.keys(layers)) {
+    if (!told.has(folder)) complain(file, 1, `the map has no row for src/${folder}`);
+  }
+}
+
 // From the opening parenthesis to the one that closes it.
 function argumentsAt(bare, open) {
   let depth = 0;
@@ -222,6 +247,7 @@ function checkFront(build) {
 
 const build = process.argv[2];
 const count = checkSources();
+checkMap();
 if (build) {
   checkSupervisor(resolve(root, build));
   checkFront(resolve(root, build));

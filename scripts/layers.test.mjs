@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -61,6 +61,20 @@ test('a room may include its folder, and the folder not the room', () => {
     'ctl/a.c': `${head}#include "ctl/host/a.h"\n`,
     'ctl/host/a.h': `${head}#pragma once\n`,
   }, /a\.c:2: ctl\/ may not include ctl\/host\//);
+});
+
+const map = (...rows) => ({ '../doc/ARCHITECTURE.md':
+  ['| folder | is | may include |', '|---|---|---|', ...rows].join('\n') });
+
+test('the map says what is enforced', () => {
+  const rows = readFileSync(resolve(script, '../../doc/ARCHITECTURE.md'), 'utf8')
+    .split('\n').filter((line) => line.startsWith('| `src/'));
+  accepts({ ...map(...rows), 'base/a.c': head });
+  const without = rows.filter((row) => !row.startsWith('| `src/egress`'));
+  assert.equal(without.length, rows.length - 1);
+  refuses({ ...map(...without), 'base/a.c': head }, /no row for src\/egress$/m);
+  refuses({ ...map(...without, '| `src/egress` | it | wire, base, box, addr |'),
+    'base/a.c': head }, /:\d+: src\/egress may include: addr, base, box, http, wire$/m);
 });
 
 test('a folder that no layer names is refused', () =>
