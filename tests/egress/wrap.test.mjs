@@ -298,9 +298,10 @@ for (const user of Object.keys(users)) {
         const child = begin(user, [...bound, '--', 'sh', '-c',
           'echo up; read never'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
         await until('the box', () => child.heard.stdout.includes('up'));
-        const tree = treeOf(child.pid);
-        const egress = tree.find(({ name }) => name === 'cordon-egress');
-        const inside = tree.filter((one) => one !== egress);
+        // The control: egress has it, once it has read its settings.
+        const egress = await until('egress to have it', () => treeOf(child.pid)
+          .find(({ pid, name }) => name === 'cordon-egress' && memoryHolds(pid, SECRET)));
+        const inside = treeOf(child.pid).filter(({ pid }) => pid !== egress.pid);
         assert.ok(inside.length >= 3);
         for (const { pid, name } of inside) {
           const words = readFileSync(`/proc/${pid}/environ`, 'latin1') +
@@ -312,7 +313,6 @@ for (const user of Object.keys(users)) {
           assert.ok(memoryHolds(pid, 'cordon-secret-API_KEY'),
             `control: the placeholder is in ${name}`);
         }
-        assert.ok(memoryHolds(egress.pid, SECRET), 'control: egress has it');
         // Who holds it is none of those that hold the box.
         const uids = /^Uid:.*$/m.exec(readFileSync(`/proc/${egress.pid}/status`, 'utf8'));
         if (user === 'root') assert.match(uids[0], /^Uid:(\s1900000004){4}$/);
