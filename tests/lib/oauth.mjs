@@ -100,8 +100,8 @@ export class Oauth {
     return this.#ask('tokens');
   }
 
-  drop(kind) {
-    return this.#ask('drop', { kind });
+  drop(text) {
+    return this.#ask('drop', { text });
   }
 
   release() {
@@ -130,7 +130,7 @@ export class Oauth {
     for (let at = url; at !== undefined && !until(at); at = answer.location) {
       const isOurs = new URL(at).protocol === 'http:';
       answer = await this.get(at, isOurs ? {}
-        : { 'x-user': user, ...deny && { 'x-deny': deny } });
+        : { 'x-user': user, ...deny && { 'x-deny': encodeURIComponent(deny) } });
       if (answer.location && until(answer.location)) break;
     }
     return answer;

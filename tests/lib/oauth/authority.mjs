@@ -142,7 +142,7 @@ export class Authority {
     if (!query.get('resource'))
       return back({ error: 'invalid_target', error_description: 'for which resource?' });
     if (headers['x-deny'])
-      return back({ error: 'access_denied', error_description: headers['x-deny'] });
+      return back({ error: 'access_denied', error_description: decodeURIComponent(headers['x-deny']) });
     const code = random('code');
     this.codes.set(code, { client: client.id, uri, challenge: query.get('code_challenge'),
       resource: query.get('resource'), user: headers['x-user'] ?? 'alice',

@@ -37,9 +37,9 @@ const commands = {
     seen.splice(0);
   },
   tokens: () => [...tokens].map(([text, token]) => ({ text, ...token })),
-  // Tokens that are none from now on: all of that kind.
-  drop: ({ kind }) => {
-    for (const [text, token] of tokens) if (token.kind === kind) tokens.delete(text);
+  // A token that is none from now on.
+  drop: ({ text }) => {
+    tokens.delete(text);
   },
   // Ends those that got no answer.
   release: () => {

@@ -92,9 +92,11 @@ export class SdkOnly {
     this.app = express().disable('x-powered-by');
     this.app.use(mcpAuthRouter({ provider, issuerUrl: new URL(`https://${host}`),
       resourceServerUrl: url, scopesSupported: ['mcp:tools'] }));
-    this.app.post('/mcp', express.json(), requireBearerAuth({ verifier: provider,
-      requiredScopes: ['mcp:tools'], expectedResource: url,
-      resourceMetadataUrl: `https://${host}/.well-known/oauth-protected-resource/mcp` }),
-    speak);
+    const guard = (resourceMetadataUrl) => requireBearerAuth({ verifier: provider,
+      requiredScopes: ['mcp:tools'], expectedResource: url, resourceMetadataUrl });
+    const [told, silent] =
+      [guard(`https://${host}/.well-known/oauth-protected-resource/mcp`), guard()];
+    this.app.post('/mcp', express.json(), (...args) =>
+      (this.settings.challenge === false ? silent : told)(...args), speak);
   }
 }
