@@ -2,8 +2,8 @@
 
 /*
  * What a gateway sends. The first byte says how to read the rest: 'F', frames
- * off a stream; else an admin's request: a method's index, a line with the
- * path, the body. Whatever it is, the database stays whole and its audit's
+ * off a stream; 'E', what egress says; else an admin's request: a method's index,
+ * a line with the path, the body. Whatever it is, the database stays whole and its audit's
  * chain unbroken, and what is approved is what is there.
  */
 
@@ -17,6 +17,7 @@
 #include "fuzz.h"
 #include "store/admin.h"
 #include "store/frames.h"
+#include "store/login/login.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
 
@@ -70,6 +71,7 @@ store_make(void)
 	CHECK(store.batch_timer != NULL);
 	CHECK(db_open(&store.db, ":memory:", NULL) == 0);
 	CHECK(audit_init(&store) == 0);
+	CHECK(logins_start(&store) == 0);
 	crypto_hash_sha256(token.hash, inner, sizeof(inner));
 	CHECK(db_begin(store.db) == 0);
 	CHECK(db_tenant_put(store.db, &tenant) == 0);
@@ -89,6 +91,50 @@ document_is_good(const struct wire_deployment *launch)
 	CHECK(document_spec(&store, bytes, len, &fd, NULL) == 0);
 	close(fd);
 	free(bytes);
+}
+
+/* Of questions that were asked, and others. */
+static void
+on_told(void *arg, uint32_t number, const struct egress_answer *answer)
+{
+	(void)arg;
+	CHECK(number != 0 && answer->end < WIRE_EGRESS_N_ENDS);
+	CHECK(strlen(answer->text) < sizeof(answer->text));
+	CHECK(answer->head_len <= WIRE_ASK_HEAD_MAX);
+	CHECK(answer->len <= WIRE_ASK_BODY_MAX);
+	for (unsigned i = 0;
+	     egress_answer_header(answer, "www-authenticate", i) != NULL; i++)
+		continue;
+}
+
+static void
+egress_run(const uint8_t *bytes, size_t len)
+{
+	const struct egress_question question = { .head = "GET\0https://a/",
+		.head_len = 15 };
+	struct wire_frame head;
+	uint8_t *asked = NULL;
+	uint32_t number = 0;
+	int pair[2];
+
+	if (store.db == NULL)
+		store_make();
+	struct told *told = told_new();
+	CHECK(told != NULL && wire_pair(SOCK_STREAM, pair) == 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK(
+		    egress_ask(&store, &question, on_told, NULL, &number) == 0);
+		CHECK(asks_next(&store, &head, &asked));
+		sodium_free(asked);
+	}
+	const ssize_t sent = send(pair[0], bytes, len, MSG_DONTWAIT);
+	close(pair[0]);
+	int code = sent < 0 ? TOLD_E_END : 0;
+	while (code == 0)
+		code = told_read(&store, told, pair[1]);
+	told_free(told);
+	asks_free(&store);
+	close(pair[1]);
 }
 
 static int
@@ -149,6 +195,7 @@ admin_run(const uint8_t *bytes, size_t len)
 	CHECK(audit_verify(store.db, &verdict) == 0);
 	CHECK(verdict.broken == 0);
 	if (verdict.checked > 200) {
+		logins_stop(&store);
 		store.db = db_close(store.db);
 		event_free(store.batch_timer);
 		event_base_free(store.base);
@@ -163,6 +210,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	if (len > 0 && bytes[0] == 'F')
 		frames_run(bytes + 1, len - 1);
+	else if (len > 0 && bytes[0] == 'E')
+		egress_run(bytes + 1, len - 1);
 	else if (len > 0)
 		admin_run(bytes + 1, len - 1);
 	return 0;

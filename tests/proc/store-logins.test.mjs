@@ -201,7 +201,7 @@ test('what strangers answer, and must not', async (t) => {
     headers: { 'WWW-Authenticate': `Bearer resource_metadata="${url}"` } })];
   const cases = [
     [challenge('http://169.254.169.254/latest'), /https/],
-    [challenge('https://127.0.0.1/metadata'), /./],
+    [challenge('https://127.0.0.1/metadata'), /127\.0\.0\.1|inside|address/],
     [challenge('https://elsewhere.example.com/none'), /says that its metadata is at/],
     [[probe, () => ({ end: 3, text: 'the name leads inside' })], /the name leads inside/],
     [[resource, () => ({ body: { resource: 'https://other.example.com/',
@@ -721,6 +721,33 @@ test('a secret and a token that would go to the same place exclude each other', 
   await refused(set(), 409, /somebody has signed in to the server 'r'.*cordon upstream logout r/);
   await ok(set({ field: 'x-api-key', template: '{}' }), 201);
   await ok(set({ name: 'B', host: 'b.example.com' }), 201);
+});
+
+test('a renewed token that finds a full disk is kept until it can be written', async (t) => {
+  if (process.getuid() !== 0) return t.skip('only root makes a small disk');
+  const folder = folderOf(t);
+  const store = await Store.start(t, folder, ['unshare', '--mount', 'sh', '-c',
+    'mount -t tmpfs -o size=4m,mode=0755 tmpfs "$0" && exec "$1" "$2" "$0" "$4"', folder], key('one'));
+  const disk = (size) => execFileSync('nsenter', ['-t', String(store.helper.pid), '-m',
+    'mount', '-o', `remount,size=${size}`, folder]);
+  const world = await remote(t, store);
+  await signIn(store, world);
+  await store.until('the token', () => told(world).join() === '0=access-token-1');
+  execFileSync('nsenter', ['-t', String(store.helper.pid), '-m', 'sh', '-c',
+    `cat /dev/zero > "${folder}/filling" 2>&1 || true`]);
+  for (let i = 0, status = 201; status === 201; i++)
+    ({ status } = await store.ask('POST', '/tenants', { name: `tenant-${i}` }));
+  // More than what was refused: its row grows.
+  const tokens = world.tokens.bind(world);
+  world.tokens = () => ({ ...tokens(), access_token: `${'a'.repeat(4000)}-2` });
+  const asked = () => world.egress.asks.filter(({ body }) => /refresh_token=/.test(body)).length;
+  world.egress.reject(1);
+  await store.until('the log', () => /a renewed token of the server 'r' .* cannot be kept/.test(store.log));
+  assert.deepEqual(told(world), ['0=access-token-1'], 'told, but not durable');
+  disk('64m');
+  await store.until('the new one', () => told(world).join() === `0=${'a'.repeat(4000)}-2`);
+  assert.equal(asked(), 1, 'the refresh token was sent twice');
+  assert.deepEqual(await states(store), ['good']);
 });
 
 test('a stranger that is silent does not keep anybody for ever', async (t) => {

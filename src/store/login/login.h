@@ -248,6 +248,10 @@ struct logins {
 	struct event *timer; /* when the next is due */
 };
 
+/* When a token is to be renewed, s since 1970: at 80 % of its life and a minute
+ * before its end; at once where the clock says that it was not obtained yet;
+ * UINT64_MAX where it is not known. */
+uint64_t login_due(uint64_t obtained, uint64_t expires, uint64_t now);
 /* Reads all rows, at the start and when others may open, or be there, than we
  * think; what is under way goes on. Negative errno. */
 int logins_start(struct store *store);

@@ -185,20 +185,25 @@ backoff_of(unsigned failures)
 	return ms < BACKOFF_MOST_MS ? ms : BACKOFF_MOST_MS;
 }
 
-/* s since 1970: at 80 % of its life, and a minute before its end. */
+uint64_t
+login_due(uint64_t obtained, uint64_t expires, uint64_t now)
+{
+	if (now + CLOCK_BACK_S < obtained)
+		return now;
+	if (expires == 0)
+		return NEVER;
+	const uint64_t life = expires > obtained ? expires - obtained : 0;
+	const uint64_t ahead = life > AHEAD_S ? life - AHEAD_S : 0;
+	const uint64_t most = life / 5 * 4;
+	return obtained + (ahead < most ? ahead : most);
+}
+
 static uint64_t
 due_of(const struct login_entry *entry, uint64_t now)
 {
-	if (entry->is_wanted || now + CLOCK_BACK_S < entry->obtained)
+	if (entry->is_wanted || entry->unsaved != NULL)
 		return now;
-	if (entry->expires == 0)
-		return NEVER;
-	const uint64_t life = entry->expires > entry->obtained
-	    ? entry->expires - entry->obtained
-	    : 0;
-	const uint64_t ahead = life > AHEAD_S ? life - AHEAD_S : 0;
-	const uint64_t most = life / 5 * 4;
-	return entry->obtained + (ahead < most ? ahead : most);
+	return login_due(entry->obtained, entry->expires, now);
 }
 
 static void
@@ -380,6 +385,7 @@ on_renewed(void *arg, uint32_t ask, const struct egress_answer *answer)
 	    login_open(store, &login, kept, &which) != 0) {
 		entry_fail(entry); /* it cannot be read or written now */
 		sodium_free(kept);
+		logins_wake(store);
 		return;
 	}
 	if (tokens_take(answer, login.url, kept, &is_final, &why))
@@ -457,17 +463,15 @@ unsaved_save(struct store *store, struct login_entry *entry)
 /* ---- looking at all --------------------------------------------------------
  */
 
-static bool
-may_renew(const struct logins *logins, const struct login_entry *entry)
+static unsigned
+asking_count(const struct logins *logins, uint32_t tenant)
 {
-	unsigned n = 0, own = 0;
+	unsigned n = 0;
 
-	for (size_t i = 0; i < logins->n_entries; i++) {
-		n += logins->entries[i].ask != 0;
-		own += logins->entries[i].ask != 0 &&
-		    logins->entries[i].tenant == entry->tenant;
-	}
-	return n < RENEWALS_MAX && own < RENEWALS_TENANT_MAX;
+	for (size_t i = 0; i < logins->n_entries; i++)
+		n += logins->entries[i].ask != 0 &&
+		    (tenant == 0 || logins->entries[i].tenant == tenant);
+	return n;
 }
 
 /* An egress that never answers: the next one will be asked. */
@@ -481,36 +485,58 @@ silence_check(struct store *store, struct login_entry *entry)
 	entry_fail(entry);
 }
 
-/* Returns in how many ms it is to be looked at again. */
+/* Its end is told once; ms until then. */
 static uint64_t
-entry_look(struct store *store, struct login_entry *entry)
+end_look(struct store *store, struct login_entry *entry, uint64_t now)
 {
-	const uint64_t now = now_s(), ms = now_ms();
+	if (entry->expires == 0 || entry->is_ended)
+		return NEVER;
+	if (entry->expires > now)
+		return (entry->expires - now) * 1000;
+	entry->is_ended = true;
+	egress_push(store, entry->server);
+	return NEVER;
+}
+
+/* ms until there is something to do; 0: now; NEVER: there is nothing, or it is
+ * further away than the next look. */
+static uint64_t
+wait_of(const struct login_entry *entry, uint64_t now)
+{
+	const uint64_t ms = now_ms();
+
+	if (entry->ask != 0 || (!entry->renews && entry->unsaved == NULL))
+		return NEVER;
+	const uint64_t due = due_of(entry, now);
+	const uint64_t wait = due > now ? due - now : 0;
+	const uint64_t rest =
+	    entry->not_before > ms ? entry->not_before - ms : 0;
+	if (wait > LOOK_MS / 1000)
+		return NEVER;
+	return wait * 1000 > rest ? wait * 1000 : rest;
+}
+
+/* In how many ms it is to be looked at again. `room`: for renewals. */
+static uint64_t
+entry_look(struct store *store, struct login_entry *entry, unsigned *room)
+{
+	const uint64_t now = now_s();
 
 	silence_check(store, entry);
-	if (entry->expires != 0 && entry->expires <= now && !entry->is_ended) {
-		entry->is_ended = true;
-		egress_push(store, entry->server);
-	}
-	const uint64_t end = entry->expires == 0 || entry->is_ended
-	    ? NEVER
-	    : (entry->expires - now) * 1000;
-	if (entry->ask != 0 || (!entry->renews && entry->unsaved == NULL))
-		return end;
-	const uint64_t due = entry->unsaved != NULL ? 0 : due_of(entry, now);
-	if (due > now || ms < entry->not_before) {
-		const uint64_t wait = due > now ? due - now : 0;
-		const uint64_t rest =
-		    ms < entry->not_before ? entry->not_before - ms : 0;
-		const uint64_t next = wait > LOOK_MS ? NEVER : wait * 1000;
-		const uint64_t later = next > rest ? next : rest;
-		return later < end ? later : end;
-	}
-	if (entry->unsaved != NULL)
+	const uint64_t end = end_look(store, entry, now);
+	const uint64_t wait = wait_of(entry, now);
+	if (wait > 0)
+		return wait < end ? wait : end;
+	if (entry->unsaved != NULL) {
 		unsaved_save(store, entry);
-	else if (may_renew(store->logins, entry))
+		return BACKOFF_MS;
+	}
+	if (*room > 0 &&
+	    asking_count(store->logins, entry->tenant) < RENEWALS_TENANT_MAX) {
 		renew(store, entry);
-	return LOOK_MS;
+		*room -= entry->ask != 0;
+	}
+	return end; /* who ends wakes those that had no room */
 }
 
 static void
@@ -518,12 +544,15 @@ on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct store *store = arg;
 	struct logins *logins = store->logins;
+	const unsigned asking = asking_count(logins, 0);
+	unsigned room = asking < RENEWALS_MAX ? RENEWALS_MAX - asking : 0;
 	uint64_t next = LOOK_MS;
 
 	(void)fd;
 	(void)what;
 	for (size_t i = 0; i < logins->n_entries; i++) {
-		const uint64_t ms = entry_look(store, &logins->entries[i]);
+		const uint64_t ms =
+		    entry_look(store, &logins->entries[i], &room);
 		next = ms < next ? ms : next;
 	}
 	const struct timeval delay = { (time_t)(next / 1000),
