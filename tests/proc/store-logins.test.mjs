@@ -578,10 +578,13 @@ test('an egress that says what it may not is told, and not heard', async (t) => 
     // It is told on, so that nothing it holds outlives what was decided.
     await ok(store.ask('POST', '/servers/r/deny'));
     await store.until('GONE', () => !world.egress.knows['local/r']);
-    // And the next one is heard.
+    // And the next one is asked, and heard.
     await ok(store.ask('POST', '/servers/r/approve'));
+    const again = begin(store);
+    await store.settle();
     const next = new World(store.egress(6));
-    assert.equal((await ok(begin(store))).issuer, ISSUER);
+    assert.equal((await ok(again)).issuer, ISSUER);
+    assert.equal(world.asked.length, 1);
     await store.stop();
     assert.equal(next.egress.records.length > 0, true);
   }

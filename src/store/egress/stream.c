@@ -34,6 +34,7 @@ struct egress_stream {
 	size_t n;
 	size_t room;
 	bool snapshot_due; /* after all that is in the queue */
+	bool is_unheard; /* it said what it may not: it is asked nothing */
 };
 
 void
@@ -145,7 +146,7 @@ ask_add(struct store *store, struct egress_stream *stream)
 	struct wire_frame head;
 	uint8_t *bytes = NULL;
 
-	if (!asks_next(store, &head, &bytes))
+	if (stream->is_unheard || !asks_next(store, &head, &bytes))
 		return 0;
 	const int code = frame_add(stream, &head, bytes);
 	return code == 0 ? 1 : code;
@@ -223,6 +224,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	    "egress says what it may not: it is not listened to until it "
 	    "starts again");
 	event_del(stream->readable);
+	stream->is_unheard = true;
 	asks_lost(store);
 }
 
