@@ -8,6 +8,8 @@
 import '../lib/inside.mjs';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { Host } from '../lib/host.mjs';
@@ -215,6 +217,19 @@ test('another tenant signs in by itself, and sees nothing of it', async () => {
   assert.equal(gone.status, 404);
   assert.equal((await oauth.api(host, 'DELETE', `/logins/${row.id}`, undefined,
     other.admin)).status, 204);
+  assert.equal((await call('whoami')).user, 'alice');
+
+  // By the command line: for another tenant, and as its own admin.
+  const file = join(host.folder, 'admin-of-other');
+  writeFileSync(file, `${other.admin}\n`, { mode: 0o600 });
+  for (const [words, user] of [[['--tenant', 'other'], 'olga'], [['--token-file', file], 'oscar']]) {
+    await signIn({ user, words });
+    assert.equal((await call('whoami', theirs)).user, user);
+    const { stdout } = await oauth.cordon(host, 'upstream', 'logins', '--json', ...words);
+    assert.deepEqual(JSON.parse(stdout).logins.map(({ tenant }) => tenant), ['other']);
+    await signOut(...words);
+    await assert.rejects(call('whoami', theirs), /cordon upstream login files/);
+  }
   assert.equal((await call('whoami')).user, 'alice');
   await signOut();
 });

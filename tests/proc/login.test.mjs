@@ -312,12 +312,14 @@ test('logins are listed, and ended one by one', async (t) => {
       gone.push(id);
       return [204, ''];
     }]));
-  const host = await start(t, { ...drop, 'GET /admin/logins': () => [200, { logins: rows }] });
+  let tenant = 'local';
+  const host = await start(t,
+    { ...drop, 'GET /admin/logins': () => [200, { tenant, logins: rows }] });
   const { stdout } = await host.run('upstream', 'logins');
   assert.match(stdout, /^SERVER +TENANT +PRINCIPAL +ISSUER +SCOPE +STATE +SET +EXPIRES +RENEWS\n/);
   assert.match(stdout, /\nfiles +local +4 +https:\/\/auth\.acme\.net +files:read +good +.* in 1h +yes\n/);
   const listed = await host.run('upstream', 'logins', '--json');
-  assert.deepEqual(JSON.parse(listed.stdout), { logins: rows });
+  assert.deepEqual(JSON.parse(listed.stdout), { tenant, logins: rows });
 
   assert.deepEqual(await host.run('upstream', 'logout', 'files'),
     { code: 0, stdout: 'files is signed out.\n', stderr: '' });
@@ -331,4 +333,8 @@ test('logins are listed, and ended one by one', async (t) => {
   assert.equal(none.code, 1);
   assert.match(none.stderr, /nobody is signed in to 'nothing'/);
   assert.deepEqual(gone, [7, 8]);
+  // The tenant's own admin need not say which it is.
+  tenant = 'acme';
+  assert.equal((await host.run('upstream', 'logout', 'files')).code, 0);
+  assert.deepEqual(gone, [7, 8, 10]);
 });

@@ -370,12 +370,11 @@ logins_run(void *values, int n, char **operands)
 /* Whether a row is the one that is meant; of how many others of the server it
  * is not, `n_others` is told. */
 static bool
-row_fits(const struct ctl_admin *admin, struct json_span row,
-    const char *server, uint32_t principal, unsigned *n_others)
+row_fits(struct json_span row, const char *tenant, const char *server,
+    uint32_t principal, unsigned *n_others)
 {
 	if (!json_string_equals(ctl_member(row, "server"), server) ||
-	    !json_string_equals(ctl_member(row, "tenant"),
-		admin->tenant != NULL ? admin->tenant : "local"))
+	    !json_string_equals(ctl_member(row, "tenant"), tenant))
 		return false;
 	const bool fits = ctl_member_number(row, "principal") == principal;
 	*n_others += !fits;
@@ -413,6 +412,7 @@ static int
 logout_run(void *values, int n, char **operands)
 {
 	const struct ctl_admin *admin = values;
+	char tenant[WIRE_NAME_MAX] = "";
 	unsigned n_others = 0, n_removed = 0;
 	struct json_iter iter = { 0 };
 	uint32_t principal = 0;
@@ -426,9 +426,11 @@ logout_run(void *values, int n, char **operands)
 	if (exit_code != CTL_EXIT_OK)
 		return exit_code;
 	exit_code = ctl_admin_ask(admin, "GET", "/admin/logins", NULL, &reply);
+	(void)json_string_copy(
+	    ctl_member(reply.json, "tenant"), tenant, sizeof(tenant), NULL);
 	json_iter_init(&iter, ctl_reply_rows(&reply, "logins"));
 	while (exit_code == CTL_EXIT_OK && json_iter_element(&iter, &row)) {
-		if (!row_fits(admin, row, operands[0], principal, &n_others))
+		if (!row_fits(row, tenant, operands[0], principal, &n_others))
 			continue;
 		exit_code = row_remove(admin, row);
 		n_removed++;

@@ -27,7 +27,10 @@ logins_list(struct request *request)
 	bool is_first = true;
 	int code;
 
-	json_out_text(out, "{\"logins\":[");
+	json_out_text(out, "{\"tenant\":");
+	json_out_string(
+	    out, request->tenant.name, strlen(request->tenant.name));
+	json_out_text(out, ",\"logins\":[");
 	login.id = 0;
 	while ((code = db_login_next(db, 0, login.id, &login)) == 0) {
 		if (!request->all_tenants && login.tenant != request->tenant.id)
