@@ -15,6 +15,7 @@
 #include "ctl/core.h"
 #include "ctl/folder.h"
 #include "ctl/libexec.h"
+#include "policy/policy.h"
 
 #define PEM_MAX (64u << 10)
 #define FOLDER "egress"
@@ -165,6 +166,14 @@ folder_make(char folder[PATH_MAX], struct err *err)
 	    : err_set(err, -errno, "%s: %s", inner, strerror(errno));
 }
 
+static bool
+is_plain(const char *path)
+{
+	auto_free char *real = realpath(path, NULL);
+
+	return real != NULL && strcmp(real, path) == 0;
+}
+
 int
 ctl_authority_take(struct ctl_settings *settings,
     struct ctl_authority *authority, struct err *err)
@@ -188,6 +197,7 @@ ctl_authority_take(struct ctl_settings *settings,
 	    snprintf(authority->bundle, PATH_MAX, "%s/bundle.pem", folder) >=
 		PATH_MAX)
 		return err_set(err, -ENAMETOOLONG, "%s: too long", folder);
+	authority->over_system = is_plain(POLICY_SYSTEM_BUNDLE);
 	if (is_current(authority->bundle, settings, certificate, len))
 		return 0;
 	r = bundle_write(authority->bundle, settings, certificate, len);

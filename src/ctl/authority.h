@@ -8,6 +8,7 @@
  */
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "ctl/settings.h"
@@ -16,6 +17,9 @@ struct ctl_authority {
 	char folder[PATH_MAX]; /* of both */
 	char certificate[PATH_MAX]; /* cert.pem */
 	char bundle[PATH_MAX]; /* bundle.pem: the system's, and that one */
+	/* The system's is a plain file, where programs look that ask no
+	 * variable; over a link nothing can be laid. */
+	bool over_system;
 };
 
 /*

@@ -110,8 +110,11 @@ ctl_way_settle(struct ctl_way *way, struct policy_memory *memory,
 	if (r == 0 && way->ends_tls)
 		r = ctl_authority_take(&way->settings, &way->authority, err);
 	if (r == 0 && way->ends_tls)
-		r = policy_spec_authority(memory, spec, way->authority.bundle,
-		    way->authority.certificate, err);
+		r = policy_spec_authority(memory, spec,
+		    &(struct policy_authority){ way->authority.bundle,
+			way->authority.certificate,
+			way->authority.over_system },
+		    err);
 	return r;
 }
 

@@ -97,13 +97,18 @@ struct policy_memory *policy_spec_free(struct policy_memory *memory);
 
 /*
  * Where TLS is ended outside of the box: it is to trust the authority that does
- * so. `bundle` has the system's certificates and that one, `certificate` that
- * one alone; both are files of the host. Adds them, and the variables by which
- * programs find them. Of a spec that policy_spec() or policy_document_spec()
- * made.
+ * so. Adds its files, and the variables by which programs find them. Of a spec
+ * that policy_spec() or policy_document_spec() made.
  */
+struct policy_authority {
+	const char *bundle; /* a file: the system's certificates, and it */
+	const char *certificate; /* a file: it alone */
+	bool over_system; /* the bundle lies at POLICY_SYSTEM_BUNDLE, too */
+};
+#define POLICY_SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
+
 int policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
-    const char *bundle, const char *certificate, struct err *err);
+    const struct policy_authority *authority, struct err *err);
 
 /*
  * The same, written out as a policy that needs no file to be looked at: whole

@@ -155,7 +155,6 @@ policy_spec(const struct policy *policy, const struct policy_place *place,
 /* Inside; the folder is the box's own. */
 #define BUNDLE_AT "/run/cordon/certificates.pem"
 #define CERTIFICATE_AT "/run/cordon/authority.pem"
-#define SYSTEM_BUNDLE "/etc/ssl/certs/ca-certificates.crt"
 
 static const char *
 place_get(const struct box_grant *grant)
@@ -180,16 +179,6 @@ grant_insert(struct policy_memory *memory, struct box_spec *spec,
 		.path = path, .at = at, .access = BOX_ACCESS_READ
 	};
 	spec->n_grants++;
-}
-
-/* A plain file where programs look that ask no variable; over a link nothing
- * can be laid. */
-static bool
-has_system_bundle(void)
-{
-	auto_free char *real = realpath(SYSTEM_BUNDLE, NULL);
-
-	return real != NULL && strcmp(real, SYSTEM_BUNDLE) == 0;
 }
 
 static int
@@ -221,7 +210,7 @@ variables_add(struct policy_memory *memory)
 
 int
 policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
-    const char *bundle, const char *certificate, struct err *err)
+    const struct policy_authority *authority, struct err *err)
 {
 	struct box_grant *grants =
 	    reallocarray(memory->grants, spec->n_grants + 4u, sizeof(*grants));
@@ -233,8 +222,8 @@ policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
 	    spec->n_env + 5u + spec->n_argv > BOX_WORDS_MAX)
 		return err_set(err, -E2BIG,
 		    "too many paths or variables for an authority of its own");
-	memory->bundle = strdup(bundle);
-	memory->certificate = strdup(certificate);
+	memory->bundle = strdup(authority->bundle);
+	memory->certificate = strdup(authority->certificate);
 	if (memory->bundle == NULL || memory->certificate == NULL ||
 	    variables_add(memory) != 0)
 		return err_set(err, -ENOMEM, "no memory");
@@ -246,7 +235,8 @@ policy_spec_authority(struct policy_memory *memory, struct box_spec *spec,
 	spec->n_env = (uint32_t)memory->env.n;
 	grant_insert(memory, spec, memory->bundle, BUNDLE_AT);
 	grant_insert(memory, spec, memory->certificate, CERTIFICATE_AT);
-	if (has_system_bundle())
-		grant_insert(memory, spec, memory->bundle, SYSTEM_BUNDLE);
+	if (authority->over_system)
+		grant_insert(
+		    memory, spec, memory->bundle, POLICY_SYSTEM_BUNDLE);
 	return 0;
 }

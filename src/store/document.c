@@ -33,7 +33,9 @@ certificates_add(const struct store *store, struct policy_memory *memory,
 	snprintf(bundle, sizeof(bundle), "%s/bundle.pem", store->certificates);
 	snprintf(certificate, sizeof(certificate), "%s/cert.pem",
 	    store->certificates);
-	return policy_spec_authority(memory, spec, bundle, certificate, err);
+	const struct policy_authority authority = { bundle, certificate,
+		store->over_system };
+	return policy_spec_authority(memory, spec, &authority, err);
 }
 
 int

@@ -262,6 +262,7 @@ store_start(
 	memcpy(store->packages, plan.packages, sizeof(store->packages));
 	memcpy(store->certificates, plan.certificates,
 	    sizeof(store->certificates));
+	store->over_system = (plan.flags & WIRE_PLAN_SYSTEM_BUNDLE) != 0;
 	store_log_as_json((plan.flags & WIRE_PLAN_LOG_JSON) != 0);
 	umask(077);
 	/* libevent and SQLite open nothing later that is not in the folder. */

@@ -64,6 +64,7 @@ struct store {
 	char packages[WIRE_PATH_MAX]; /* where package trees lie; "": nowhere */
 	struct vault_ring *vault; /* locked memory; NULL: no key was given */
 	char certificates[WIRE_PATH_MAX]; /* what boxes trust; "": the host's */
+	bool over_system; /* they lie over those of the system */
 	struct link *link; /* the gateway; NULL while there is none */
 	uint32_t n_links; /* so far: which one it is */
 	struct egress_stream *egress; /* NULL while there is none */

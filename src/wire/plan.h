@@ -80,6 +80,7 @@ struct wire_plan {
 #define WIRE_PLAN_NO_AUTH 1u /* the operator said --no-auth */
 #define WIRE_PLAN_LOG_JSON 2u /* log lines as JSON objects */
 #define WIRE_PLAN_VERBOSE 4u /* debug level */
+#define WIRE_PLAN_SYSTEM_BUNDLE 16u /* certificates: over the system's, too */
 #define WIRE_PLAN_ONCE 8u /* a single call: start fast, not to last */
 
 enum wire_kind {

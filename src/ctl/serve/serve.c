@@ -365,6 +365,8 @@ plan_fill(const struct host *host, const struct reading *reading,
 		strcpy(plan->packages, packages);
 	if (strlen(reading->authority.bundle) < sizeof(plan->certificates))
 		strcpy(plan->certificates, reading->authority.folder);
+	if (reading->authority.over_system)
+		plan->flags |= WIRE_PLAN_SYSTEM_BUNDLE;
 }
 
 static int
