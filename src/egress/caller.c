@@ -16,11 +16,15 @@
 #include "base/auto.h"
 #include "egress/egress.h"
 
-#define READ_MAX (64u << 10)
+/* The longest frame: one that is not whole is shorter. */
+#define READ_MAX (sizeof(struct wire_frame) + WIRE_FETCH_DATA_MAX)
 #define FRAMES_A_TURN 64 /* then others have theirs */
 /* Answers that a caller has not read, beyond which its fetches wait. */
 #define OUT_MAX (512u << 10)
 #define CELLS_MAX 1024u /* streams that one template handed over */
+
+_Static_assert(
+    WIRE_FETCH_HEAD_MAX <= WIRE_FETCH_DATA_MAX, "READ_MAX is of the longest");
 
 struct caller {
 	struct egress *egress;
@@ -163,14 +167,32 @@ caller_flush(struct caller *caller)
 	return true;
 }
 
+static bool
+has_stopped(const struct caller *caller)
+{
+	for (const struct call *call = caller->calls; call != NULL;
+	     call = call->next)
+		if (call->is_stopped)
+			return true;
+	return false;
+}
+
 /* After whatever happened to a caller; it may be gone then. */
 static void
 caller_settle(struct caller *caller)
 {
+	const size_t len = evbuffer_get_length(caller->out);
+
 	if (caller->is_busy)
 		return;
-	if (caller->is_over || !caller_flush(caller))
+	if (caller->is_over || !caller_flush(caller)) {
 		caller_close(caller);
+		return;
+	}
+	/* There is room again for what stopped for the want of it. */
+	if (evbuffer_get_length(caller->out) < len &&
+	    (caller->is_sated || has_stopped(caller)))
+		event_active(caller->writable, EV_WRITE, 1);
 }
 
 /* When all that is there to be done now is done: what belongs to one answer
@@ -532,9 +554,9 @@ caller_hear(struct caller *caller)
 {
 	if (!frames_take(caller))
 		return false;
-	if (evbuffer_get_length(caller->in) > READ_MAX)
+	if (evbuffer_get_length(caller->in) >= READ_MAX)
 		return true;
-	const int n = evbuffer_read(caller->in, caller->fd, READ_MAX);
+	const int n = evbuffer_read(caller->in, caller->fd, (int)READ_MAX);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	return n > 0 && frames_take(caller);

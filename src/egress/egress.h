@@ -35,6 +35,7 @@ struct leaves;
 
 struct egress {
 	struct event_base *base;
+	struct event *door; /* of the supervisor's messages */
 	struct wire_egress_settings settings;
 	const char *authority_pem; /* NULL: none */
 	size_t authority_len;

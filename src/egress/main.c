@@ -227,13 +227,14 @@ parts_make(struct egress *egress, struct err *err)
 static int
 watch(struct egress *egress)
 {
-	struct event *channel = event_new(
-	    egress->base, channel_fd, EV_READ | EV_PERSIST, on_channel, egress);
 	struct event *terminate =
 	    evsignal_new(egress->base, SIGTERM, on_terminate, egress);
 
-	return channel != NULL && terminate != NULL &&
-		event_add(channel, NULL) == 0 && event_add(terminate, NULL) == 0
+	egress->door = event_new(
+	    egress->base, channel_fd, EV_READ | EV_PERSIST, on_channel, egress);
+	return egress->door != NULL && terminate != NULL &&
+		event_add(egress->door, NULL) == 0 &&
+		event_add(terminate, NULL) == 0
 	    ? 0
 	    : -ENOMEM;
 }

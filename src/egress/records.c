@@ -49,6 +49,8 @@ static struct {
 static void
 stream_close(void)
 {
+	if (stream.egress != NULL)
+		event_add(stream.egress->door, NULL);
 	if (stream.readable != NULL)
 		event_free(stream.readable);
 	stream.readable = NULL;
@@ -99,6 +101,8 @@ record_take(const uint8_t *bytes, size_t len)
 		return;
 	}
 	const int code = records_take(stream.egress->servers, bytes, len);
+	if (code == 0 && head.type == WIRE_EGRESS_SNAPSHOT)
+		event_add(stream.egress->door, NULL);
 	if (code == 0)
 		return;
 	if (code == -ENOMEM)
@@ -160,4 +164,5 @@ records_start(struct egress *egress, int stream_fd)
 	    asks_start(egress->asks, stream_fd) != 0 ||
 	    event_add(stream.readable, NULL) != 0)
 		give_up("out of memory");
+	event_del(egress->door);
 }

@@ -10,5 +10,7 @@
 int records_take(struct servers *servers, const uint8_t *bytes, size_t len);
 
 /* Takes the store's stream, in the place of the one before. What it says that
- * no store says ends the stream; what is known stays. */
+ * no store says ends the stream; what is known stays. Until all is said that
+ * there is to say at its beginning the supervisor's door is not heard: nobody
+ * asks before it is known what they may. */
 void records_start(struct egress *egress, int stream_fd);

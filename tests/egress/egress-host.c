@@ -26,7 +26,8 @@
  *     unbox PID                        the box is over
  *
  * EGRESS_AUTHORITY names a PEM with the key and certificate that TLS is ended
- * with; EGRESS_LOOPBACK grants loopback ports, as `cordon wrap` may.
+ * with; EGRESS_LOOPBACK grants loopback ports, as `cordon wrap` may. With
+ * EGRESS_UNTOLD the store has not said at first that this is all.
  */
 
 #include <errno.h>
@@ -617,6 +618,7 @@ main(int argc, char **argv)
 	if (argc < 5 || settings_make(argv, argc, &settings_fd) != 0 ||
 	    egress_spawn(argv[1], settings_fd, &pid, &err) != 0 ||
 	    (store_fd = stream_open(WIRE_EGRESS_STORE)) < 0 ||
+	    (getenv("EGRESS_UNTOLD") == NULL && snapshot(NULL) != NULL) ||
 	    (events_fd = stream_open(WIRE_EGRESS_EVENTS)) < 0 ||
 	    (listener_fd = listener_open(argv[2])) < 0) {
 		fprintf(stderr, "egress-host: %s\n", err.text);

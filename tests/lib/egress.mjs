@@ -66,8 +66,9 @@ export class Egress {
   log = '';
 
   // `denied`: prefixes of the operator's; `authority`: a PEM that TLS is ended
-  // with; `loopback`: rules may name ports of localhost.
-  static async start(world, { denied = [], authority, loopback } = {}) {
+  // with; `loopback`: rules may name ports of localhost; `untold`: snapshot is
+  // still to be said.
+  static async start(world, { denied = [], authority, loopback, untold } = {}) {
     const egress = new Egress();
     Egress.#count += 1;
     egress.path = join(world.folder, `egress-${Egress.#count}`);
@@ -77,7 +78,8 @@ export class Egress {
       { stdio: ['pipe', 'pipe', 'pipe'],
         env: { ...process.env,
           ...authority && { EGRESS_AUTHORITY: authority },
-          ...loopback && { EGRESS_LOOPBACK: '1' } } });
+          ...loopback && { EGRESS_LOOPBACK: '1' },
+          ...untold && { EGRESS_UNTOLD: '1' } } });
     egress.child.stderr.on('data', (text) => { egress.log += text; });
     egress.child.stdin.on('error', () => {});
     egress.ended = new Promise((done) => egress.child.on('close', () => {
@@ -178,14 +180,17 @@ export class Egress {
         secret.principal ?? 0);
     }
     await this.tell('commit');
+    // It is heard when what was said behind it is answered.
+    await this.ask(0xffffffff, 'https://nobody.acme.net/');
   }
 
   // A stream of fetches: of a cell, or (kind 'link') of the gateway.
   async caller(id, { kind = 'cell', number = 1 } = {}) {
     const socket = connect(this.path);
     socket.on('error', () => {});
+    const caller = new Caller(socket); // its end may come first
     await this.tell('caller', id, kind, number);
-    return new Caller(socket);
+    return caller;
   }
 
   async event(condition) {
