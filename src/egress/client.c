@@ -277,5 +277,7 @@ client_trust(struct egress *egress, void *ssl_context)
 	if (egress->trust == NULL)
 		return -EINVAL;
 	SSL_CTX_set1_cert_store(ssl_context, egress->trust);
+	/* As in doors/leaf.c. */
+	SSL_CTX_clear_mode(ssl_context, SSL_MODE_AUTO_RETRY);
 	return 0;
 }

@@ -22,8 +22,8 @@ bool client_is_acting(const struct client *client);
 /* A fetch is over: connections that nobody uses for a minute are closed. */
 void client_idle(struct client *client);
 
-/* The roots of the settings become those of an SSL_CTX. -EINVAL: there are
- * none. */
+/* The roots of the settings become those of an SSL_CTX, which reads one message
+ * at a time. -EINVAL: there are none. */
 int client_trust(struct egress *egress, void *ssl_context);
 
 /* fetch.c: libcurl is done with it. */

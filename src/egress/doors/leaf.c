@@ -214,6 +214,9 @@ context_new(void)
 	SSL_CTX_set_mode(context,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	/* One message a read: who sends nothing but key updates would be read
+	 * for as long as they come. */
+	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_tlsext_servername_callback(context, on_name);
 	SSL_CTX_set_alpn_select_cb(context, on_protocols, NULL);
 	return context;
