@@ -58,6 +58,15 @@ head_add(struct fetch *fetch, char *line, size_t len)
 	if (!fetch_is_token(line))
 		return true; /* the rest of a line that was folded, too */
 	char *value = colon + 1 + strspn(colon + 1, " \t");
+	for (char *end = line + len; end > value && strchr(" \t", end[-1]);)
+		*--end = '\0';
+	/* libcurl undoes such codings unasked, and keeps what comes of it. */
+	if (strcasecmp(line, "transfer-encoding") == 0 &&
+	    strcasecmp(value, "chunked") != 0)
+		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
+		    "%.200s answers in a transfer coding (%.40s) that nobody "
+		    "asked for",
+		    fetch->url.host.text, value);
 	if (strcasecmp(line, "content-encoding") == 0 && fetch->scrub != NULL &&
 	    strcasecmp(value, "identity") != 0)
 		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
@@ -149,6 +158,7 @@ answer_on_header(char *line, size_t size, size_t n, void *arg)
 	fetch_moved(fetch);
 	/* A head that never ends, in pieces that are each a good one. */
 	fetch->head_bytes += len;
+	fetch_spend(fetch, len);
 	if (fetch->head_bytes > HEADS_MAX)
 		fetch_blame(fetch, WIRE_EGRESS_PROTOCOL,
 		    "%.200s answers with more than 256 KiB of heads",
@@ -198,10 +208,8 @@ data_tell(struct fetch *fetch, const uint8_t *bytes, size_t len, bool is_last)
 	const size_t clean_len =
 	    scrub_feed(fetch->scrub, bytes, len, is_last, clean);
 	const uint64_t worth = (now_ns() - began) / NS_A_BYTE;
-	if (worth > len && !server_spend(fetch->server, worth - len))
-		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
-		    "the server's bytes of this minute are spent "
-		    "(network.bytesPerMinute)");
+	if (worth > len)
+		fetch_spend(fetch, worth - len);
 	len = clean_len;
 	return len == 0 || fetch->ops->data(fetch->arg, clean, len);
 }
@@ -219,10 +227,7 @@ received_count(struct fetch *fetch, size_t len)
 		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
 		    "the answer is larger than %llu bytes (network.bytesIn)",
 		    (unsigned long long)fetch->server->head.budget.bytes_in);
-	if (!server_spend(fetch->server, len))
-		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
-		    "the server's bytes of this minute are spent "
-		    "(network.bytesPerMinute)");
+	fetch_spend(fetch, len);
 }
 
 size_t

@@ -82,13 +82,13 @@ on_tls(CURL *easy, void *context, void *arg)
 	    : CURLE_SSL_CACERT_BADFILE;
 }
 
-/* "HOST:PORT:ADDRESS,…": libcurl asks nobody. */
+/* "+HOST:PORT:ADDRESS,…": libcurl asks nobody, and forgets it after a minute. */
 static struct curl_slist *
 pin_of(const struct addr_url *url, const struct addr_ip *ips, size_t n)
 {
 	char text[ADDR_HOST_MAX + 16 + ADDRESSES_MAX * (ADDR_IP_TEXT_MAX + 3)];
 	int len =
-	    snprintf(text, sizeof(text), "%s:%u:", url->host.text, url->port);
+	    snprintf(text, sizeof(text), "+%s:%u:", url->host.text, url->port);
 
 	for (size_t i = 0; i < n && i < ADDRESSES_MAX; i++) {
 		char ip[ADDR_IP_TEXT_MAX];
@@ -232,8 +232,11 @@ hop_send(struct fetch *fetch, const struct addr_ip *ips, size_t n)
 	    ? ask_put(fetch, &put)
 	    : secrets_put(fetch->server, fetch->unit.principal, &fetch->url,
 		  fetch->headers, fetch->headers_len, &put, &err);
-	if (end != WIRE_EGRESS_OK) {
+	if (end != WIRE_EGRESS_OK)
 		fetch_blame(fetch, end, "%s", err.text);
+	else
+		fetch_spend(fetch, put.headers_len + strlen(fetch->url.text));
+	if (fetch->end != WIRE_EGRESS_OK) {
 		secrets_put_fini(&put);
 		return false;
 	}
@@ -242,8 +245,11 @@ hop_send(struct fetch *fetch, const struct addr_ip *ips, size_t n)
 	put.scrub = NULL;
 	fetch->credential = put.credential;
 	fetch->easy = curl_easy_init();
-	fetch->pin = pin_of(&fetch->url, ips, n);
-	if (fetch->easy == NULL || fetch->pin == NULL ||
+	/* An address needs none. */
+	if (!fetch->url.host.is_ip)
+		fetch->pin = pin_of(&fetch->url, ips, n);
+	if (fetch->easy == NULL ||
+	    (fetch->pin == NULL && !fetch->url.host.is_ip) ||
 	    !headers_list(fetch, put.headers, put.headers_len)) {
 		fetch_blame(fetch, WIRE_EGRESS_INTERNAL, "out of memory");
 	} else {

@@ -130,6 +130,18 @@ fetch_free(struct fetch *fetch)
 	free(fetch);
 }
 
+bool
+fetch_spend(struct fetch *fetch, uint64_t bytes)
+{
+	const bool is_within = server_spend(fetch->server, bytes);
+
+	if (!is_within)
+		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
+		    "the server's bytes of this minute are spent "
+		    "(network.bytesPerMinute)");
+	return is_within;
+}
+
 /* Tells the caller, and is no more. Never below a callback of libcurl's. */
 void
 fetch_end(struct fetch *fetch, enum wire_egress_end end)
@@ -257,10 +269,7 @@ fetch_on_read(char *bytes, size_t size, size_t n, void *arg)
 		    "the request is larger than %llu bytes "
 		    "(network.bytesOut)",
 		    (unsigned long long)fetch->server->head.budget.bytes_out);
-	if (!server_spend(fetch->server, (uint64_t)len))
-		fetch_blame(fetch, WIRE_EGRESS_BUDGET,
-		    "the server's bytes of this minute are spent "
-		    "(network.bytesPerMinute)");
+	fetch_spend(fetch, (uint64_t)len);
 	fetch->in_curl = true;
 	if (fetch->end == WIRE_EGRESS_OK)
 		fetch->ops->want(fetch->arg, (size_t)len);

@@ -73,6 +73,8 @@ void fetch_blame(struct fetch *fetch, enum wire_egress_end end,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* RFC 9110, token: what a method and a header's name are made of. */
 bool fetch_is_token(const char *text);
+/* Bytes of the server's minute; false, and why it ends: they are spent. */
+bool fetch_spend(struct fetch *fetch, uint64_t bytes);
 /* A byte moved. */
 void fetch_moved(struct fetch *fetch);
 uint64_t fetch_now_ms(void);

@@ -279,7 +279,8 @@ is_stripped(const struct putting *putting, const char *name)
 		return false;
 	if (names_agree(name, "authorization") || names_agree(name, "cookie"))
 		return true;
-	if (names_agree(name, "range") || names_agree(name, "if-range"))
+	if (names_agree(name, "range") || names_agree(name, "if-range") ||
+	    names_agree(name, "request-range")) /* Apache's other name */
 		return true;
 	for (uint32_t i = 0; i < server->head.n_secrets; i++)
 		if (is_of_host(&server->secrets[i], putting->url) &&

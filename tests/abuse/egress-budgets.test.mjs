@@ -6,6 +6,7 @@
 import { PLENTY, stage } from './egress.mjs';
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { WINDOW, ends as endNames, frame, frames } from '../lib/egress.mjs';
 import { until } from '../lib/processes.mjs';
 
@@ -24,7 +25,7 @@ let last = 100;
 
 async function caller(budget, options) {
   last += 1;
-  await egress.server(last, { rules: ['api.acme.net'],
+  await egress.server(last, { rules: ['api.acme.net', 'packs.acme.net'],
     budget: { ...PLENTY, ...budget } });
   return egress.caller(last, options);
 }
@@ -120,6 +121,33 @@ test('bytes a minute, both ways', async () => {
   }
   assert.deepEqual(ends.slice(0, 3), ['OK', 'OK', 'OK']);
   assert.deepEqual(ends.slice(3), ['BUDGET', 'BUDGET']);
+});
+
+test('heads are bytes, too', async () => {
+  const one = await caller({ bytesPerMinute: 200_000 });
+  const headers = { 'x-long': 'x'.repeat(50_000) };
+  const ended = [];
+  for (let i = 0; i < 5; i += 1)
+    ended.push((await one.fetch('http://api.acme.net/length', { headers })).end);
+  assert.deepEqual(ended.slice(0, 2), ['OK', 'OK']);
+  assert.equal(ended.at(-1), 'BUDGET');
+});
+
+test('a transfer coding that nobody asked for is not undone here', async () => {
+  const one = await caller({ bytesIn: 1 << 30 });
+  const before = egress.residentBytes;
+  await world.name('packs.acme.net', { a: ['45.83.7.66'] });
+  const packed = gzipSync(Buffer.alloc(32 << 20));
+  const answer = (coding) => Buffer.concat([
+    Buffer.from(`HTTP/1.1 200 OK\r\nTransfer-Encoding: ${coding}\r\n` +
+      'Connection: close\r\n\r\n'), packed]);
+  for (const coding of ['gzip', 'gzip, chunked', 'x-gzip', 'br', 'zstd', 'chunked, gzip']) {
+    await world.tcp('packs.acme.net', { port: 80, address: '45.83.7.66', say: answer(coding) });
+    const { end, size } = await one.fetch('http://packs.acme.net/');
+    assert.deepEqual([end, size], ['PROTOCOL', 0], coding);
+    await world.close('45.83.7.66', 80);
+  }
+  assert.ok(egress.residentBytes - before < 16 << 20);
 });
 
 test('an archive that unpacks to much stays as small as it came', async () => {

@@ -112,6 +112,10 @@ test('requests are seen where a rule has a path', async () => {
   const url = 'https://api.acme.net';
   const allowed = await curl('three', ...direct, `${url}/text/?say=yes`);
   assert.equal(allowed.stdout, 'yes', allowed.stderr);
+  // Also who asks no variable where certificates are.
+  const plain = await run('three', 'env', '-u', 'SSL_CERT_FILE', '-u', 'CURL_CA_BUNDLE',
+    'curl', '-sS', '--max-time', '20', ...direct, `${url}/text/?say=yes`);
+  assert.equal(plain.stdout, 'yes', plain.stderr);
   const denied = await curl('three', ...direct, `${url}/echo`);
   assert.doesNotMatch(denied.stdout, /"url"/);
   const posted = await curl('three', ...direct, '-d', 'x', `${url}/text/`);

@@ -204,7 +204,8 @@ on_dialled(void *arg, enum wire_egress_end end, int fd, const char *text)
 	free(guest->head);
 	guest->head = NULL;
 	guest->head_len = 0;
-	guest->bytes_out = head_len;
+	if (!guest_moved(guest, 0, head_len))
+		guest_relay_over(guest, RELAY_STOPPED);
 }
 
 /* Its bytes go out as they are, if a rule and the budget allow it. */

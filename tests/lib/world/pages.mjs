@@ -39,9 +39,10 @@ function bare(request, text, { end = false } = {}) {
   if (end) request.socket.end();
 }
 
-// The connection is gone.
+// The connection is gone, for what else goes over it, too: there may be none any
+// more. (2: INTERNAL_ERROR; without one, an answer without a length is whole.)
 function cut(request) {
-  if (request.stream) request.stream.session.destroy();
+  if (request.stream) request.stream.session?.destroy(undefined, 2);
   else (request.socket._parent ?? request.socket).resetAndDestroy();
 }
 
