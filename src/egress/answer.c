@@ -223,7 +223,8 @@ received_count(struct fetch *fetch, size_t len)
 		    "%.200s answers with more than %u bytes, which is more "
 		    "than signing in takes",
 		    fetch->url.host.text, WIRE_ASK_BODY_MAX);
-	if (fetch->received > fetch->server->head.budget.bytes_in)
+	if (!fetch->is_ask &&
+	    fetch->received > fetch->server->head.budget.bytes_in)
 		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
 		    "the answer is larger than %llu bytes (network.bytesIn)",
 		    (unsigned long long)fetch->server->head.budget.bytes_in);

@@ -133,7 +133,11 @@ fetch_free(struct fetch *fetch)
 bool
 fetch_spend(struct fetch *fetch, uint64_t bytes)
 {
-	const bool is_within = server_spend(fetch->server, bytes);
+	/* What the store asks is bounded by WIRE_ASK_…: it is counted, and
+	 * refused before it begins, but not cut off in the middle. Its answer
+	 * may be the token that replaced another. */
+	const bool is_within =
+	    server_spend(fetch->server, bytes) || fetch->is_ask;
 
 	if (!is_within)
 		fetch_blame(fetch, WIRE_EGRESS_BUDGET,

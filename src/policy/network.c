@@ -276,11 +276,33 @@ numbers_settle(uint32_t *numbers, size_t n)
 	return kept;
 }
 
+static bool
+numbers_have(const uint32_t *numbers, size_t n, uint32_t number)
+{
+	for (size_t i = 0; i < n; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+/* Where one port of the web is open the other is, too: who tries it is told
+ * which rule is missing, by egress, instead of that nobody listens. */
+static size_t
+web_complete(uint32_t *ports, size_t n)
+{
+	const bool has_http = numbers_have(ports, n, 80);
+
+	if (n >= BOX_PORTS_MAX || has_http == numbers_have(ports, n, 443))
+		return n;
+	ports[n] = has_http ? 443 : 80;
+	return numbers_settle(ports, n + 1);
+}
+
 static int
 ports_fill(const struct policy_network *network, struct policy_ports *ports,
     struct err *err)
 {
-	uint32_t at[ADDR_RULES_MAX], addresses[ADDR_RULES_MAX];
+	uint32_t at[ADDR_RULES_MAX + 1], addresses[ADDR_RULES_MAX];
 	size_t n = 0, n_addresses = 0;
 
 	for (size_t i = 0; i < network->n_rules; i++) {
@@ -297,7 +319,7 @@ ports_fill(const struct policy_network *network, struct policy_ports *ports,
 			    (uint32_t)ip.bytes[1] << 16 |
 			    (uint32_t)ip.bytes[2] << 8 | ip.bytes[3];
 	}
-	n = numbers_settle(at, n);
+	n = web_complete(at, numbers_settle(at, n));
 	n_addresses = numbers_settle(addresses, n_addresses);
 	if (n > BOX_PORTS_MAX || n_addresses > BOX_PORTS_MAX)
 		return err_set(err, -E2BIG,

@@ -139,6 +139,14 @@ describe('a question', () => {
       [4, 0, 'auth.acme.net', '/status/404', 1]]);
   });
 
+  // It may be the token that replaced another.
+  test('that has gone out has its whole answer, whatever others spent', async () => {
+    await egress.server(3, { budget: { bytesPerMinute: 1000, bytesIn: 100 } });
+    const { end, length } = await egress.ask(3, `${BASE}/bytes/40000`);
+    assert.deepEqual([end, length], ['OK', 40_000]);
+    assert.equal((await egress.ask(3, `${BASE}/text`)).end, 'BUDGET');
+  });
+
   test('ends after 20 seconds, however it is kept', async () => {
     const asked = ['stall-head', 'stall-body', 'drip'].map((page) => `${BASE}/${page}`);
     const answers = await Promise.all(asked.map((url) => egress.ask(1, url)));

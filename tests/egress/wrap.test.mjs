@@ -245,6 +245,16 @@ for (const user of Object.keys(users)) {
       assert.equal(byNode.stdout, 'node\n', byNode.stderr);
     });
 
+    test('the other scheme is not granted, and says so', async () => {
+      for (const [granted, asked, port] of [['https', 'http', 80], ['http', 'https', 443]]) {
+        const { stdout, stderr } = await run(user, ['--net', `${granted}://api.acme.net`,
+          ...curl(...direct, `${asked}://api.acme.net/text`)]);
+        assert.doesNotMatch(stdout, /hello/);
+        assert.match(stderr, new RegExp(`net {5}api\\.acme\\.net:${port}: ` +
+          `no rule allows ${asked}://api\\.acme\\.net: `));
+      }
+    });
+
     test('methods of a policy are obeyed', async () => {
       const policy = join(stateOf(user), 'methods.json');
       writeFileSync(policy, JSON.stringify({ network: { rules: [

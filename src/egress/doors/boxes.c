@@ -23,6 +23,7 @@
 #define ACCEPTS_MAX 16 /* at once, before others have their turn */
 #define TICK_MS 250
 #define GUESTS_MAX 4096u /* of all boxes */
+#define GUESTS_FEW 16u /* of a box that half of all are kept free for */
 #define AGAIN_MS 100 /* when there is no room for one more */
 
 uint64_t
@@ -318,10 +319,14 @@ guest_take(struct listener *listener, int raw_fd)
 	doors[listener->kind](guest);
 }
 
+/* Who has many cannot take the room of those who have few. */
 static int
 guest_accept(const struct box *box, int fd)
 {
-	if (box->egress->n_guests < GUESTS_MAX)
+	const unsigned most =
+	    box->n_guests < GUESTS_FEW ? GUESTS_MAX : GUESTS_MAX / 2;
+
+	if (box->egress->n_guests < most)
 		return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	errno = EMFILE;
 	return -1;

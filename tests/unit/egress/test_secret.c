@@ -199,10 +199,10 @@ asks_for_no_pieces_where_it_is_put_in(void **state)
 {
 	(void)state;
 	bind("K", HEADER, "x-k", "{}", TOKEN);
-	assert_string_equal(
-	    run(0, HOST, "Range: bytes=0-0\nif-range: x\n"
-			     "Request-Range: bytes=0-0\na: b\n")
-		->headers,
+	assert_string_equal(run(0, HOST,
+				"Range: bytes=0-0\nif-range: x\n"
+				"Request-Range: bytes=0-0\na: b\n")
+				->headers,
 	    "a: b\nx-k: " TOKEN "\n");
 	assert_string_equal(
 	    run(0, "https://b.example.com/", "Range: bytes=0-0\n")->headers,

@@ -98,6 +98,24 @@ addresses_get_a_way_of_their_own(void **state)
 }
 
 static void
+the_other_port_of_the_web_is_open_too(void **state)
+{
+	static const uint16_t wanted[] = { 80, 443 };
+	static const char *const texts[] = {
+		"{\"network\":{\"allowedDomains\":[\"https://a.net\"]}}",
+		"{\"network\":{\"allowedDomains\":[\"http://a.net\"]}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		made(texts[i], false);
+		assert_int_equal(network.n_rules, 1);
+		assert_int_equal(ports.n_ports, 2);
+		assert_memory_equal(ports.ports, wanted, sizeof(wanted));
+	}
+}
+
+static void
 who_only_denies_has_no_network(void **state)
 {
 	static const char *const texts[] = {
@@ -205,6 +223,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_become_rules_with_denials_first),
 		cmocka_unit_test(addresses_get_a_way_of_their_own),
+		cmocka_unit_test(the_other_port_of_the_web_is_open_too),
 		cmocka_unit_test(who_only_denies_has_no_network),
 		cmocka_unit_test(srt_reaches_by_https_and_http),
 		cmocka_unit_test(too_many_are_told),
