@@ -131,7 +131,9 @@ describe('a question', () => {
     await egress.server(2, { budget: { perMinute: 2 } });
     for (const end of ['OK', 'OK', 'BUDGET'])
       assert.equal((await egress.ask(2, `${BASE}/status/404`)).end, end);
-    const events = egress.events.filter(({ deployment }) => deployment === 2);
+    const mine = () => egress.events.filter(({ deployment }) => deployment === 2);
+    await egress.event(() => mine().length >= 3);
+    const events = mine();
     assert.deepEqual(events.map(({ end, status, host, path, refused }) =>
       [end, status, host, path, refused]),
     [[0, 404, 'auth.acme.net', '/status/404', 0],
