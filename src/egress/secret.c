@@ -234,8 +234,9 @@ secret_miss(
 {
 	if (is_login(secret))
 		err_set(putting->err, 0,
-		    "the sign-in to %s is over; sign in again: cordon upstream "
-		    "login %s%s",
+		    "the token of the sign-in to %s is good no more; 'cordon "
+		    "upstream logins' says why; or sign in again: cordon "
+		    "upstream login %s%s",
 		    putting->url->host.text, putting->server->head.name,
 		    secret->principal != 0 ? " --principal TOKEN" : "");
 	else
@@ -592,8 +593,12 @@ url_put(const struct putting *putting, struct text *out)
 	return WIRE_EGRESS_OK;
 }
 
-/* Of those there may be hundreds, and each that is searched for costs every
- * answer some more. None of this principal's requests has carried them. */
+/* None of this principal's requests has carried one; but a host may show what
+ * others sent. Of those there may be hundreds, and each that is searched for
+ * costs every answer some more: so all are, or, where there are more than this,
+ * none. */
+#define OTHERS_SEARCHED_MAX 16u
+
 static bool
 is_anothers_login(
     const struct putting *putting, const struct wire_egress_secret *secret)
@@ -606,14 +611,19 @@ is_anothers_login(
 static struct scrub *
 host_scrub(const struct putting *putting)
 {
-	const struct wire_egress_secret *secrets[WIRE_SERVER_SECRETS_MAX];
-	size_t n = 0;
+	const struct wire_egress_secret *searched[WIRE_SERVER_SECRETS_MAX];
+	const struct server *server = putting->server;
+	size_t n = 0, n_others = 0;
 
-	for (uint32_t i = 0; i < putting->server->head.n_secrets; i++)
-		if (is_of_host(&putting->server->secrets[i], putting->url) &&
-		    !is_anothers_login(putting, &putting->server->secrets[i]))
-			secrets[n++] = &putting->server->secrets[i];
-	return scrub_new(secrets, n);
+	for (uint32_t i = 0; i < server->head.n_secrets; i++)
+		n_others += is_of_host(&server->secrets[i], putting->url) &&
+		    is_anothers_login(putting, &server->secrets[i]);
+	for (uint32_t i = 0; i < server->head.n_secrets; i++)
+		if (is_of_host(&server->secrets[i], putting->url) &&
+		    (n_others <= OTHERS_SEARCHED_MAX ||
+			!is_anothers_login(putting, &server->secrets[i])))
+			searched[n++] = &server->secrets[i];
+	return scrub_new(searched, n);
 }
 
 /* Wiped, where it does not become the caller's. */

@@ -300,12 +300,25 @@ a_login_that_has_ended_is_nobody_elses(void **state)
 }
 
 static void
-logins_of_others_are_not_searched_for(void **state)
+logins_of_others_are_searched_for_where_they_are_few(void **state)
 {
+	char value[32];
 	(void)state;
+
 	login(7, TOKEN);
 	assert_string_equal(run(7, HOST, "")->scrubbed, "*************");
+	assert_string_equal(run(8, HOST, "")->scrubbed, "*************");
+	/* One's own, and everybody's, are none of the 16. */
+	login(0, "shared-token");
+	for (uint32_t principal = 8; principal < 24; principal++) {
+		snprintf(value, sizeof(value), "token-of-%u", principal);
+		login(principal, value);
+	}
+	assert_string_equal(run(8, HOST, "")->scrubbed, "*************");
+	assert_string_equal(run(99, HOST, "")->scrubbed, TOKEN);
+	login(24, "token-of-24");
 	assert_string_equal(run(8, HOST, "")->scrubbed, TOKEN);
+	assert_string_equal(run(7, HOST, "")->scrubbed, "*************");
 	setup(NULL);
 	login(0, TOKEN);
 	login(8, "another-token");
@@ -469,7 +482,7 @@ main(void)
 		TEST(a_placeholder_is_refused_elsewhere),
 		TEST(a_login_is_ones_own_before_everybodys),
 		TEST(a_login_that_has_ended_is_nobody_elses),
-		TEST(logins_of_others_are_not_searched_for),
+		TEST(logins_of_others_are_searched_for_where_they_are_few),
 		TEST(names_what_stands_in_authorization),
 		TEST(of_another_principal_a_placeholder_is_refused),
 		TEST(a_secret_that_cannot_be_opened_stops_requests),
