@@ -119,5 +119,9 @@ int body_server(struct request *request, const struct member *member,
     struct db_server *server);
 int body_principal(
     struct request *request, const struct member *member, uint32_t *principal);
+/* What is one token's is used where calls come with one: not where all share a
+ * link. `what` is to be done for everybody instead: "sign in". */
+int body_share_check(
+    struct request *request, const struct db_server *server, const char *what);
 int body_quota(struct request *request, const struct member *member,
     struct wire_quota *quota);

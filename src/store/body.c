@@ -183,6 +183,23 @@ body_principal(
 }
 
 int
+body_share_check(
+    struct request *request, const struct db_server *server, const char *what)
+{
+	const struct wire_deployment *launch = &server->record.launch;
+
+	/* Cells know the token of each call. */
+	return launch->kind == WIRE_KIND_ISOLATE ||
+		launch->share != WIRE_SHARE_ALL
+	    ? 0
+	    : refuse(request, 409,
+		  "/principal: all calls of the server '%s' share one link "
+		  "(share: all), which is nobody's: %s for everybody, or add "
+		  "it with another share",
+		  launch->name, what);
+}
+
+int
 body_quota(struct request *request, const struct member *member,
     struct wire_quota *quota)
 {

@@ -126,3 +126,37 @@ const char *vault_value_complaint(const struct wire_egress_secret *secret);
  * it is no secret that egress puts in. */
 void vault_client_bind(struct wire_egress_secret *secret, const char *issuer,
     const char *client_id, uint32_t principal);
+
+/* ---- begin.c: beginning a sign-in ---------------------------------------------
+ */
+
+#define VAULT_PROOF_KEY 32
+#define VAULT_PROOF 32
+
+/* What a sign-in is begun with; NULL: it is not said. */
+struct vault_begin {
+	const char *redirect_uri;
+	const char *scope;
+	const char *issuer;
+	const char *client_id;
+	uint32_t principal;
+};
+
+/* What the letter of the key of a proof is bound to, all but the value: with
+ * another begin, server or tenant it is of no use. */
+void vault_begin_bind(
+    struct wire_egress_secret *secret, const struct vault_begin *begin);
+
+/* What the store found, and a person is shown; texts below 64 KiB. */
+struct vault_offer {
+	const char *url;
+	const char *issuer;
+	const char *resource;
+	const char *scope;
+	const char *registration;
+};
+
+/* crypto_auth() of the texts in that order, each with its length (2 bytes,
+ * little-endian) before it. */
+void vault_offer_prove(const uint8_t key[VAULT_PROOF_KEY],
+    const struct vault_offer *offer, uint8_t proof[VAULT_PROOF]);

@@ -63,7 +63,7 @@ async function stage({ auth = {}, mcp = {} } = {}) {
   await oauth.forget();
 }
 
-const begin = (more = {}) => oauth.api(host, 'POST', '/logins',
+const begin = (more = {}) => oauth.begin(host,
   { server: 'files', redirect_uri: REDIRECT, ...more });
 // The person goes there; what the browser would bring back.
 const visit = async (url, who = {}) => Object.fromEntries(new URL((await oauth.browse(url,

@@ -194,8 +194,8 @@ test('another tenant signs in by itself, and sees nothing of it', async () => {
   assert.deepEqual((await oauth.api(host, 'GET', '/logins', undefined, other.admin)).logins, []);
 
   const redirect_uri = 'http://127.0.0.1:7391/callback';
-  const begun = await oauth.api(host, 'POST', '/logins', { server: 'files', redirect_uri },
-    other.admin);
+  const begun = await oauth.begin(host, { server: 'files', redirect_uri },
+    { tenant: 'other', token: other.admin });
   assert.equal(begun.status, 200, begun.error);
   const { location } = await oauth.browse(begun.url,
     { user: 'mallory', until: (at) => at.startsWith(redirect_uri) });
@@ -222,8 +222,12 @@ test('another tenant signs in by itself, and sees nothing of it', async () => {
   // By the command line: for another tenant, and as its own admin.
   const file = join(host.folder, 'admin-of-other');
   writeFileSync(file, `${other.admin}\n`, { mode: 0o600 });
+  // Whose sign-in it is to be, the gateway does not say.
+  const unsaid = await oauth.signIn(host, 'files', { words: ['--token-file', file] });
+  assert.equal(unsaid.code, 2);
+  assert.match(unsaid.stderr, /the token is of the tenant "other": say --tenant other/);
   for (const [words, user] of [[['--tenant', 'other'], 'olga'], [['--token-file', file], 'oscar']]) {
-    await signIn({ user, words });
+    await signIn({ user, words: [...words, '--tenant', 'other'] });
     assert.equal((await call('whoami', theirs)).user, user);
     const { stdout } = await oauth.cordon(host, 'upstream', 'logins', '--json', ...words);
     assert.deepEqual(JSON.parse(stdout).logins.map(({ tenant }) => tenant), ['other']);
@@ -336,11 +340,11 @@ test('a server that wants no sign-in, and one that is not there', async () => {
 test('a server that has a secret for that header is not signed in to', async () => {
   await honest();
   const body = { server: 'files', redirect_uri: 'http://127.0.0.1:7391/callback' };
-  assert.equal((await oauth.api(host, 'POST', '/logins', body)).status, 200, 'control');
+  assert.equal((await oauth.begin(host, body)).status, 200, 'control');
   const set = await oauth.cordon(host, 'secret', 'set', 'KEY', '--for', 'files',
     '--host', 'mcp.acme.net', { input: 'a-key-of-ones-own\n' });
   assert.equal(set.code, 0, set.stderr);
-  const { status, error } = await oauth.api(host, 'POST', '/logins', body);
+  const { status, error } = await oauth.begin(host, body);
   assert.equal(status, 409, error);
   assert.match(error, /KEY/);
   await oauth.cordon(host, 'secret', 'rm', 'KEY', '--for', 'files');

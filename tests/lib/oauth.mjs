@@ -19,6 +19,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sealKey } from './begin.mjs';
 import { cordon } from './paths.mjs';
 
 const MAIN = fileURLToPath(new URL('oauth/main.mjs', import.meta.url));
@@ -154,6 +155,13 @@ export class Oauth {
     const child = start(host, words, input);
     const code = await child.ended;
     return { code, stdout: child.stdout, stderr: child.stderr };
+  }
+
+  // Asks for a sign-in as the command would, whatever it answers.
+  async begin(host, body, { tenant, token } = {}) {
+    const publicKey = readFileSync(join(host.folder, 'state/vault.pub'), 'utf8').trim();
+    return this.api(host, 'POST', '/logins',
+      { key: sealKey(publicKey, body, { tenant }), ...body }, token);
   }
 
   // The admin API, whatever it answers.

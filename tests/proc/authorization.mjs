@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { sealKey } from '../lib/begin.mjs';
 import { ok } from './admin-answers.mjs';
 
 export const SERVER = 'https://mcp.example.com/v1/mcp';
@@ -119,8 +120,22 @@ export async function remote(t, store, { fd = 5, name = 'r', url = SERVER, token
   return new World(egress);
 }
 
-export const begin = (store, more = {}, token) => store.ask('POST', '/logins',
-  { server: 'r', redirect_uri: REDIRECT, ...more }, token);
+// To whom a key is sealed, and whose tenant's it is; asked for once, so that a
+// sign-in is asked for at once.
+export async function vaultOf(store, token) {
+  store.vaults ??= new Map();
+  if (!store.vaults.has(token))
+    store.vaults.set(token, await ok(store.ask('GET', '/secrets', '', token)));
+  return store.vaults.get(token);
+}
+
+// `letter`: what of its key's is to be another.
+export async function begin(store, more = {}, token, letter = {}) {
+  const body = { server: 'r', redirect_uri: REDIRECT, ...more };
+  const { tenant, public_key: publicKey } = await vaultOf(store, token);
+  const key = publicKey ? sealKey(publicKey, body, { tenant, ...letter }) : 'none';
+  return store.ask('POST', '/logins', { key, ...body }, token);
+}
 
 export const finish = (store, back, token) => store.ask('POST', '/logins/finish', back, token);
 

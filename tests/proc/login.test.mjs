@@ -12,32 +12,57 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openKey, prove, publicOf } from '../lib/begin.mjs';
 import { cordon, patience } from '../lib/paths.mjs';
 import { FakeHost, sendJson } from './fake-host.mjs';
 
 const STATE = 'the-state-0123456789';
-const asked = { url: `https://auth.acme.net/authorize?client_id=c&state=${STATE}`,
-  issuer: 'https://auth.acme.net', resource: 'https://mcp.acme.net/mcp',
+const KEYS = Buffer.alloc(32, 7).toString('base64');
+const PUBLIC = publicOf(KEYS);
+const asked = { issuer: 'https://auth.acme.net', resource: 'https://mcp.acme.net/mcp',
   scope: 'files:read', registration: 'dynamic', expires_in: 600 };
 const row = { id: 7, tenant: 'local', server: 'files', issuer: asked.issuer,
   resource: asked.resource, scope: asked.scope, state: 'good', set: 1,
   expires: Math.floor(Date.now() / 1000) + 5400, renews: true };
 
+const back = (uri) => `redirect_uri=${encodeURIComponent(uri)}&state=${STATE}`;
+const urlOf = (uri) => `https://auth.acme.net/authorize?client_id=c&${back(uri)}`;
+
+// What a store answers, proven; `over` is what it found.
+function offer(request, over = {}, keys = KEYS) {
+  const body = JSON.parse(request.body);
+  const said = { url: urlOf(body.redirect_uri), ...asked, ...over };
+  return { ...said, proof: prove(openKey(keys, body), said) };
+}
+
 // A host that lets everybody sign in; `over` answers in its place.
-const start = (t, over = {}) => FakeHost.start(t, (request, response) => {
+const start = async (t, over = {}) => {
+  const host = await FakeHost.start(t, (request, response) => answer(over, request, response));
+  writeFileSync(join(host.state, 'vault.pub'), `${PUBLIC}\n`);
+  return host;
+};
+
+function answer(over, request, response) {
   const key = `${request.method} ${request.url}`;
   const answers = {
-    'POST /admin/logins': () => [200, asked],
+    'POST /admin/logins': (one) => [200, offer(one)],
+    'GET /admin/secrets': () => [200, { tenant: 'local', public_key: PUBLIC, secrets: [] }],
     'POST /admin/logins/finish': () => [201, row],
     'GET /admin/tokens': () => [200, { tokens: [{ id: 4, name: 'ci' }] }],
     'GET /admin/logins': () => [200, { logins: [row] }],
     ...over };
   const [status, value] = answers[key]?.(request) ?? [404, { error: `no ${key}` }];
   sendJson(response, status, value);
-});
+}
 
 const bodyOf = (host, url) => JSON.parse(host.requests.find((one) =>
   one.method === 'POST' && one.url === url).body);
+// Without its key, which is another each time.
+const begunWith = (host) => {
+  const { key, ...rest } = bodyOf(host, '/admin/logins');
+  assert.ok(Buffer.from(key, 'base64').length > 100);
+  return rest;
+};
 
 const said = (child, pattern) => new Promise((done, fail) => {
   const look = () => {
@@ -81,10 +106,9 @@ test('shows who asks and where, waits for the browser, and finishes', async (t) 
   const uri = await waits(child);
   assert.match(uri, /^http:\/\/127\.0\.0\.1:\d+\/callback$/);
   for (const line of ['Signing in to files:', '  issuer    https://auth.acme.net',
-    '  resource  https://mcp.acme.net/mcp', '  scope     files:read', asked.url])
+    '  resource  https://mcp.acme.net/mcp', '  scope     files:read', urlOf(uri)])
     assert.ok(child.text.stdout.split('\n').includes(line), line);
-  assert.deepEqual(bodyOf(host, '/admin/logins'),
-    { server: 'files', redirect_uri: uri, scope: 'files:read' });
+  assert.deepEqual(begunWith(host), { server: 'files', redirect_uri: uri, scope: 'files:read' });
 
   const page = await browse(
     `${uri}?code=the%2Fcode&state=${STATE}&iss=https%3A%2F%2Fauth.acme.net`);
@@ -128,7 +152,7 @@ test('what else connects is answered, and does not end the waiting', async (t) =
   const crowd = Array.from({ length: 40 }, () => net.connect(new URL(uri).port, '127.0.0.1'));
   for (const socket of crowd) socket.on('error', () => {});
   await Promise.all(crowd.map((socket) => once(socket, 'connect')));
-  assert.equal(host.requests.length, 1, 'the host heard of none');
+  assert.equal(host.requests.length, 2, 'the host heard of none');
   assert.equal((await browse(`${uri}?${good}`)).status, 200);
   assert.equal(await child.ended, 0);
   for (const socket of [silent, ...crowd]) socket.destroy();
@@ -152,8 +176,8 @@ test('a refusal is told here, and in the browser that it failed', async (t) => {
 test('nothing of a stranger reaches the terminal raw', async (t) => {
   const evil = '\u001b[2Jgone\u202ednib\u009b31m\r\nfake line\u0007\u200b';
   const host = await start(t, {
-    'POST /admin/logins': () => [200, { ...asked, issuer: evil, scope: evil, resource: evil,
-      registration: evil }],
+    'POST /admin/logins': (one) => [200, offer(one, { issuer: evil, scope: evil,
+      resource: evil, registration: 'evil\u001b' })],
     'POST /admin/logins/finish': () => [201, { ...row, issuer: evil }],
     'GET /admin/logins': () => [200, { logins: [{ ...row, issuer: evil, scope: evil,
       state: evil, principal: evil }] }] });
@@ -169,23 +193,121 @@ test('nothing of a stranger reaches the terminal raw', async (t) => {
 });
 
 test('an address that a browser should not open is not shown', async (t) => {
-  let url;
-  const host = await start(t, { 'POST /admin/logins': () => [200, { ...asked, url }] });
+  let url = urlOf;
+  const host = await start(t, { 'POST /admin/logins': (one) =>
+    [200, offer(one, { url: url(JSON.parse(one.body).redirect_uri) })] });
   const control = host.spawn('upstream', 'login', 'files');
-  url = asked.url;
   await waits(control);
   control.kill('SIGKILL');
-  for (url of [undefined, '', 5, `http://auth.acme.net/?state=${STATE}`,
-    `javascript:alert(1)?state=${STATE}`, `file:///etc/passwd?state=${STATE}`,
-    'https://auth.acme.net/', 'https://auth.acme.net/?state=',
-    `https://auth.acme.net/?state=${STATE}&state=other`,
-    `https://auth.acme.net/\u001b[2J?state=${STATE}`,
-    `https://auth.acme.net/$(reboot) ?state=${STATE}`,
-    `https://user@auth.acme.net/?state=${STATE}`]) {
+  for (url of [() => '', (uri) => `http://auth.acme.net/?${back(uri)}`,
+    (uri) => `javascript:alert(1)?${back(uri)}`, (uri) => `file:///etc/passwd?${back(uri)}`,
+    () => 'https://auth.acme.net/', (uri) => `https://auth.acme.net/?${back(uri).replace(STATE, '')}`,
+    (uri) => `https://auth.acme.net/?${back(uri)}&state=other`,
+    (uri) => `https://auth.acme.net/\u001b[2J?${back(uri)}`,
+    (uri) => `https://auth.acme.net/$(reboot) ?${back(uri)}`,
+    (uri) => `https://user@auth.acme.net/?${back(uri)}`,
+    // Back to somebody else, or to two.
+    () => `https://auth.acme.net/?state=${STATE}`,
+    () => `https://auth.acme.net/?${back('http://127.0.0.1:1/callback')}`,
+    (uri) => `https://auth.acme.net/?${back(`${uri}/`)}`,
+    (uri) => `https://auth.acme.net/?${back(uri)}&redirect_uri=https://evil.acme.net`]) {
     const { code, stdout, stderr } = await host.run('upstream', 'login', 'files');
     assert.deepEqual([code, stdout, stderr],
       [70, '', 'cordon upstream: the host named no address to sign in at\n'], String(url));
   }
+});
+
+test('nothing is shown that the store has not proven', async (t) => {
+  const evil = 'https://evil.acme.net/authorize';
+  const turned = (text, i) =>
+    text.slice(0, i) + String.fromCharCode(text.charCodeAt(i) ^ 1) + text.slice(i + 1);
+  const changes = {
+    'a challenge of its own': (one) => ({ ...one, url: `${one.url}&code_challenge=mine` }),
+    'a byte of the url': (one) => ({ ...one, url: turned(one.url, 30) }),
+    'the last byte of the url': (one) => ({ ...one, url: turned(one.url, one.url.length - 1) }),
+    'another page': (one) => ({ ...one, url: evil + new URL(one.url).search }),
+    'another issuer': (one) => ({ ...one, issuer: 'https://evil.acme.net' }),
+    'another resource': (one) => ({ ...one, resource: 'https://evil.acme.net/mcp' }),
+    'another scope': (one) => ({ ...one, scope: '' }),
+    'another registration': (one) => ({ ...one, registration: 'given' }),
+    'a NUL': (one) => ({ ...one, scope: `${one.scope}\u0000 evil` }),
+    'texts with their ends moved': (one) => ({ ...one, issuer: `${one.issuer}h`,
+      resource: one.resource.slice(1) }),
+    'no proof': ({ proof, ...one }) => one,
+    'an empty proof': (one) => ({ ...one, proof: '' }),
+    'half of one': (one) => ({ ...one, proof: one.proof.slice(0, 20) }),
+    'one that is no text': (one) => ({ ...one, proof: 5 }),
+    'a byte of it': (one) => ({ ...one, proof: turned(one.proof, 3) }),
+    'one with another key': (one) => ({ ...one, proof: prove(Buffer.alloc(32, 1), one) }),
+    'one with a key of zeros': (one) => ({ ...one, proof: prove(Buffer.alloc(32), one) }),
+    'an earlier answer': (one) => earlier ?? one,
+    'no object': () => [],
+  };
+  let change = (one) => one, earlier;
+  const host = await start(t, { 'POST /admin/logins': (one) => [200, change(offer(one))] });
+  const control = host.spawn('upstream', 'login', 'files');
+  await waits(control);
+  control.kill('SIGKILL');
+  const { redirect_uri: uri } = bodyOf(host, '/admin/logins');
+  // The same port, so that the key alone is another.
+  earlier = offer(host.requests.at(-1));
+  await control.ended;
+  const { port } = new URL(uri);
+  for (const [name, one] of Object.entries(changes)) {
+    change = one;
+    for (const words of [[], ['--json']]) {
+      const { code, stdout, stderr } =
+        await host.run('upstream', 'login', 'files', '--port', port, ...words);
+      assert.deepEqual([code, stdout], [70, ''], name);
+      assert.match(stderr, /^cordon upstream: the host's store has not proven .* Restart the host.*\n$/,
+        name);
+      assert.doesNotMatch(stderr, /acme/, name);
+    }
+  }
+  // What is there twice, or beside it, is not in what a program reads.
+  change = (one) => `${JSON.stringify(one).slice(0, -1)},"url":"${evil}","page":"${evil}"}`;
+  const child = host.spawn('upstream', 'login', 'files', '--json');
+  const [line] = await said(child, /^.*\n|not proven/);
+  assert.doesNotMatch(line, /evil/);
+});
+
+test('the key is sealed to the store, for what is asked for; else nobody is asked', async (t) => {
+  const host = await start(t);
+  const words = ['upstream', 'login', 'files', '--principal', 'ci', '--scope', 's',
+    '--issuer', 'https://auth.acme.net', '--client-id', 'me'];
+  const keys = [];
+  for (let i = 0; i < 2; i++) {
+    const child = host.spawn(...words);
+    await waits(child);
+    child.kill('SIGKILL');
+    const body = JSON.parse(host.requests.findLast(({ url }) => url === '/admin/logins').body);
+    const key = openKey(KEYS, body);
+    assert.equal(key.length, 32);
+    keys.push(key.toString('hex'));
+    // Whoever relays it can ask for nothing else with it.
+    for (const more of [{ server: 'other' }, { redirect_uri: 'http://127.0.0.1:1/callback' },
+      { scope: 't' }, { scope: undefined }, { issuer: 'https://evil.acme.net' },
+      { client_id: 'you' }, { principal: 5 }, { principal: undefined }])
+      assert.throws(() => openKey(KEYS, { ...body, ...more }), /the letter/, JSON.stringify(more));
+    assert.throws(() => openKey(KEYS, body, 'other'), /the letter/);
+  }
+  assert.notEqual(keys[0], keys[1]);
+
+  const count = host.requests.length;
+  writeFileSync(join(host.state, 'vault.pub'), `${Buffer.alloc(32, 9).toString('base64')}\n`);
+  const other = await host.run('upstream', 'login', 'files');
+  assert.deepEqual([other.code, other.stdout], [2, '']);
+  assert.match(other.stderr, /the host says another public key than STATE\/vault\.pub: nothing was sent/);
+  // Of another machine's host there is no folder here.
+  const tcp = http.createServer((request, response) => answer({}, request, response))
+    .listen(0, '127.0.0.1');
+  t.after(() => tcp.close());
+  await once(tcp, 'listening');
+  const away = await host.run('upstream', 'login', 'files',
+    '--url', `http://127.0.0.1:${tcp.address().port}`);
+  assert.deepEqual([away.code, away.stdout], [2, '']);
+  assert.match(away.stderr, /whose key the host says is not known here: give it with --public-key/);
+  assert.ok(host.requests.slice(count).every(({ url }) => url === '/admin/secrets'));
 });
 
 test('a token, a client and a port of one\'s own', async (t) => {
@@ -209,7 +331,7 @@ test('a token, a client and a port of one\'s own', async (t) => {
     await browse(`${uri}?code=c&state=${STATE}`);
     assert.equal(await child.ended, 0, child.text.stderr);
   }
-  assert.deepEqual(bodyOf(host, '/admin/logins'), { server: 'files',
+  assert.deepEqual(begunWith(host), { server: 'files',
     redirect_uri: `http://127.0.0.1:${port}/callback`, issuer: 'https://auth.acme.net',
     client_id: 'me', principal: 4 });
   for (const words of [['--port', '80'], ['--port', '65536'], ['--client-secret'],
@@ -220,12 +342,9 @@ test('a token, a client and a port of one\'s own', async (t) => {
 });
 
 test('a client\'s secret goes sealed, to the key of this machine alone', async (t) => {
-  const key = Buffer.from('8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a',
-    'hex').toString('base64');
-  let told = key;
+  let told = PUBLIC;
   const host = await start(t, { 'GET /admin/secrets': () =>
     [200, { tenant: 'local', public_key: told, secrets: [] }] });
-  writeFileSync(join(host.state, 'vault.pub'), `${key}\n`);
   const words = ['upstream', 'login', 'files', '--issuer', 'https://auth.acme.net',
     '--client-id', 'me', '--client-secret'];
   const child = host.spawn(...words);
@@ -277,7 +396,8 @@ test('over ssh the address is pasted', async (t) => {
 });
 
 test('nobody comes: it ends when the address is good no more', async (t) => {
-  const host = await start(t, { 'POST /admin/logins': () => [200, { ...asked, expires_in: 1 }] });
+  const host = await start(t, { 'POST /admin/logins': (one) =>
+    [200, offer(one, { expires_in: 1 })] });
   const before = Date.now();
   const { code, stderr } = await host.run('upstream', 'login', 'files');
   assert.equal(code, 1);
@@ -289,8 +409,8 @@ test('--json is what the host says, a line each', async (t) => {
   const host = await start(t);
   const child = host.spawn('upstream', 'login', 'files', '--json');
   const [first] = await said(child, /^.*\n/);
-  assert.deepEqual(JSON.parse(first), asked);
   const { redirect_uri: uri } = bodyOf(host, '/admin/logins');
+  assert.deepEqual(JSON.parse(first), { url: urlOf(uri), ...asked });
   await browse(`${uri}?code=c&state=${STATE}`);
   assert.equal(await child.ended, 0);
   assert.deepEqual(JSON.parse(child.text.stdout.split('\n')[1]), row);

@@ -206,6 +206,19 @@ test('they go with their server, and with the token whose they are', async (t) =
   assert.equal((await ok(store.ask('GET', '/secrets'))).secrets.length, 0);
 });
 
+test('one of one token is not for a link that all share', async (t) => {
+  const store = await withServer(t);
+  const { id } = await ok(store.ask('POST', '/tokens', { name: 'one', scopes: ['call'] }), 201);
+  const url = 'https://mcp.example.com/mcp';
+  await ok(store.ask('POST', '/servers', { name: 'all', url, share: 'all' }), 201);
+  await ok(store.ask('POST', '/servers', { name: 'own', url, share: 'principal' }), 201);
+  await refused(set(store, { server: 'all', principal: id }), 409,
+    /\/principal: all calls of the server 'all' share one link \(share: all\), which is nobody's: set it for everybody, or add it with another share/);
+  await ok(set(store, { server: 'all' }), 201);
+  await ok(set(store, { server: 'own', principal: id }), 201);
+  await ok(set(store, { principal: id }), 201);
+});
+
 test('egress is told them in clear, as they change, of approved servers', async (t) => {
   const folder = folderOf(t);
   const store = await start(t, folder);

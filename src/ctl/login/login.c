@@ -4,8 +4,9 @@
  * cordon upstream login: signing in to a remote server, with OAuth. The host
  * asks the authorization server; a person's browser goes there and comes back
  * here with a code, which is handed to the host. What makes a token of it never
- * leaves the host's store. The URL is a stranger's: it is shown, and opened by
- * nobody but the person.
+ * leaves the host's store, and the store proves to us what it offers, with a key
+ * that is sealed to it: the gateway between only relays. The URL is a
+ * stranger's: it is shown, and opened by nobody but the person.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,26 +14,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "addr/url.h"
 #include "base/auto.h"
+#include "ctl/core.h"
 #include "ctl/ctl.h"
 #include "ctl/host/table.h"
 #include "ctl/login/listener.h"
 #include "ctl/login/login.h"
+#include "ctl/login/offer.h"
 #include "ctl/secret/letter.h"
-#include "ctl/text.h"
 
 #define PORT_LEAST 1024
 #define BODY_MAX (64u << 10)
-#define WAIT_DEFAULT 600 /* s */
 
 struct login {
 	const struct ctl_admin *admin;
 	const char *server;
-	struct ctl_letter letter; /* of the client's secret */
+	uint32_t principal;
+	struct ctl_letter letter; /* of the key of the proof */
 	struct listener listener;
-	char state[128]; /* of the redirect that is waited for */
-	uint64_t seconds;
+	struct offer offer;
 	struct redirect redirect;
 	int browser_fd; /* is owed a page; -1: none is */
 };
@@ -81,22 +81,18 @@ client_secret_complaint(const struct wire_egress_secret *secret)
 	return secret->value_len == 0 ? "the client's secret is empty" : NULL;
 }
 
+/* By way of the letter, for which the terminal is asked. */
 static int
-client_secret_read(struct login *login, uint32_t principal)
+client_secret_read(struct login *login)
 {
 	const struct ctl_admin *admin = login->admin;
 	struct ctl_letter *letter = &login->letter;
 
 	if (!admin->client_secret)
 		return CTL_EXIT_OK;
-	letter->admin = admin;
-	letter->owner = ctl_letter_owner(admin, login->server);
-	int exit_code = ctl_letter_ask(letter);
-	if (exit_code != CTL_EXIT_OK)
-		return exit_code;
 	vault_client_bind(
-	    &letter->secret, admin->issuer, admin->client_id, principal);
-	exit_code = ctl_letter_read(letter, "The client's secret");
+	    &letter->secret, admin->issuer, admin->client_id, login->principal);
+	const int exit_code = ctl_letter_read(letter, "The client's secret");
 	if (exit_code != CTL_EXIT_OK)
 		return exit_code;
 	const char *complaint = client_secret_complaint(&letter->secret);
@@ -104,8 +100,25 @@ client_secret_read(struct login *login, uint32_t principal)
 				 : ctl_admin_usage(admin, "%s", complaint);
 }
 
+/* What the store proves its answer with. */
+static void
+key_draw(struct login *login)
+{
+	const struct ctl_admin *admin = login->admin;
+	struct wire_egress_secret *secret = &login->letter.secret;
+
+	vault_begin_bind(secret,
+	    &(struct vault_begin){ .redirect_uri = login->listener.redirect_uri,
+		.scope = admin->login_scope,
+		.issuer = admin->issuer,
+		.client_id = admin->client_id,
+		.principal = login->principal });
+	randombytes_buf(secret->value, VAULT_PROOF_KEY);
+	secret->value_len = VAULT_PROOF_KEY;
+}
+
 static int
-body_write(const struct login *login, uint32_t principal, struct json_out *body)
+body_write(struct login *login, struct json_out *body)
 {
 	const struct ctl_admin *admin = login->admin;
 	int exit_code = CTL_EXIT_OK;
@@ -115,92 +128,44 @@ body_write(const struct login *login, uint32_t principal, struct json_out *body)
 	member_put(body, "scope", admin->login_scope);
 	member_put(body, "issuer", admin->issuer);
 	member_put(body, "client_id", admin->client_id);
-	if (principal != 0) {
+	if (login->principal != 0) {
 		json_out_text(body, ",\"principal\":");
-		json_out_uint(body, principal);
+		json_out_uint(body, login->principal);
 	}
 	if (admin->client_secret)
-		exit_code = ctl_letter_put(&login->letter, body);
+		exit_code = ctl_letter_put(&login->letter, "sealed", body);
+	key_draw(login);
+	if (exit_code == CTL_EXIT_OK)
+		exit_code = ctl_letter_put(&login->letter, "key", body);
 	json_out_text(body, "}");
 	return exit_code;
 }
 
 /* ---- what the host says ---------------------------------------------------- */
 
-static void
-line_print(const char *title, struct json_span value)
-{
-	printf("  %-10s", title);
-	if (value.len <= 2)
-		putchar('-');
-	ctl_string_print(stdout, value);
-	putchar('\n');
-}
-
-/* Who is the client, there. */
-static const char *
-registration_words(struct json_span value)
-{
-	static const struct {
-		const char *word, *text;
-	} words[] = { { "dynamic", "registered there now" },
-		{ "document", "by its document" }, { "given", "as given" } };
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (json_string_equals(value, words[i].word))
-			return words[i].text;
-	return "-";
-}
-
-/* What a browser is to open, and the state that it comes back with. */
+/* Nothing of it is shown where it is not the store's. */
 static int
-url_take(struct login *login, const struct ctl_reply *reply)
+offer_take(struct login *login, const struct ctl_reply *reply)
 {
-	static char text[ADDR_URL_MAX];
-	static struct addr_url url;
-	const char *query = NULL;
+	const char *why;
 
-	if (json_string_copy(ctl_member(reply->json, "url"), text, sizeof(text),
-		NULL) == 0 &&
-	    addr_url_parse(text, strlen(text), &url, NULL) == 0 &&
-	    url.scheme == ADDR_HTTPS)
-		query = strchr(text, '?');
-	if (query == NULL ||
-	    redirect_query_find(query + 1, strlen(query + 1), "state",
-		login->state, sizeof(login->state)) != 1 ||
-	    login->state[0] == '\0') {
-		(void)ctl_admin_usage(
-		    login->admin, "the host named no address to sign in at");
-		return CTL_EXIT_INTERNAL;
-	}
-	login->seconds = ctl_member_number(reply->json, "expires_in");
-	if (login->seconds == 0 || login->seconds > WAIT_DEFAULT)
-		login->seconds = WAIT_DEFAULT;
-	return CTL_EXIT_OK;
+	if (offer_read(reply->json, login->letter.secret.value,
+		login->listener.redirect_uri, &login->offer, &why))
+		return CTL_EXIT_OK;
+	(void)ctl_admin_usage(login->admin, "%s", why);
+	return CTL_EXIT_INTERNAL;
 }
 
 static void
-asked_print(const struct login *login, const struct ctl_reply *reply)
+asked_print(const struct login *login)
 {
-	const struct json_span said = reply->json;
-
 	if (login->admin->json) {
-		ctl_reply_print(reply);
+		offer_print_json(&login->offer);
 		fflush(stdout);
 		return;
 	}
-	printf("Signing in to %s:\n", login->server);
-	line_print("issuer", ctl_member(said, "issuer"));
-	line_print("resource", ctl_member(said, "resource"));
-	line_print("scope", ctl_member(said, "scope"));
-	printf("  %-10s%s\n", "client",
-	    registration_words(ctl_member(said, "registration")));
-	printf("\nOpen this in a browser, if that issuer is whom you mean; it "
-	       "is good for %" PRIu64 " minutes:\n\n",
-	    (login->seconds + 59) / 60);
-	ctl_string_print(stdout, ctl_member(said, "url"));
-	printf("\n\nWaiting for the browser at %s\n",
-	    login->listener.redirect_uri);
+	offer_print(&login->offer, login->server);
+	printf("Waiting for the browser at %s\n", login->listener.redirect_uri);
 	if (isatty(STDIN_FILENO))
 		puts("If it is on another machine, paste the address that it "
 		     "ends at:");
@@ -230,31 +195,42 @@ done_print(const struct login *login, const struct ctl_reply *reply)
 
 /* ---- the three steps ------------------------------------------------------- */
 
+/* To whom it is sealed, and what is typed. */
+static int
+letter_begin(struct login *login)
+{
+	struct ctl_letter *letter = &login->letter;
+
+	letter->admin = login->admin;
+	letter->owner = ctl_letter_owner(login->admin, login->server);
+	int exit_code = ctl_principal_find(login->admin, &login->principal);
+	if (exit_code == CTL_EXIT_OK)
+		exit_code = ctl_letter_ask(letter);
+	if (exit_code == CTL_EXIT_OK)
+		exit_code = client_secret_read(login);
+	return exit_code;
+}
+
 static int
 login_begin(struct login *login)
 {
 	const struct ctl_admin *admin = login->admin;
 	struct err err = { "" };
-	uint32_t principal = 0;
 	struct json_out body;
 	struct ctl_reply reply;
 
-	int exit_code = ctl_principal_find(admin, &principal);
-	if (exit_code == CTL_EXIT_OK)
-		exit_code = client_secret_read(login, principal);
-	if (exit_code != CTL_EXIT_OK)
-		return exit_code;
 	if (listener_open(&login->listener, (uint16_t)admin->port, &err) != 0)
 		return ctl_admin_usage(admin, "%s", err.text);
+	int exit_code = letter_begin(login);
+	if (exit_code != CTL_EXIT_OK)
+		return exit_code;
 	json_out_init(&body, BODY_MAX);
-	exit_code = body_write(login, principal, &body);
+	exit_code = body_write(login, &body);
 	if (exit_code == CTL_EXIT_OK) {
 		exit_code = ctl_admin_ask(
 		    admin, "POST", "/admin/logins", &body, &reply);
 		if (exit_code == CTL_EXIT_OK)
-			exit_code = url_take(login, &reply);
-		if (exit_code == CTL_EXIT_OK)
-			asked_print(login, &reply);
+			exit_code = offer_take(login, &reply);
 		ctl_reply_fini(&reply);
 	}
 	json_out_fini(&body);
@@ -272,8 +248,8 @@ paste_complain(void *arg, const char *sentence)
 static int
 login_wait(struct login *login)
 {
-	const struct listener_wait wait = { login->state, login->seconds,
-		paste_complain, login };
+	const struct listener_wait wait = { login->offer.state,
+		login->offer.seconds, paste_complain, login };
 
 	const int r = listener_wait(
 	    &login->listener, &wait, &login->redirect, &login->browser_fd);
@@ -327,6 +303,7 @@ login_run(void *values, int n, char **operands)
 	(void)n;
 	if (sodium_init() < 0)
 		return CTL_EXIT_INTERNAL;
+	ctl_core_forbid();
 	login = (struct login){ .admin = values,
 		.server = operands[0],
 		.listener = { .fd = -1 },
@@ -335,8 +312,10 @@ login_run(void *values, int n, char **operands)
 	if (exit_code == CTL_EXIT_OK)
 		exit_code = login_begin(&login);
 	sodium_memzero(&login.letter, sizeof(login.letter));
-	if (exit_code == CTL_EXIT_OK)
+	if (exit_code == CTL_EXIT_OK) {
+		asked_print(&login);
 		exit_code = login_wait(&login);
+	}
 	listener_close(&login.listener);
 	if (exit_code == CTL_EXIT_OK)
 		exit_code = login_end(&login);
@@ -463,7 +442,7 @@ static const struct ctl_option login_options[] = {
 	{ "port", 0, CTL_COUNT, AT(port), "N",
 	    "of 127.0.0.1, that the browser comes back to (any)" },
 	{ "public-key", 0, CTL_TEXT, AT(public_key), "KEY",
-	    "of the host's vault; needed with --url and --client-secret" },
+	    "of the host's vault; needed with --url" },
 	PRINCIPAL_OPTION,
 	CTL_HOST_OPTIONS,
 };

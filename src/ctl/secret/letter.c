@@ -200,7 +200,8 @@ ctl_letter_ask(struct ctl_letter *letter)
 }
 
 int
-ctl_letter_put(const struct ctl_letter *letter, struct json_out *out)
+ctl_letter_put(
+    const struct ctl_letter *letter, const char *member, struct json_out *out)
 {
 	char text[sodium_base64_ENCODED_LEN(VAULT_LETTER_MAX, VARIANT)];
 	uint8_t sealed[VAULT_LETTER_MAX];
@@ -215,7 +216,9 @@ ctl_letter_put(const struct ctl_letter *letter, struct json_out *out)
 		return ctl_admin_usage(
 		    letter->admin, "the host's public key is none");
 	sodium_bin2base64(text, sizeof(text), sealed, len, VARIANT);
-	json_out_text(out, ",\"sealed\":");
+	json_out_text(out, ",\"");
+	json_out_text(out, member);
+	json_out_text(out, "\":");
 	json_out_string(out, text, strlen(text));
 	return CTL_EXIT_OK;
 }

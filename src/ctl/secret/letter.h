@@ -29,8 +29,9 @@ int ctl_letter_ask(struct ctl_letter *letter);
  * echo. */
 int ctl_letter_read(struct ctl_letter *letter, const char *what);
 
-/* ,"sealed":"…" */
-int ctl_letter_put(const struct ctl_letter *letter, struct json_out *out);
+/* ,"MEMBER":"…" */
+int ctl_letter_put(
+    const struct ctl_letter *letter, const char *member, struct json_out *out);
 
 /* The token of --principal, by its number or its name; 0 where none was said.
  */

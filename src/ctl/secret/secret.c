@@ -169,7 +169,7 @@ set_send(const struct ctl_letter *letter)
 
 	json_out_init(&body, 65536);
 	form_put(letter, &body);
-	int exit_code = ctl_letter_put(letter, &body);
+	int exit_code = ctl_letter_put(letter, "sealed", &body);
 	json_out_text(&body, "}");
 	if (exit_code == CTL_EXIT_OK)
 		exit_code = ctl_admin_ask(

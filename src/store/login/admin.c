@@ -59,6 +59,7 @@ enum {
 	ISSUER,
 	CLIENT_ID,
 	SEALED,
+	KEY,
 	N_BEGIN
 };
 
@@ -115,6 +116,34 @@ client_read(
 	return status;
 }
 
+/* What the answer is proven with. All that was asked for is in its letter, too:
+ * who relays it can ask for nothing else. */
+static int
+key_read(
+    struct request *request, const struct member *member, struct login *login)
+{
+	const struct vault_owner owner = { request->tenant.name,
+		login->server_name };
+	struct wire_egress_secret secret;
+	uint64_t issued = 0;
+
+	vault_begin_bind(&secret,
+	    &(struct vault_begin){ .redirect_uri = login->redirect_uri,
+		.scope = login->said_scope,
+		.issuer = login->said_issuer,
+		.client_id = login->client.id,
+		.principal = login->principal });
+	int status =
+	    secret_letter_read(request, member, &owner, &secret, &issued);
+	if (status == 0 && secret.value_len != sizeof(login->key))
+		status = refuse(request, 422, "/key: must be %zu bytes, sealed",
+		    sizeof(login->key));
+	if (status == 0)
+		memcpy(login->key, secret.value, sizeof(login->key));
+	sodium_memzero(&secret, sizeof(secret));
+	return status;
+}
+
 static int
 texts_read(
     struct request *request, const struct member *members, struct login *login)
@@ -146,12 +175,16 @@ login_fill(struct request *request, const struct member *members,
 	login->server = server->record.id;
 	int status =
 	    body_principal(request, &members[PRINCIPAL], &login->principal);
+	if (status == 0 && login->principal != 0)
+		status = body_share_check(request, server, "sign in");
 	if (status == 0)
 		status = login_place_check(request, server, login->principal);
 	if (status == 0)
 		status = texts_read(request, members, login);
 	if (status == 0)
 		status = client_read(request, members, login);
+	if (status == 0)
+		status = key_read(request, &members[KEY], login);
 	return status;
 }
 
@@ -180,6 +213,7 @@ login_begin(struct request *request)
 		[ISSUER] = { "issuer", JSON_KIND_STRING },
 		[CLIENT_ID] = { "client_id", JSON_KIND_STRING },
 		[SEALED] = { "sealed", JSON_KIND_STRING },
+		[KEY] = { "key", JSON_KIND_STRING, true },
 	};
 	struct login *login = NULL;
 	struct db_server server;

@@ -162,6 +162,8 @@ struct login {
 	char scope[OAUTH_SCOPE_MAX];
 	char state[OAUTH_STATE_MAX];
 	char verifier[OAUTH_VERIFIER_MAX];
+	uint8_t key
+	    [VAULT_PROOF_KEY]; /* of the one who asked: until it is answered */
 	char code[LOGIN_CODE_MAX];
 	struct oauth_tokens tokens;
 };

@@ -422,6 +422,27 @@ client_hear(struct login *login, const struct egress_answer *answer)
 /* ---- the URL, for a person -------------------------------------------------
  */
 
+/* It goes by way of the gateway, which could put in a challenge of its own. */
+static void
+proof_put(struct login *login, const char *url, struct json_out *out)
+{
+	char text[sodium_base64_ENCODED_LEN(
+	    VAULT_PROOF, sodium_base64_VARIANT_ORIGINAL)];
+	uint8_t proof[VAULT_PROOF];
+
+	vault_offer_prove(login->key,
+	    &(struct vault_offer){ .url = url,
+		.issuer = login->issuer.issuer,
+		.resource = login->resource.resource,
+		.scope = login->scope,
+		.registration = login_registrations[login->registration] },
+	    proof);
+	sodium_memzero(login->key, sizeof(login->key));
+	sodium_bin2base64(text, sizeof(text), proof, sizeof(proof),
+	    sodium_base64_VARIANT_ORIGINAL);
+	put_string(out, ",\"proof\":", text);
+}
+
 static int
 offer(struct login *login)
 {
@@ -452,6 +473,7 @@ offer(struct login *login)
 	put_string(out,
 	    ",\"registration\":", login_registrations[login->registration]);
 	put_uint(out, ",\"expires_in\":", LOGIN_WAIT_S);
+	proof_put(login, url, out);
 	json_out_text(out, "}");
 	sodium_memzero(url, sizeof(url));
 	login->step = LOGIN_STEP_FINISH;

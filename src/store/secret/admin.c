@@ -179,7 +179,7 @@ form_read(struct request *request, const struct member *members,
 
 /* A gateway that kept a letter cannot bring an old value back. */
 static int
-letter_is_fresh(struct request *request, uint64_t issued)
+letter_is_fresh(struct request *request, const char *name, uint64_t issued)
 {
 	const uint64_t now = (uint64_t)time(NULL) * 1000;
 	const uint64_t apart = now > issued ? now - issued : issued - now;
@@ -187,9 +187,9 @@ letter_is_fresh(struct request *request, uint64_t issued)
 	return apart <= CLOCKS_APART_MS
 	    ? 0
 	    : refuse(request, 409,
-		  "/sealed: was sealed %" PRIu64 " minutes %s: is the clock "
+		  "/%s: was sealed %" PRIu64 " minutes %s: is the clock "
 		  "of one of the machines wrong?",
-		  apart / 60000, now > issued ? "ago" : "from now");
+		  name, apart / 60000, now > issued ? "ago" : "from now");
 }
 
 int
@@ -210,19 +210,21 @@ secret_letter_read(struct request *request, const struct member *member,
 		VARIANT) != 0 ||
 	    end != text + n)
 		return refuse(request, 422,
-		    "/sealed: is no letter in base64 (RFC 4648 section 4)");
+		    "/%s: is no letter in base64 (RFC 4648 section 4)",
+		    member->name);
 	const int code = vault_letter_open(
 	    request->store->vault, owner, letter, len, record, issued);
 	if (code == VAULT_E_KEY)
 		return refuse(request, 422,
-		    "/sealed: is not sealed to this host's vault: its key was "
-		    "changed; ask for the public key again");
-	return code == 0 ? letter_is_fresh(request, *issued)
+		    "/%s: is not sealed to this host's vault: its key was "
+		    "changed; ask for the public key again",
+		    member->name);
+	return code == 0 ? letter_is_fresh(request, member->name, *issued)
 			 : refuse(request, 422,
-			       "/sealed: was sealed for another secret, "
+			       "/%s: was sealed for another secret, "
 			       "server, host or tenant than is asked for (the "
 			       "tenant is '%s')",
-			       owner->tenant);
+			       member->name, owner->tenant);
 }
 
 /* Nor can one that gave it an hour ago. */
@@ -347,6 +349,8 @@ secret_take(struct request *request, const struct member *members,
 	int status = body_server(request, &members[SERVER], &server);
 	if (status == 0)
 		status = form_read(request, members, &secret->record);
+	if (status == 0 && secret->record.principal != 0)
+		status = body_share_check(request, &server, "set it");
 	if (status != 0)
 		return status;
 	strcpy(request->subject, secret->record.name);

@@ -362,6 +362,81 @@ the_secret_of_a_client_is_for_its_issuer(void **state)
 	assert_memory_equal(secret.value, "the-value-12", 12);
 }
 
+static void
+the_key_of_a_proof_is_for_what_is_begun(void **state)
+{
+	static const struct vault_begin own = {
+		"http://127.0.0.1:4000/callback", "a b",
+		"https://auth.example.com", "client", 7
+	};
+	static const struct vault_begin others[] = {
+		{ "http://127.0.0.1:4001/callback", "a b",
+		    "https://auth.example.com", "client", 7 },
+		{ "http://127.0.0.1:4000/callback", "a",
+		    "https://auth.example.com", "client", 7 },
+		{ "http://127.0.0.1:4000/callback", NULL,
+		    "https://auth.example.com", "client", 7 },
+		{ "http://127.0.0.1:4000/callback", "a b", NULL, "client", 7 },
+		{ "http://127.0.0.1:4000/callback", "a b",
+		    "https://auth.example.com", NULL, 7 },
+		{ "http://127.0.0.1:4000/callback", "a b",
+		    "https://auth.example.com", "client", 0 },
+		{ "http://127.0.0.1:4000/callback", "a bh",
+		    "ttps://auth.example.com", "client", 7 },
+		{ "http://127.0.0.1:4000/callback", "a b",
+		    "https://auth.example.comclient", "", 7 },
+	};
+	const struct vault_ring ring = ring_of(KEY_A);
+	uint8_t public_key[VAULT_PUBLIC], letter[VAULT_LETTER_MAX];
+	struct wire_egress_secret secret;
+	uint64_t issued = 0;
+	(void)state;
+
+	vault_public(&ring, public_key);
+	vault_begin_bind(&secret, &own);
+	memset(secret.value, 5, secret.value_len = VAULT_PROOF_KEY);
+	const size_t len =
+	    vault_letter_write(public_key, &owner, &secret, 1, letter);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		vault_begin_bind(&secret, &others[i]);
+		assert_int_equal(vault_letter_open(&ring, &owner, letter, len,
+				     &secret, &issued),
+		    VAULT_E_FORGED);
+	}
+	vault_begin_bind(&secret, &own);
+	assert_int_equal(
+	    vault_letter_open(&ring, &owner, letter, len, &secret, &issued), 0);
+	assert_int_equal(secret.value_len, VAULT_PROOF_KEY);
+}
+
+static void
+an_offer_is_proven_by_all_of_its_texts(void **state)
+{
+	static const struct vault_offer offers[] = {
+		{ "url", "issuer", "resource", "scope", "given" },
+		{ "urk", "issuer", "resource", "scope", "given" },
+		{ "urli", "ssuer", "resource", "scope", "given" },
+		{ "url", "issuer", "resource", "", "given" },
+		{ "url", "issuer", "resourcescope", "", "given" },
+		{ "url", "issuer", "resource", "scope", "dynamic" },
+	};
+	static const uint8_t bytes[] = "\3\0url\6\0issuer\10\0resource"
+				       "\5\0scope\5\0given";
+	uint8_t key[VAULT_PROOF_KEY] = { 1, 2, 3 };
+	uint8_t proofs[ARRAY_LEN(offers)][VAULT_PROOF], expected[VAULT_PROOF];
+	(void)state;
+
+	crypto_auth(expected, bytes, sizeof(bytes) - 1, key);
+	for (size_t i = 0; i < ARRAY_LEN(offers); i++) {
+		vault_offer_prove(key, &offers[i], proofs[i]);
+		assert_int_equal(
+		    i == 0, memcmp(proofs[i], expected, VAULT_PROOF) == 0);
+	}
+	key[31] = 1;
+	vault_offer_prove(key, &offers[0], proofs[0]);
+	assert_memory_not_equal(proofs[0], expected, VAULT_PROOF);
+}
+
 int
 main(void)
 {
@@ -375,6 +450,8 @@ main(void)
 		cmocka_unit_test(a_letter_is_for_one_secret_of_one_server),
 		cmocka_unit_test(holds_the_longest_of_all),
 		cmocka_unit_test(the_secret_of_a_client_is_for_its_issuer),
+		cmocka_unit_test(the_key_of_a_proof_is_for_what_is_begun),
+		cmocka_unit_test(an_offer_is_proven_by_all_of_its_texts),
 	};
 
 	return sodium_init() < 0 || cmocka_run_group_tests(tests, NULL, NULL);
