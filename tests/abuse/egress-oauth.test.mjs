@@ -277,6 +277,46 @@ test('a code goes to nobody but who it came from', async () => {
   assert.deepEqual(await logins(), []);
 });
 
+test('a client of somebody\'s own is not taken to an issuer that a stranger chose', async () => {
+  // evil.acme.net signs people in at the honest server, and gets code and verifier.
+  const evil = 'https://evil.acme.net';
+  const clients = { mine: { redirect_uris: [REDIRECT] } };
+  const mixed = async () => {
+    await stage({ auth: { clients }, mcp: { issuers: [evil, ISSUER] } });
+    await oauth.set('evil.acme.net', { pages: {
+      [METADATA]: { body: JSON.stringify({ ...JSON.parse(issuerOf(evil)),
+        token_endpoint: `${evil}/token`, registration_endpoint: undefined }) },
+      '/token': { body: '{"access_token":"a-token-of-theirs","token_type":"Bearer"}' } } });
+  };
+  await mixed();
+  for (const client_id of ['mine', 'https://client.acme.net/cordon.json'])
+    assertRefused(await begin({ client_id }), client_id);
+  await untouched('evil.acme.net', AUTH);
+
+  // The control: who says that issuer loses the code, which is good where it is of.
+  const lost = await begin({ client_id: 'mine', issuer: evil });
+  assert.equal(lost.status, 200, lost.error);
+  const back = await visit(lost.url);
+  const done = await finish({ state: back.state, code: back.code });
+  assert.equal(done.status, 201, done.error);
+  const [stolen] = await oauth.forms('evil.acme.net', '/token');
+  assert.equal(stolen.code, back.code);
+  const redeemed = await world.run(['curl', '-s', '-d', String(new URLSearchParams(stolen)),
+    `${ISSUER}/token`]);
+  assert.match(redeemed.stdout, /"access_token"/, 'control: the honest server knows that code');
+  await oauth.api(host, 'DELETE', `/logins/${done.id}`);
+
+  // The other control: with the issuer that is meant it goes through.
+  await mixed();
+  const begun = await begin({ client_id: 'mine', issuer: ISSUER });
+  assert.equal(begun.status, 200, begun.error);
+  const own = await finish(await visit(begun.url));
+  assert.equal(own.status, 201, own.error);
+  await untouched('evil.acme.net');
+  await oauth.api(host, 'DELETE', `/logins/${own.id}`);
+  await oauth.set('evil.acme.net', {});
+});
+
 test('a token endpoint that sends elsewhere: code and verifier do not go', async () => {
   for (const status of [301, 302, 303, 307, 308]) {
     await stage({ auth: { pages: { '/token': { status, body: '',

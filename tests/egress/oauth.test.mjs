@@ -271,7 +271,7 @@ const kinds = {
   'no word of how long it is good': { auth: { token: { expires_in: null } } },
   'two issuers, the second meant': { mcp: { issuers: ['https://first.acme.net', ISSUER] },
     words: ['--issuer', ISSUER] },
-  'a client that it knows': { words: ['--client-id', 'mine', '--port', '7391'],
+  'a client that it knows': { words: ['--client-id', 'mine', '--issuer', ISSUER, '--port', '7391'],
     registration: 'given',
     auth: { clients: { mine: { redirect_uris: ['http://127.0.0.1:7391/callback'] } } } },
   'a client with a secret': { registration: 'given', input: 'a-secret: of 100% ours\n',
@@ -286,7 +286,8 @@ const kinds = {
   'clients that have secrets, all of them': { auth: { metadata:
     { token_endpoint_auth_methods_supported: ['client_secret_post'] } } },
   'a client\'s document': { registration: 'document', auth: { cimd: true },
-    words: ['--client-id', 'https://client.acme.net/cordon.json', '--port', '7391'] },
+    words: ['--client-id', 'https://client.acme.net/cordon.json', '--issuer', ISSUER,
+      '--port', '7391'] },
 };
 for (const [name, kind] of Object.entries(kinds)) {
   test(`there are others: ${name}`, async () => {

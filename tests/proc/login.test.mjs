@@ -335,7 +335,9 @@ test('a token, a client and a port of one\'s own', async (t) => {
     redirect_uri: `http://127.0.0.1:${port}/callback`, issuer: 'https://auth.acme.net',
     client_id: 'me', principal: 4 });
   for (const words of [['--port', '80'], ['--port', '65536'], ['--client-secret'],
-    ['--client-secret', '--client-id', 'c'], ['--principal', 'nobody']]) {
+    ['--client-secret', '--client-id', 'c'], ['--client-id', 'c'],
+    ['--client-id', 'https://client.acme.net/cordon.json'],
+    ['--client-secret', '--issuer', 'https://auth.acme.net'], ['--principal', 'nobody']]) {
     const { code } = await host.run('upstream', 'login', 'files', ...words);
     assert.equal(code, 2, words.join(' '));
   }

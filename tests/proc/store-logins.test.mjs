@@ -153,14 +153,22 @@ test('clients: registered, given, with a secret, with a document', async (t) => 
       () => ({ body: { ...world.metadata(), ...more } });
   };
   delete world.at[`POST ${ISSUER}/register`];
-  const given = await ok(begin(store, { client_id: 'given' }));
+  const id = 'https://client.example.com/cordon.json';
+  // Which issuer a client is of, no document of a stranger's may say.
+  const asked = world.asked.length;
+  for (const more of [{ client_id: 'given' }, { client_id: id }, { client_id: '', issuer: ISSUER },
+    { client_id: 'given', issuer: '' }, { client_id: 'given', sealed: await sealed() },
+    { issuer: ISSUER, sealed: await sealed() }])
+    await refused(begin(store, more), 422, /say "client_id" and "issuer"/);
+  assert.equal(world.asked.length, asked, 'somebody was asked');
+  const given = await ok(begin(store, { client_id: 'given', issuer: ISSUER }));
   assert.equal(given.registration, 'given');
   assert.equal(new URL(given.url).searchParams.get('client_id'), 'given');
 
-  const id = 'https://client.example.com/cordon.json';
-  await refused(begin(store, { client_id: id }), 422, /\/client_id: /);
+  const document = { client_id: id, issuer: ISSUER };
+  await refused(begin(store, document), 422, /\/client_id: (?!a client, and)/);
   metadata({ client_id_metadata_document_supported: true });
-  assert.equal((await ok(begin(store, { client_id: id }))).registration, 'document');
+  assert.equal((await ok(begin(store, document))).registration, 'document');
 
   metadata({ registration_endpoint: undefined });
   await refused(begin(store), 422, /lets no client register itself.*127\.0\.0\.1:43210.*--client-id/);
@@ -168,7 +176,6 @@ test('clients: registered, given, with a secret, with a document', async (t) => 
   // A client's secret is for one client of one issuer of one server.
   metadata({ token_endpoint_auth_methods_supported: ['client_secret_basic'] });
   const body = { client_id: 'given', issuer: ISSUER };
-  await refused(begin(store, { client_id: 'given', sealed: await sealed() }), 422, /say "client_id"/);
   for (const [over, words] of [[{ issuer: 'https://b.example.com' }, /sealed for another/],
     [{ client: 'other' }, /sealed for another/], [{ principal: 1 }, /sealed for another/],
     [{ server: 's' }, /sealed for another/], [{ tenant: 'evil' }, /sealed for another/],

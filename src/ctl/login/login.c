@@ -61,13 +61,15 @@ options_check(const struct login *login)
 	    (admin->port < PORT_LEAST || admin->port > 65535))
 		return ctl_admin_usage(
 		    admin, "--port: must be %d to 65535", PORT_LEAST);
-	/* A secret is for one issuer; which, a stranger's document must not
-	 * say. */
-	if (admin->client_secret &&
+	/* A client is known to one issuer; which, a stranger's document must
+	 * not say. */
+	if ((admin->client_secret || admin->client_id != NULL) &&
 	    (admin->client_id == NULL || admin->issuer == NULL))
 		return ctl_admin_usage(admin,
-		    "--client-secret: say whose it is with --client-id, and "
-		    "for whom with --issuer");
+		    "%s: a client, and its secret, is one issuer's: say "
+		    "--client-id and --issuer",
+		    admin->client_id == NULL ? "--client-secret"
+					     : "--client-id");
 	return CTL_EXIT_OK;
 }
 

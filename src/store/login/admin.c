@@ -81,8 +81,9 @@ server_check(struct request *request, const struct db_server *server)
 		  launch->name, launch->name);
 }
 
-/* One that a person registered: its secret is for one issuer, which no
- * document of a stranger's may choose. */
+/* One that a person registered: it is known to one issuer, which no document
+ * of a stranger's may choose. The code of a client that an honest one knows
+ * would go to whom the stranger named. */
 static int
 client_read(
     struct request *request, const struct member *members, struct login *login)
@@ -94,12 +95,16 @@ client_read(
 
 	int status = body_text(request, &members[CLIENT_ID], "",
 	    login->client.id, sizeof(login->client.id));
-	if (status != 0 || members[SEALED].value.at == NULL)
+	if (status != 0 ||
+	    (members[CLIENT_ID].value.at == NULL &&
+		members[SEALED].value.at == NULL))
 		return status;
 	if (login->client.id[0] == '\0' || login->said_issuer[0] == '\0')
 		return refuse(request, 422,
-		    "/sealed: a client's secret is for one client of one "
-		    "issuer: say \"client_id\" and \"issuer\"");
+		    "/client_id: a client, and its secret, is one issuer's: "
+		    "say \"client_id\" and \"issuer\"");
+	if (members[SEALED].value.at == NULL)
+		return 0;
 	vault_client_bind(
 	    &secret, login->said_issuer, login->client.id, login->principal);
 	status = secret_letter_read(
