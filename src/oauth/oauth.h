@@ -205,8 +205,8 @@ struct oauth_tokens {
 };
 /* token_type Bearer; tokens of visible ASCII (RFC 6750 section 2.1), of 8 bytes
  * at least, since they are taken out of answers. No value of the document is
- * ever in the sentence. An answer with an `error` is refused, though its status
- * was a success's: oauth_refusal_read() takes it then. */
+ * ever in the sentence. -EACCES: there is an `error`, so it is a refusal, though
+ * its status was a success's; oauth_refusal_read() says which. */
 int oauth_tokens_read(const char *raw_json, size_t len,
     struct oauth_tokens *tokens, struct err *err);
 

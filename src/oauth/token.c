@@ -137,10 +137,12 @@ token_read(const struct document *document, const char *member, bool is_needed,
 static int
 members_read(const struct document *document, struct oauth_tokens *tokens)
 {
-	if (document_get(document, "error").at != NULL)
-		return document_refuse(document, "error",
+	if (document_get(document, "error").at != NULL) {
+		(void)document_refuse(document, "error",
 		    "came: the answer is a refusal, though its status is a "
 		    "success's");
+		return -EACCES;
+	}
 	int r = type_check(document);
 	if (r == 0)
 		r = token_read(document, "access_token", true, tokens->access);

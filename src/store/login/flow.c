@@ -87,7 +87,9 @@ steps_run(struct login *login, int code)
 	}
 	const uint64_t now = now_ms(), step = LOGIN_STEP_S * UINT64_C(1000);
 	const uint64_t left = login->until > now ? login->until - now : 0;
-	timer_set(login, left < step ? left : step);
+	/* A code is good once: an answer that is late is waited for. */
+	timer_set(login,
+	    left < step || login->step == LOGIN_STEP_FINISH ? left : step);
 }
 
 void

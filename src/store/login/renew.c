@@ -328,15 +328,14 @@ tokens_take(const struct egress_answer *answer, const char *url,
 
 	if (answer->end != WIRE_EGRESS_OK)
 		return err_set(why, false, "%s", answer->text);
-	if (answer->status != 200 ||
-	    oauth_tokens_read(answer->body, answer->len, &tokens, why) != 0) {
-		struct err refusal = { "" };
+	const int code = answer->status != 200
+	    ? -EACCES
+	    : oauth_tokens_read(answer->body, answer->len, &tokens, why);
+	if (code == -EACCES)
 		*is_final = oauth_refusal_read(
-		    answer->status, answer->body, answer->len, &refusal);
-		if (*is_final || answer->status != 200)
-			*why = refusal;
+		    answer->status, answer->body, answer->len, why);
+	if (code != 0)
 		return false;
-	}
 	const char *complaint =
 	    login_secret_make(url, 0, tokens.access, &secret);
 	sodium_memzero(&secret, sizeof(secret));

@@ -96,8 +96,9 @@ asked(struct login *login, int code)
 		return LOGIN_ASKED;
 	if (code == -EBUSY)
 		return refuse(login->request, 503,
-		    "more is being asked of others than may be at once: try "
-		    "again in a moment");
+		    "more is being asked of others than may be at once: %s "
+		    "again in a moment",
+		    login->step == LOGIN_STEP_FINISH ? "sign in" : "try");
 	return refuse(login->request, 503, "%s cannot be asked: %s",
 	    login_steps[login->step].what, strerror(-code));
 }
@@ -514,6 +515,8 @@ code_hear(struct login *login, const struct egress_answer *answer)
 		return refused(login, answer);
 	const int code =
 	    oauth_tokens_read(answer->body, answer->len, &login->tokens, &why);
+	if (code == -EACCES)
+		return refused(login, answer);
 	return code == 0 ? LOGIN_NEXT : refuse_with(login, code, &why);
 }
 

@@ -306,8 +306,9 @@ static void
 a_refusal_is_no_token(void **state)
 {
 	(void)state;
-	refuse_with("error", "\"bad_refresh_token\"");
-	refuse_with("error", "1");
+	assert_int_equal(take_with("error", "\"bad_refresh_token\""), -EACCES);
+	assert_int_equal(take_with("error", "1"), -EACCES);
+	assert_int_equal(take("{\"error\":\"invalid_grant\"}"), -EACCES);
 	assert_int_equal(take_with("error", "null"), 0);
 }
 
