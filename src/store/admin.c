@@ -373,6 +373,10 @@ changed_tell(struct request *request)
 		break;
 	case CHANGED_LOGIN:
 		egress_push(request->store, request->changed_server.record.id);
+		if (request->signed_out != NULL)
+			login_revoke(request->store,
+			    request->changed_server.record.id,
+			    request->signed_out);
 		break;
 	}
 }
@@ -434,6 +438,7 @@ request_end(struct request *request, int status)
 	}
 	changed_tell(request);
 	reply_send(request, status);
+	sodium_free(request->signed_out);
 	json_out_fini(&request->out);
 	sodium_memzero(request, sizeof(*request));
 }

@@ -55,6 +55,8 @@ struct request {
 		struct wire_token changed_token;
 		struct db_server changed_server;
 	};
+	/* CHANGED_LOGIN: what is revoked then; owned; NULL: nothing. */
+	struct login_kept *signed_out;
 };
 
 /* A handler writes the answer, or the sentence; returns the HTTP status. A

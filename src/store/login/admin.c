@@ -382,21 +382,11 @@ login_named(struct request *request, struct db_login *login)
 	return 0;
 }
 
-static void
-row_revoke(struct store *store, const struct db_login *login)
-{
-	struct login_kept *kept = login_kept_new();
-	uint32_t which = 0;
-
-	if (kept != NULL && login_open(store, login, kept, &which) == 0)
-		login_revoke(store, login->server, kept);
-	sodium_free(kept);
-}
-
 int
 login_remove(struct request *request)
 {
 	static struct db_login login;
+	uint32_t which = 0;
 
 	int status = body_members(request, request->body, "", NULL, 0);
 	if (status == 0)
@@ -408,7 +398,11 @@ login_remove(struct request *request)
 	if (status != 0)
 		return status < 0 ? status : -EIO;
 	logins_forget(request->store, login.id);
-	row_revoke(request->store, &login);
+	/* What cannot be opened, or held, is not revoked. */
+	request->signed_out = login_kept_new();
+	if (request->signed_out != NULL)
+		(void)login_open(
+		    request->store, &login, request->signed_out, &which);
 	request->changed = CHANGED_LOGIN;
 	request->changed_server.record.id = login.server;
 	return 204;

@@ -201,11 +201,15 @@ login_keep(struct login *login)
 /* ---- revoked ---------------------------------------------------------------
  */
 
+#define REVOCATIONS_MAX 8u /* at once */
+
 static void
 on_revoked(void *arg, uint32_t number, const struct egress_answer *answer)
 {
-	(void)arg;
+	struct store *store = arg;
+
 	(void)number;
+	store->logins->n_revocations--;
 	if (answer->end == WIRE_EGRESS_OK && answer->status < 300)
 		return;
 	store_log("warn",
@@ -231,10 +235,14 @@ login_revoke(
 	int code = oauth_revoke_write(&form, &kept->client,
 	    renews ? kept->refresh : kept->access,
 	    renews ? "refresh_token" : "access_token", basic);
+	if (code == 0 && store->logins->n_revocations >= REVOCATIONS_MAX)
+		code = -EBUSY;
 	if (code == 0)
 		code = login_post(store, server, 0, kept->revocation, basic,
 		    &form, on_revoked, store, &number);
-	if (code != 0)
+	if (code == 0)
+		store->logins->n_revocations++;
+	else
 		store_log("warn",
 		    "a token that was signed out is not revoked, it ends by "
 		    "itself: %s",

@@ -35,7 +35,7 @@
 #define LOGINS_TENANT_ASKING_MAX 3u
 #define LOGIN_WAIT_S 600 /* for the person */
 #define LOGIN_FLOW_S 45 /* of all steps that one request waits for */
-#define LOGIN_STEP_S 12 /* of one question */
+#define LOGIN_STEP_S 12 /* of one question, but the last: the code */
 #define LOGIN_CODE_MAX 4096u
 
 /* ---- rows ------------------------------------------------------------------
@@ -233,7 +233,8 @@ int login_keep(struct login *login);
 void login_put(struct store *store, const struct db_login *login,
     const char *url, struct json_out *out);
 /* Tells the authorization server, if it wants to know, that a token is of no
- * use any more. Nobody waits for it. */
+ * use any more. Nobody waits for it. No more than REVOCATIONS_MAX are under way:
+ * who does not answer takes no room of those that sign in. */
 void login_revoke(
     struct store *store, uint32_t server, const struct login_kept *kept);
 
@@ -244,6 +245,7 @@ struct login_entry;
 struct logins {
 	LIST_HEAD(, login) flows;
 	uint64_t n_flows; /* so far */
+	unsigned n_revocations; /* under way */
 	struct login_entry *entries; /* one a row; owned */
 	size_t n_entries;
 	size_t room;
