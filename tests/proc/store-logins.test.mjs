@@ -6,9 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { build } from '../lib/paths.mjs';
@@ -16,36 +14,8 @@ import { ok, refused } from './admin-answers.mjs';
 import {
   begin, finish, ISSUER, REDIRECT, remote, SERVER, signIn, timeout, unknown, World,
 } from './authorization.mjs';
+import { folderOf, key, logins, sql, start, states, told } from './login-store.mjs';
 import { Store, tool } from './fake-supervisor.mjs';
-
-const key = (name) => createHash('sha256').update(name).digest('base64');
-
-function folderOf(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'cordon-logins-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-const start = (t, folder, keys = key('one')) => Store.start(t, folder, [], keys);
-
-const logins = async (store, token) => (await ok(store.ask('GET', '/logins', '', token))).logins;
-const states = async (store) => (await logins(store)).map(({ state }) => state);
-
-// What egress puts into requests to the server 'r' now.
-const told = (world) => (world.egress.records
-  .findLast(({ type, name }) => type === 'SERVER' && name === 'r')?.clear ?? [])
-  .filter(({ name }) => name === 'OAUTH_TOKEN')
-  .map(({ principal, value }) => `${principal}=${value}`);
-
-function sql(folder, ...statements) {
-  return execFileSync('python3', ['-c', `
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1])
-for one in sys.argv[2:]:
-    rows = db.execute(one).fetchall()
-db.commit()
-print(rows)`, join(folder, 'cordon.db'), ...statements], { encoding: 'utf8' });
-}
 
 const audited = async (store, action) =>
   (await ok(store.ask('GET', '/audit?limit=1000'))).records.filter((one) => one.action === action);
@@ -242,6 +212,8 @@ test('what strangers answer, and must not', async (t) => {
   const token = `POST ${ISSUER}/token`;
   for (const [answer, words, status = 502] of [
     [{ status: 400, body: { error: 'invalid_grant', error_description: 'no' } }, /answered 400: invalid_grant \("no"\)/],
+    [{ body: { error: 'bad_refresh_token', error_description: 'is used' } },
+      /token endpoint of 'https:.*' answered 200: bad_refresh_token \("is used"\)/],
     [{ status: 500, body: 'oops' }, /answered 500/],
     [{ body: { access_token: 'access-token', token_type: 'mac' } }, /token_type/],
     [{ body: { access_token: 'access\r\ntoken: x', token_type: 'Bearer' } }, /access_token/],
@@ -676,7 +648,7 @@ test('rows: another vault key, none, changed ones, another URL', async (t) => {
   await ok(store.ask('POST', '/servers', { name: 'r', url: 'https://evil.example.com/' }));
   await ok(store.ask('POST', '/servers/r/approve'));
   await store.until('its record', () => world.egress.records.at(-1).rules?.[0]?.host === 'evil.example.com');
-  assert.deepEqual(told(world), []);
+  assert.deepEqual(told(world), [`${id}=`], 'whoever had one of their own gets another\'s');
   assert.deepEqual(await states(store), ['elsewhere', 'elsewhere']);
   await ok(store.ask('POST', '/servers', { name: 'r', url: SERVER }));
   await ok(store.ask('POST', '/servers/r/approve'));
@@ -704,6 +676,27 @@ test('rows: another vault key, none, changed ones, another URL', async (t) => {
     assert.deepEqual(values, [expected[0] === 'good' ? 'access-token-1' : 'access-token-2'], change);
     await store.stop();
   }
+});
+
+test('whoever is signed in to another URL does not get what is everybody\'s at this one', async (t) => {
+  const store = await start(t);
+  const world = await remote(t, store);
+  const { id } = await ok(store.ask('POST', '/tokens', { name: 'one', scopes: ['call'] }), 201);
+  await signIn(store, world, { principal: id });
+  await store.until('the token', () => told(world).join() === `${id}=access-token-1`);
+  const url = 'https://other.example.com/mcp';
+  await ok(store.ask('POST', '/servers', { name: 'r', url }));
+  await ok(store.ask('POST', '/servers/r/approve'));
+  world.at[`POST ${url}`] = () => ({ status: 401, headers:
+    { 'WWW-Authenticate': 'Bearer resource_metadata="https://other.example.com/prm"' } });
+  world.at['GET https://other.example.com/prm'] = () =>
+    ({ body: { resource: url, authorization_servers: [ISSUER] } });
+  await signIn(store, world);
+  await store.until('everybody\'s', () => told(world).join() === `${id}=,0=access-token-2`);
+  assert.deepEqual(await states(store), ['elsewhere', 'good']);
+  await signIn(store, world, { principal: id });
+  await store.until('both', () => told(world).join() === `0=access-token-2,${id}=access-token-3`);
+  assert.deepEqual(await states(store), ['good', 'good']);
 });
 
 test('a secret and a token that would go to the same place exclude each other', async (t) => {

@@ -303,10 +303,11 @@ store_logins_for(struct store *store, const struct db_server *server,
 		const enum login_state state =
 		    login_look(store, &login, url, (uint64_t)time(NULL), kept);
 		struct wire_egress_secret *secret = &secrets[told];
-		if (state == LOGIN_ELSEWHERE)
+		if (state == LOGIN_ELSEWHERE && login.principal == 0)
 			continue;
-		/* One that is not good goes without its value: what would
-		 * carry it fails, and nobody else's is sent instead. */
+		/* One that is not good, or for another URL, goes without its
+		 * value: what would carry it fails, and nobody else's is sent
+		 * instead. */
 		if (login_secret_make(
 			url, login.principal, kept->access, secret) != NULL ||
 		    state != LOGIN_GOOD) {
