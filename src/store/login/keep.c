@@ -169,7 +169,6 @@ int
 login_keep(struct login *login)
 {
 	struct request *request = login->request;
-	struct wire_egress_secret secret;
 	struct db_server server;
 
 	int status = login_check(request, login);
@@ -180,9 +179,7 @@ login_keep(struct login *login)
 		status = login_place_check(request, &server, login->principal);
 	if (status != 0)
 		return status;
-	const char *complaint = login_secret_make(
-	    login->url, login->principal, login->tokens.access, &secret);
-	sodium_memzero(&secret, sizeof(secret));
+	const char *complaint = login_token_complaint(login->tokens.access);
 	if (complaint != NULL)
 		return refuse(request, 502, "the token that '%.500s' gave %s",
 		    login->issuer.issuer, complaint);

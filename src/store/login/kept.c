@@ -251,12 +251,33 @@ logins_check(struct store *store)
 /* ---- towards egress --------------------------------------------------------
  */
 
+static const char *
+value_put(const char *access, struct wire_egress_secret *secret)
+{
+	const size_t len = strlen(access);
+
+	if (len == 0 || len > sizeof(secret->value))
+		return "is empty, or longer than 4096 bytes";
+	memcpy(secret->value, access, len);
+	secret->value_len = (uint32_t)len;
+	return vault_value_complaint(secret);
+}
+
+const char *
+login_token_complaint(const char *access)
+{
+	struct wire_egress_secret secret = { .kind = WIRE_SECRET_HEADER };
+	const char *complaint = value_put(access, &secret);
+
+	sodium_memzero(&secret, sizeof(secret));
+	return complaint;
+}
+
 const char *
 login_secret_make(const char *url, uint32_t principal, const char *access,
     struct wire_egress_secret *secret)
 {
 	struct addr_url parsed;
-	const size_t len = strlen(access);
 
 	*secret = (struct wire_egress_secret){ .name = WIRE_LOGIN_SECRET,
 		.kind = WIRE_SECRET_HEADER,
@@ -267,11 +288,7 @@ login_secret_make(const char *url, uint32_t principal, const char *access,
 		return "is for a server whose URL is none";
 	memcpy(secret->host, parsed.host.text, sizeof(secret->host));
 	secret->port = parsed.port;
-	if (len == 0 || len > sizeof(secret->value))
-		return "is empty, or longer than 4096 bytes";
-	memcpy(secret->value, access, len);
-	secret->value_len = (uint32_t)len;
-	return vault_value_complaint(secret);
+	return value_put(access, secret);
 }
 
 int

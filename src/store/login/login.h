@@ -125,6 +125,8 @@ login_look(const struct store *store, const struct db_login *login,
  * as the end of a sentence. */
 const char *login_secret_make(const char *url, uint32_t principal,
     const char *access, struct wire_egress_secret *secret);
+/* What is wrong with a token, wherever it goes: NULL, or the same. */
+const char *login_token_complaint(const char *access);
 /* The same as secrets_check(), of logins. */
 int logins_check(struct store *store);
 

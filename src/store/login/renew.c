@@ -33,11 +33,14 @@
 
 struct login_entry {
 	uint32_t id, server, tenant, principal;
+	char tenant_name[WIRE_NAME_MAX];
+	char server_name[WIRE_NAME_MAX];
 	uint64_t obtained, expires; /* s since 1970; expires 0: not said */
 	bool renews; /* it has a refresh token, and was not refused */
 	bool is_wanted; /* a server rejected its token */
 	bool is_ended; /* egress was told that it is expired */
 	uint32_t ask; /* 0: none is under way */
+	struct login_kept *asked; /* owned: what it asks with; NULL: nothing */
 	uint64_t ask_until; /* ms, monotonic */
 	uint64_t not_before; /* the same */
 	unsigned failures;
@@ -79,6 +82,7 @@ entry_drop(struct store *store, struct login_entry *entry)
 	struct logins *logins = store->logins;
 
 	egress_ask_forget(store, entry->ask);
+	sodium_free(entry->asked);
 	sodium_free(entry->unsaved);
 	*entry = logins->entries[--logins->n_entries];
 }
@@ -106,6 +110,8 @@ entry_set(struct login_entry *entry, const struct db_login *login,
 	entry->server = login->server;
 	entry->tenant = login->tenant;
 	entry->principal = login->principal;
+	strcpy(entry->tenant_name, login->tenant_name);
+	strcpy(entry->server_name, login->server_name);
 	entry->obtained = kept->obtained;
 	entry->expires = kept->expires;
 	entry->renews = kept->refresh[0] != '\0' && login->refused == 0;
@@ -259,72 +265,85 @@ row_save(struct store *store, const struct db_login *login, const char *why)
 	return code;
 }
 
-/* What could not be written is kept and tried again: the authorization server
- * may not give it twice. */
-static void
-renewed_save(
-    struct store *store, struct db_login *login, struct login_kept *kept_taken)
+static int
+kept_save(struct store *store, uint32_t id, const struct login_kept *kept,
+    struct db_login *login)
 {
-	struct login_entry *entry = entry_find(store, login->id);
+	const int code = db_login_get(store->db, id, login);
 
-	login_seal(store, login, kept_taken);
-	const int code = row_save(store, login, NULL);
-	if (code != 0) {
+	if (code != 0)
+		return code;
+	login_seal(store, login, kept);
+	return row_save(store, login, NULL);
+}
+
+/* What cannot be read or written now is kept and tried again: the authorization
+ * server may not give it twice. */
+static void
+renewed_save(struct store *store, struct login_entry *entry,
+    struct login_kept *kept_taken)
+{
+	static struct db_login login;
+	const int code = kept_save(store, entry->id, kept_taken, &login);
+
+	if (code < 0) {
 		store_log("error",
 		    "a renewed token of the server '%s' (tenant '%s') cannot "
 		    "be kept: %s; it is tried again",
-		    login->server_name, login->tenant_name, strerror(-code));
+		    entry->server_name, entry->tenant_name, strerror(-code));
 		entry_fail(entry);
 		entry->unsaved = kept_taken;
 		return;
 	}
-	entry_set(entry, login, kept_taken);
-	entry->failures = 0;
-	entry->not_before = now_ms() + APART_MS;
+	if (code == 0) {
+		entry_set(entry, &login, kept_taken);
+		entry->failures = 0;
+		entry->not_before = now_ms() + APART_MS;
+	}
 	sodium_free(kept_taken);
 }
 
 static void
-refused_save(struct store *store, struct db_login *login, const char *why)
+refused_save(struct store *store, struct login_entry *entry, const char *why)
 {
-	struct login_entry *entry = entry_find(store, login->id);
+	static struct db_login login;
 
-	login->refused = now_s();
 	store_log("error",
 	    "the sign-in to the server '%s' (tenant '%s') has ended: its "
 	    "renewal %s; sign in again: cordon upstream login %s",
-	    login->server_name, login->tenant_name, why, login->server_name);
-	if (row_save(store, login, why) != 0) {
-		entry_fail(entry); /* it is asked again, and refused again */
-		return;
+	    entry->server_name, entry->tenant_name, why, entry->server_name);
+	int code = db_login_get(store->db, entry->id, &login);
+	if (code == 0) {
+		login.refused = now_s();
+		code = row_save(store, &login, why);
 	}
-	entry->renews = false;
+	if (code == 0)
+		entry->renews = false;
+	else
+		entry_fail(entry); /* it is asked again, and refused again */
 }
 
 /* ---- renewing --------------------------------------------------------------
  */
 
 static void
-failed(struct store *store, const struct db_login *login, const char *why)
+failed(struct login_entry *entry, const char *why)
 {
-	struct login_entry *entry = entry_find(store, login->id);
-
 	entry_fail(entry);
 	if (entry->failures == 1)
 		store_log("warn",
 		    "a token of the server '%s' (tenant '%s') cannot be "
 		    "renewed now: %s; it is tried again",
-		    login->server_name, login->tenant_name, why);
+		    entry->server_name, entry->tenant_name, why);
 }
 
 /* The tokens of an answer in the place of those that were asked with. False,
  * with why; *is_final: asking again is of no use. */
 static bool
-tokens_take(const struct egress_answer *answer, const char *url,
-    struct login_kept *kept, bool *is_final, struct err *why)
+tokens_take(const struct egress_answer *answer, struct login_kept *kept,
+    bool *is_final, struct err *why)
 {
 	static struct oauth_tokens tokens;
-	struct wire_egress_secret secret;
 
 	if (answer->end != WIRE_EGRESS_OK)
 		return err_set(why, false, "%s", answer->text);
@@ -336,9 +355,7 @@ tokens_take(const struct egress_answer *answer, const char *url,
 		    answer->status, answer->body, answer->len, why);
 	if (code != 0)
 		return false;
-	const char *complaint =
-	    login_secret_make(url, 0, tokens.access, &secret);
-	sodium_memzero(&secret, sizeof(secret));
+	const char *complaint = login_token_complaint(tokens.access);
 	if (complaint != NULL) {
 		sodium_memzero(&tokens, sizeof(tokens));
 		return err_set(why, false, "its new token %s", complaint);
@@ -371,28 +388,19 @@ entry_asking(const struct store *store, uint32_t ask)
 static void
 on_renewed(void *arg, uint32_t ask, const struct egress_answer *answer)
 {
-	static struct db_login login;
 	struct store *store = arg;
 	struct login_entry *entry = entry_asking(store, ask);
-	struct login_kept *kept = login_kept_new();
+	struct login_kept *kept = steal_ptr(&entry->asked);
 	struct err why = { "" };
 	bool is_final = false;
-	uint32_t which = 0;
 
 	entry->ask = 0;
-	if (kept == NULL || db_login_get(store->db, entry->id, &login) != 0 ||
-	    login_open(store, &login, kept, &which) != 0) {
-		entry_fail(entry); /* it cannot be read or written now */
-		sodium_free(kept);
-		logins_wake(store);
-		return;
-	}
-	if (tokens_take(answer, login.url, kept, &is_final, &why))
-		renewed_save(store, &login, steal_ptr(&kept));
+	if (tokens_take(answer, kept, &is_final, &why))
+		renewed_save(store, entry, steal_ptr(&kept));
 	else if (is_final)
-		refused_save(store, &login, why.text);
+		refused_save(store, entry, why.text);
 	else
-		failed(store, &login, why.text);
+		failed(entry, why.text);
 	sodium_free(kept);
 	logins_wake(store);
 }
@@ -442,21 +450,11 @@ renew(struct store *store, struct login_entry *entry)
 		entry->not_before = now_ms() + LOOK_MS;
 	else if (renewal_ask(store, entry, kept) != 0)
 		entry_fail(entry);
-	else
+	else {
 		entry->ask_until = now_ms() + ANSWER_MS;
+		entry->asked = steal_ptr(&kept);
+	}
 	sodium_free(kept);
-}
-
-static void
-unsaved_save(struct store *store, struct login_entry *entry)
-{
-	static struct db_login login;
-	struct login_kept *kept = steal_ptr(&entry->unsaved);
-
-	if (db_login_get(store->db, entry->id, &login) == 0)
-		renewed_save(store, &login, kept);
-	else
-		sodium_free(kept);
 }
 
 /* ---- looking at all --------------------------------------------------------
@@ -481,6 +479,7 @@ silence_check(struct store *store, struct login_entry *entry)
 		return;
 	egress_ask_forget(store, entry->ask);
 	entry->ask = 0;
+	sodium_free(steal_ptr(&entry->asked));
 	entry_fail(entry);
 }
 
@@ -527,7 +526,7 @@ entry_look(struct store *store, struct login_entry *entry, unsigned *room)
 	if (wait > 0)
 		return wait < end ? wait : end;
 	if (entry->unsaved != NULL) {
-		unsaved_save(store, entry);
+		renewed_save(store, entry, steal_ptr(&entry->unsaved));
 		return BACKOFF_MS;
 	}
 	if (*room > 0 &&
