@@ -127,7 +127,6 @@ struct oauth_client {
 	char id[OAUTH_CLIENT_ID_MAX];
 	char secret[OAUTH_TOKEN_MAX]; /* "" */
 	enum oauth_client_auth auth;
-	uint64_t secret_expires; /* s since 1970; 0: never */
 };
 
 /* The body of the request; `scope` may be "". */

@@ -10,8 +10,6 @@
 #include "oauth/document.h"
 #include "oauth/oauth.h"
 
-#define TIME_MAX ((uint64_t)1 << 40) /* s since 1970: beyond, it is never */
-
 static const char *const auth_names[OAUTH_N_AUTHS] = {
 	[OAUTH_AUTH_NONE] = "none",
 	[OAUTH_AUTH_POST] = "client_secret_post",
@@ -99,7 +97,6 @@ oauth_register_read(const char *raw_json, size_t len,
 	struct json_want wants[] = {
 		{ .name = "client_id" },
 		{ .name = "client_secret" },
-		{ .name = "client_secret_expires_at" },
 		{ .name = "token_endpoint_auth_method" },
 	};
 	struct document document = { "client registration", wants,
@@ -113,9 +110,6 @@ oauth_register_read(const char *raw_json, size_t len,
 	if (r == 0)
 		r = document_text(&document, "client_secret", DOCUMENT_LINE,
 		    false, found.secret, sizeof(found.secret));
-	if (r == 0)
-		r = document_uint(&document, "client_secret_expires_at",
-		    TIME_MAX, &found.secret_expires);
 	if (r == 0)
 		r = auth_choose(&document, server, &found);
 	if (r == 0)

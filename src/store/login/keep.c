@@ -108,7 +108,6 @@ kept_fill(const struct login *login, struct login_kept *kept)
 	strcpy(kept->access, tokens->access);
 	strcpy(kept->refresh, tokens->refresh);
 	kept->client = login->client;
-	kept->registration = login->registration;
 	kept->obtained = (uint64_t)time(NULL);
 	kept->expires =
 	    tokens->expires_in == 0 ? 0 : kept->obtained + tokens->expires_in;

@@ -46,7 +46,7 @@ static const struct {
 	TEXT(refresh),
 };
 
-enum { N_NUMBERS = 5 }; /* 8 bytes each, behind the version */
+enum { N_NUMBERS = 3 }; /* 8 bytes each, behind the version */
 
 _Static_assert(
     8 * (1 + N_NUMBERS) + sizeof(struct login_kept) <= VAULT_LOGIN_MAX,
@@ -78,9 +78,7 @@ kept_pack(const struct login_kept *kept, uint8_t bytes[VAULT_LOGIN_MAX])
 	number_put(&at, VERSION);
 	number_put(&at, kept->obtained);
 	number_put(&at, kept->expires);
-	number_put(&at, kept->registration);
 	number_put(&at, kept->client.auth);
-	number_put(&at, kept->client.secret_expires);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		const char *text = (const char *)kept + texts[i].at;
 		const size_t len = strnlen(text, texts[i].size - 1);
@@ -102,12 +100,9 @@ kept_unpack(const uint8_t *bytes, size_t len, struct login_kept *kept)
 		return false;
 	kept->obtained = number_take(&at);
 	kept->expires = number_take(&at);
-	const uint64_t registration = number_take(&at);
 	const uint64_t auth = number_take(&at);
-	kept->client.secret_expires = number_take(&at);
-	if (registration >= LOGIN_N_REGISTRATIONS || auth > OAUTH_AUTH_BASIC)
+	if (auth > OAUTH_AUTH_BASIC)
 		return false;
-	kept->registration = (enum login_registration)registration;
 	kept->client.auth = (enum oauth_client_auth)auth;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (end - at < 2)

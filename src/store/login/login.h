@@ -90,7 +90,6 @@ struct login_kept {
 	char resource[OAUTH_URL_MAX];
 	char scope[OAUTH_SCOPE_MAX];
 	struct oauth_client client;
-	enum login_registration registration;
 	char access[OAUTH_TOKEN_MAX];
 	char refresh[OAUTH_TOKEN_MAX]; /* "": it cannot be renewed */
 	uint64_t obtained; /* s since 1970 */

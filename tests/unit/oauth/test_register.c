@@ -13,7 +13,6 @@
 static const struct member good[] = {
 	{ "client_id", "\"id & 1\"" },
 	{ "client_secret", "\"a secret\"" },
-	{ "client_secret_expires_at", "1700000000" },
 	{ "token_endpoint_auth_method", "\"client_secret_post\"" },
 };
 
@@ -135,11 +134,9 @@ a_good_answer_is_read(void **state)
 	assert_string_equal(found.id, "id & 1");
 	assert_string_equal(found.secret, "a secret");
 	assert_int_equal(found.auth, OAUTH_AUTH_POST);
-	assert_int_equal(found.secret_expires, 1700000000);
 
 	assert_int_equal(take("{\"client_id\":\"x\"}"), 0);
 	assert_int_equal(found.auth, OAUTH_AUTH_NONE);
-	assert_int_equal(found.secret_expires, 0);
 	assert_int_equal(
 	    take("{\"client_id\":\"x\",\"client_secret\":null}"), 0);
 	assert_int_equal(found.auth, OAUTH_AUTH_NONE);
@@ -193,24 +190,6 @@ ids_and_secrets_are_ascii(void **state)
 	refuse_with("client_secret", secret);
 	for (size_t i = 0; i < ARRAY_LEN(bad_documents); i++)
 		assert_int_equal(take(bad_documents[i]), -EINVAL);
-}
-
-static void
-the_time_is_a_number(void **state)
-{
-	static const char *const values[] = { "\"0\"", "-1", "1.5", "1e3",
-		"true", "[]", "\"never\"" };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(values); i++)
-		refuse_with("client_secret_expires_at", values[i]);
-	assert_int_equal(take_with("client_secret_expires_at", "0"), 0);
-	assert_int_equal(found.secret_expires, 0);
-	assert_int_equal(take_with("client_secret_expires_at",
-			     "99999999999999999999999999999999"),
-	    0);
-	assert_true(found.secret_expires < UINT64_MAX / 1000);
-	assert_true(found.secret_expires > 4000000000);
 }
 
 static int
@@ -278,7 +257,6 @@ main(void)
 		cmocka_unit_test(a_good_answer_is_read),
 		cmocka_unit_test(the_method_fits_the_secret),
 		cmocka_unit_test(ids_and_secrets_are_ascii),
-		cmocka_unit_test(the_time_is_a_number),
 		cmocka_unit_test(a_client_may_be_given),
 		cmocka_unit_test(a_url_is_a_document_that_is_read),
 	};

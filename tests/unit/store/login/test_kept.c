@@ -72,9 +72,7 @@ what_is_sealed_is_what_is_opened(void **state)
 	assert_memory_equal(&kept, &opened, sizeof(kept));
 	kept.obtained = UINT64_MAX;
 	kept.expires = 1;
-	kept.registration = LOGIN_GIVEN;
 	kept.client.auth = OAUTH_AUTH_BASIC;
-	kept.client.secret_expires = 3;
 	fill(kept.issuer, sizeof(kept.issuer), 'i');
 	fill(kept.token_url, sizeof(kept.token_url), 't');
 	fill(kept.revocation, sizeof(kept.revocation), 'r');
@@ -138,8 +136,8 @@ what_cannot_be_understood_does_not_open(void **state)
 	static const struct {
 		size_t at;
 		uint8_t byte;
-	} others[] = { { 0, 2 }, { 24, LOGIN_N_REGISTRATIONS }, { 32, 3 },
-		{ 48, 255 }, { 49, 255 } };
+	} others[] = { { 0, 2 }, { 24, OAUTH_N_AUTHS }, { 32, 255 },
+		{ 33, 255 } };
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		const uint8_t was = bytes[others[i].at];
 		bytes[others[i].at] = others[i].byte;
