@@ -186,8 +186,9 @@ describe('ends', () => {
     for (const caller_ of [one, other, again]) await caller_.close();
   });
 
-  test('who asks before the store has said all that there is waits for it', async () => {
+  test('who asks before the store has said all that there is waits for it', async (t) => {
     const other = await Egress.start(world, { untold: true });
+    t.after(() => other.stop());
     const one = await other.caller(1);
     const link = await other.caller(1, { kind: 'link' });
     const answers = [one, link].map((caller_) =>
@@ -196,7 +197,6 @@ describe('ends', () => {
     await other.tell('snapshot');
     for (const answer of answers) assert.equal((await answer).text, 'hello');
     for (const caller_ of [one, link]) await caller_.close();
-    await other.stop();
   });
 
   test('a URL may name an address, of either version', async () => {
