@@ -51,7 +51,7 @@ gatewayTest('before the first snapshot nobody is served, probes say so', null,
 gatewayTest('a token holds until the very moment that it does not',
   async (gateway, store) => {
     store.token(2, 'second', { scopes: SCOPE.read });
-    store.token(3, 'brief', { expires: Math.floor(Date.now() / 1000) + 2 });
+    store.token(3, 'brief', { expires: Math.floor(Date.now() / 1000) + 3 });
     await settled(gateway, async () => await status(gateway, 'second') === 200);
     assert.equal(await status(gateway, 'brief'), 200);
     assert.equal(await status(gateway, 'third'), 401);
