@@ -9,6 +9,7 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -41,6 +42,16 @@ refuse(struct request *request, int status, const char *format, ...)
 	vsnprintf(request->err.text, sizeof(request->err.text), format, args);
 	va_end(args);
 	return status;
+}
+
+uint32_t
+path_id(const struct request *request)
+{
+	const char *name = request->name;
+
+	return strlen(name) <= 9 && strspn(name, "0123456789") == strlen(name)
+	    ? (uint32_t)strtoul(name, NULL, 10)
+	    : 0;
 }
 
 /* ---- pieces of answers ----------------------------------------------------

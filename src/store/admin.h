@@ -82,6 +82,9 @@ bool admin_is_awaited(const struct request *request);
 int refuse(struct request *request, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The number that the path names; 0: it names none, or one that no row has. */
+uint32_t path_id(const struct request *request);
+
 /* ---- pieces of answers ------------------------------------------------------
  */
 

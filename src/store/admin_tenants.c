@@ -493,15 +493,12 @@ int
 token_remove(struct request *request)
 {
 	struct wire_token token;
-	unsigned id = 0;
-	int end = 0;
+	const uint32_t id = path_id(request);
 
 	int status = body_members(request, request->body, "", NULL, 0);
 	if (status != 0)
 		return status;
-	if (strspn(request->name, "0123456789") != strlen(request->name) ||
-	    strlen(request->name) > 9 ||
-	    sscanf(request->name, "%u%n", &id, &end) != 1)
+	if (id == 0)
 		return refuse(
 		    request, 404, "there is no token '%s'", request->name);
 	status = db_token_get(request->store->db, id, &token);

@@ -153,6 +153,28 @@ sql_bytes(struct db *db, enum sql which, int column, void *bytes, size_t len)
 	return true;
 }
 
+void
+sql_text_or_none(
+    struct db *db, enum sql which, int column, char *field, size_t size)
+{
+	if (!sql_text(db, which, column, field, size))
+		memset(field, 0, size);
+}
+
+size_t
+sql_bytes_or_none(
+    struct db *db, enum sql which, int column, void *bytes, size_t size)
+{
+	sqlite3_stmt *statement = db->statements[which];
+	const void *blob = sqlite3_column_blob(statement, column);
+	const size_t len = (size_t)sqlite3_column_bytes(statement, column);
+
+	if (blob == NULL || len > size)
+		return 0;
+	memcpy(bytes, blob, len);
+	return len;
+}
+
 /* ---- batches --------------------------------------------------------------
  */
 

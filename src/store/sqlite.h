@@ -49,3 +49,10 @@ bool
 sql_text(struct db *db, enum sql which, int column, char *field, size_t size);
 bool
 sql_bytes(struct db *db, enum sql which, int column, void *bytes, size_t len);
+/* Of rows that another program may have written into, which is no reason not to
+ * start: what does not fit is empty. Such a row does not open (vault.h), and
+ * that is said of it. */
+void sql_text_or_none(
+    struct db *db, enum sql which, int column, char *field, size_t size);
+size_t sql_bytes_or_none(
+    struct db *db, enum sql which, int column, void *bytes, size_t size);

@@ -365,12 +365,9 @@ login_finish(struct request *request)
 static int
 login_named(struct request *request, struct db_login *login)
 {
-	unsigned id = 0;
-	int end = 0;
+	const uint32_t id = path_id(request);
 
-	if (strspn(request->name, "0123456789") != strlen(request->name) ||
-	    strlen(request->name) > 9 ||
-	    sscanf(request->name, "%u%n", &id, &end) != 1 || id == 0)
+	if (id == 0)
 		return refuse(
 		    request, 404, "there is no sign-in '%s'", request->name);
 	const int code = db_login_get(request->store->db, id, login);

@@ -17,22 +17,15 @@ enum {
 	SERVER_NAME,
 };
 
-/* What somebody wrote into the file is no reason not to start: such a row does
- * not open, and that is said of it. */
 static void
 text_read(struct db *db, int column, char *field, size_t size)
 {
-	if (!sql_text(db, SQL_LOGIN_NEXT, column, field, size))
-		memset(field, 0, size);
+	sql_text_or_none(db, SQL_LOGIN_NEXT, column, field, size);
 }
 
 static void
 login_read(struct db *db, struct db_login *login)
 {
-	sqlite3_stmt *statement = db->statements[SQL_LOGIN_NEXT];
-	const void *blob = sqlite3_column_blob(statement, SEALED);
-	const size_t len = (size_t)sqlite3_column_bytes(statement, SEALED);
-
 	login->id = (uint32_t)sql_uint(db, SQL_LOGIN_NEXT, ID);
 	login->server = (uint32_t)sql_uint(db, SQL_LOGIN_NEXT, SERVER);
 	login->tenant = (uint32_t)sql_uint(db, SQL_LOGIN_NEXT, TENANT);
@@ -44,11 +37,8 @@ login_read(struct db *db, struct db_login *login)
 	    db, TENANT_NAME, login->tenant_name, sizeof(login->tenant_name));
 	text_read(
 	    db, SERVER_NAME, login->server_name, sizeof(login->server_name));
-	login->sealed_len = 0;
-	if (blob == NULL || len > sizeof(login->sealed))
-		return;
-	memcpy(login->sealed, blob, len);
-	login->sealed_len = len;
+	login->sealed_len = sql_bytes_or_none(
+	    db, SQL_LOGIN_NEXT, SEALED, login->sealed, sizeof(login->sealed));
 }
 
 int

@@ -410,12 +410,9 @@ secret_set(struct request *request)
 static int
 secret_named(struct request *request, struct db_secret *secret)
 {
-	unsigned id = 0;
-	int end = 0;
+	const uint32_t id = path_id(request);
 
-	if (strspn(request->name, "0123456789") != strlen(request->name) ||
-	    strlen(request->name) > 9 ||
-	    sscanf(request->name, "%u%n", &id, &end) != 1 || id == 0)
+	if (id == 0)
 		return refuse(
 		    request, 404, "there is no secret '%s'", request->name);
 	const int code = db_secret_next(request->store->db, 0, id - 1, secret);

@@ -21,26 +21,10 @@ enum {
 	SERVER_NAME,
 };
 
-/* What somebody wrote into the file is no reason not to start: such a row does
- * not open, and that is said of it. */
 static void
 text_read(struct db *db, int column, char *field, size_t size)
 {
-	if (!sql_text(db, SQL_SECRET_NEXT, column, field, size))
-		memset(field, 0, size);
-}
-
-static void
-sealed_read(struct db *db, struct db_secret *secret)
-{
-	sqlite3_stmt *statement = db->statements[SQL_SECRET_NEXT];
-	const void *blob = sqlite3_column_blob(statement, SEALED);
-	const size_t len = (size_t)sqlite3_column_bytes(statement, SEALED);
-
-	if (blob == NULL || len > sizeof(secret->sealed))
-		return;
-	memcpy(secret->sealed, blob, len);
-	secret->sealed_len = len;
+	sql_text_or_none(db, SQL_SECRET_NEXT, column, field, size);
 }
 
 static uint16_t
@@ -72,7 +56,8 @@ secret_read(struct db *db, struct db_secret *secret)
 	    db, TENANT_NAME, secret->tenant_name, sizeof(secret->tenant_name));
 	text_read(
 	    db, SERVER_NAME, secret->server_name, sizeof(secret->server_name));
-	sealed_read(db, secret);
+	secret->sealed_len = sql_bytes_or_none(db, SQL_SECRET_NEXT, SEALED,
+	    secret->sealed, sizeof(secret->sealed));
 }
 
 int
