@@ -7,7 +7,10 @@ import { native } from '../native.js';
 
 const WINDOW = 256 << 10; // bytes on their way that nobody has asked for yet
 const PIECE = 64 << 10;
-const ROOM_MIN = WINDOW / 4; // is told at once; less waits for more
+// An answer that turns out to be large gets as much room as there may be: then
+// egress need not wait for us.
+const LARGE = 1 << 20;
+const ROOM_MAX = 1 << 20;
 
 /** What the glue answers: wire and reasons are its own (way.h). */
 const SAID = 0;
@@ -55,6 +58,8 @@ export class Exchange {
   // the answer's body
   #held = []; // pieces that nobody has read yet
   #taken = 0; // bytes that were read, and egress does not know
+  #total = 0; // all that were
+  #window = WINDOW;
   #wanted = null; // {resolve, reject} of the one who reads
   #isComplete = false;
   #failure = undefined; // {reason}: what every reader is told
@@ -184,7 +189,13 @@ export class Exchange {
 
   #take(length) {
     this.#taken += length;
-    if (this.#taken < ROOM_MIN || !open.has(this.#number))
+    this.#total += length;
+    if (this.#total >= LARGE && this.#window < ROOM_MAX) {
+      this.#taken += ROOM_MAX - this.#window;
+      this.#window = ROOM_MAX;
+    }
+    // Less waits for more.
+    if (this.#taken < this.#window / 4 || !open.has(this.#number))
       return;
     native.fetchRoom(this.#number, this.#taken);
     this.#taken = 0;

@@ -3,6 +3,7 @@
  * What comes back: heads, collected until one is final; the body, bounded,
  * counted and scrubbed.
  */
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,6 +35,17 @@ answer_reset(struct fetch *fetch)
 	evbuffer_drain(fetch->head, evbuffer_get_length(fetch->head));
 	free(fetch->location);
 	fetch->location = NULL;
+	fetch->n_lengths = 0;
+	fetch->is_coded = false;
+}
+
+/* 0: not that of a body that is worth a thought. */
+static uint64_t
+length_of(const char *text)
+{
+	return strlen(text) < 19 && strspn(text, "0123456789") == strlen(text)
+	    ? strtoull(text, NULL, 10)
+	    : 0;
 }
 
 static size_t
@@ -60,6 +72,11 @@ head_add(struct fetch *fetch, char *line, size_t len)
 	char *value = colon + 1 + strspn(colon + 1, " \t");
 	for (char *end = line + len; end > value && strchr(" \t", end[-1]);)
 		*--end = '\0';
+	fetch->is_coded |= strcasecmp(line, "transfer-encoding") == 0;
+	if (strcasecmp(line, "content-length") == 0) {
+		fetch->n_lengths++;
+		fetch->length = length_of(value);
+	}
 	/* libcurl undoes such codings unasked, and keeps what comes of it. */
 	if (strcasecmp(line, "transfer-encoding") == 0 &&
 	    strcasecmp(value, "chunked") != 0)
@@ -214,9 +231,10 @@ data_tell(struct fetch *fetch, const uint8_t *bytes, size_t len, bool is_last)
 	return len == 0 || fetch->ops->data(fetch->arg, clean, len);
 }
 
-static void
-received_count(struct fetch *fetch, size_t len)
+void
+answer_count(struct fetch *fetch, size_t len)
 {
+	fetch_moved(fetch);
 	fetch->received += len;
 	if (fetch->is_ask && fetch->received > WIRE_ASK_BODY_MAX)
 		fetch_blame(fetch, WIRE_EGRESS_TOO_LARGE,
@@ -241,8 +259,7 @@ answer_on_write(char *bytes, size_t size, size_t n, void *arg)
 		return 0;
 	if (fetch->is_stopped)
 		return CURL_WRITEFUNC_PAUSE;
-	fetch_moved(fetch);
-	received_count(fetch, len);
+	answer_count(fetch, len);
 	if (fetch->end != WIRE_EGRESS_OK)
 		return 0;
 	if (fetch->follows)
@@ -256,6 +273,8 @@ answer_on_write(char *bytes, size_t size, size_t n, void *arg)
 	fetch->is_stopped =
 	    !data_tell(fetch, (const uint8_t *)bytes, len, false);
 	fetch->in_curl = false;
+	if (tail_is_worth(fetch))
+		event_active(fetch->timer, EV_TIMEOUT, 1);
 	return fetch->end == WIRE_EGRESS_OK ? len : 0;
 }
 

@@ -210,7 +210,9 @@ on_over(void *arg, enum wire_egress_end end, const char *text)
 	out_take(asks, out);
 }
 
-static const struct fetch_ops ops = { on_head, on_data, on_want, on_over };
+static const struct fetch_ops ops = {
+	.head = on_head, .data = on_data, .want = on_want, .over = on_over
+};
 
 /* ---- questions ------------------------------------------------------------ */
 

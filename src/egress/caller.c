@@ -15,20 +15,21 @@
 
 #include "base/auto.h"
 #include "egress/egress.h"
+#include "egress/pipe.h"
 
 /* The longest frame: one that is not whole is shorter. */
 #define READ_MAX (sizeof(struct wire_frame) + WIRE_FETCH_DATA_MAX)
 #define FRAMES_A_TURN 64 /* then others have theirs */
 /* Answers that a caller has not read, beyond which its fetches wait. */
 #define OUT_MAX (512u << 10)
-#define CELLS_MAX 1024u /* streams that one template handed over */
 
 _Static_assert(
     WIRE_FETCH_HEAD_MAX <= WIRE_FETCH_DATA_MAX, "READ_MAX is of the longest");
 
 struct caller {
 	struct egress *egress;
-	struct cells *cells; /* whose channel it came over; NULL */
+	void (*left)(void *arg); /* tells who started it; NULL: nobody */
+	void *arg;
 	uint32_t deployment;
 	struct egress_unit unit;
 	bool is_gateway;
@@ -40,7 +41,10 @@ struct caller {
 	struct event *readable;
 	struct event *writable;
 	struct evbuffer *in;
-	struct evbuffer *out;
+	struct evbuffer *out; /* behind what is left of a frame in the pipe */
+	struct pipe pipe; /* of large answers, of one call at a time */
+	struct call *piper; /* whose pipe it is; NULL */
+	size_t piped; /* of it, announced by a frame's head that is out */
 	struct call *calls;
 	uint32_t n_calls;
 	bool has_allowance;
@@ -60,18 +64,7 @@ struct call {
 	struct evbuffer *held; /* of the answer, beyond the room */
 };
 
-/* The channel of a template: freed when it is closed, and the last of those
- * that came over it is. */
-struct cells {
-	struct egress *egress;
-	uint32_t deployment;
-	unsigned n_open; /* callers */
-	bool has_lost; /* one, and it was said */
-	struct event *readable; /* NULL: closed */
-};
-
 static void caller_close(struct caller *caller);
-static void cells_settle(struct cells *cells);
 
 /* ---- out ------------------------------------------------------------------ */
 
@@ -117,9 +110,63 @@ held_put(struct call *call)
 }
 
 static bool
+pipe_flush(struct caller *caller)
+{
+	const int n = pipe_drain(&caller->pipe, caller->fd, caller->piped);
+
+	if (n < 0)
+		return false;
+	caller->piped -= (size_t)n;
+	/* Its call is gone, and what it left is nobody's. */
+	if (caller->piped == 0 && caller->piper == NULL && caller->pipe.len > 0)
+		pipe_close(&caller->pipe);
+	return true;
+}
+
+/* As held_put(), of the pipe: a frame's head, then its bytes, uncopied. */
+static void
+pipe_put(struct call *call)
+{
+	struct caller *caller = call->caller;
+	size_t len;
+
+	while (caller->piper == call && caller->piped == 0 &&
+	    evbuffer_get_length(call->held) == 0 &&
+	    evbuffer_get_length(caller->out) == 0 &&
+	    (len = least(least(caller->pipe.len, call->room),
+		 WIRE_FETCH_DATA_MAX)) > 0) {
+		const struct wire_frame head = { .type = WIRE_EGRESS_DATA,
+			.len = (uint32_t)len,
+			.reserved = call->number };
+		/* Whole or not at all: unix(7), and a socket with room for it. */
+		const ssize_t n = send(caller->fd, &head, sizeof(head),
+		    MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+		if (n < 0 && errno == EAGAIN) {
+			event_add(caller->writable, NULL);
+			return;
+		}
+		if (n != (ssize_t)sizeof(head)) {
+			caller->is_over = true;
+			return;
+		}
+		call->room -= len;
+		caller->piped = len;
+		if (!pipe_flush(caller))
+			caller->is_over = true;
+	}
+}
+
+static size_t
+backlog(const struct caller *caller)
+{
+	return evbuffer_get_length(caller->out) + caller->pipe.len;
+}
+
+static bool
 call_has_room(const struct call *call)
 {
 	return call->room > 0 && evbuffer_get_length(call->held) == 0 &&
+	    (call->caller->piper != call || call->caller->pipe.len == 0) &&
 	    evbuffer_get_length(call->caller->out) < OUT_MAX;
 }
 
@@ -131,9 +178,20 @@ call_free(struct call *call)
 	while (*at != call)
 		at = &(*at)->next;
 	*at = call->next;
+	if (call->caller->piper == call)
+		call->caller->piper = NULL;
 	call->caller->n_calls--;
 	evbuffer_free(call->held);
 	free(call);
+}
+
+static bool
+call_is_out(const struct call *call)
+{
+	const struct caller *caller = call->caller;
+
+	return evbuffer_get_length(call->held) == 0 &&
+	    (caller->piper != call || caller->pipe.len == caller->piped);
 }
 
 /* What can move, moves; a fetch that waited for room goes on. */
@@ -141,7 +199,8 @@ static void
 call_move(struct call *call)
 {
 	held_put(call);
-	if (call->is_complete && evbuffer_get_length(call->held) == 0) {
+	pipe_put(call);
+	if (call->is_complete && call_is_out(call)) {
 		frame_put(
 		    call->caller, WIRE_EGRESS_END, call->number, 0, NULL, 0);
 		call_free(call);
@@ -155,6 +214,12 @@ call_move(struct call *call)
 static bool
 caller_flush(struct caller *caller)
 {
+	if (!pipe_flush(caller))
+		return false;
+	if (caller->piped > 0) {
+		event_add(caller->writable, NULL);
+		return true;
+	}
 	while (evbuffer_get_length(caller->out) > 0) {
 		const int n = evbuffer_write(caller->out, caller->fd);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -181,7 +246,7 @@ has_stopped(const struct caller *caller)
 static void
 caller_settle(struct caller *caller)
 {
-	const size_t len = evbuffer_get_length(caller->out);
+	const size_t len = backlog(caller);
 
 	if (caller->is_busy)
 		return;
@@ -190,8 +255,7 @@ caller_settle(struct caller *caller)
 		return;
 	}
 	/* There is room again for what stopped for the want of it. */
-	if (evbuffer_get_length(caller->out) < len &&
-	    (caller->is_sated || has_stopped(caller)))
+	if (backlog(caller) < len && (caller->is_sated || has_stopped(caller)))
 		event_active(caller->writable, EV_WRITE, 1);
 }
 
@@ -264,6 +328,33 @@ on_data(void *arg, const uint8_t *bytes, size_t len)
 	return goes_on;
 }
 
+static struct pipe *
+on_pipe(void *arg)
+{
+	struct call *call = arg;
+	struct caller *caller = call->caller;
+
+	/* What a call left there that is gone must be out first. */
+	if (caller->piper != NULL || caller->pipe.len > 0 ||
+	    (!caller->pipe.is_open && !pipe_open(&caller->pipe)))
+		return NULL;
+	caller->piper = call;
+	return &caller->pipe;
+}
+
+static bool
+on_piped(void *arg, size_t len)
+{
+	struct call *call = arg;
+
+	(void)len;
+	pipe_put(call);
+	call->is_stopped = !call_has_room(call);
+	const bool goes_on = !call->is_stopped;
+	caller_settle_soon(call->caller);
+	return goes_on;
+}
+
 static void
 on_want(void *arg, size_t len)
 {
@@ -293,7 +384,8 @@ on_over(void *arg, enum wire_egress_end end, const char *text)
 	caller_settle(caller);
 }
 
-static const struct fetch_ops ops = { on_head, on_data, on_want, on_over };
+static const struct fetch_ops ops = { on_head, on_data, on_pipe, on_piped,
+	on_want, on_over };
 
 /* ---- what the caller says ------------------------------------------------- */
 
@@ -462,12 +554,12 @@ room_take(
 	struct call *call = call_find(caller, frame->reserved);
 
 	(void)bytes;
-	if (frame->code < 0 || frame->code > (int32_t)WIRE_FETCH_WINDOW)
+	if (frame->code < 0 || frame->code > (int32_t)WIRE_FETCH_ROOM_MAX)
 		return false;
 	if (call == NULL)
 		return true;
 	call->room += (size_t)frame->code;
-	if (call->room > WIRE_FETCH_WINDOW)
+	if (call->room > WIRE_FETCH_ROOM_MAX)
 		return false;
 	call_move(call);
 	return true;
@@ -600,32 +692,36 @@ caller_close(struct caller *caller)
 		evbuffer_free(caller->in);
 	if (caller->out != NULL)
 		evbuffer_free(caller->out);
+	pipe_close(&caller->pipe);
 	close(caller->fd);
-	if (caller->cells != NULL) {
-		caller->cells->n_open--;
-		cells_settle(caller->cells);
-	}
+	if (caller->left != NULL)
+		caller->left(caller->arg);
 	free(caller);
 }
 
-static void
-caller_open(struct egress *egress, int stream_fd, uint32_t deployment,
-    const struct egress_unit *unit, bool is_gateway, struct cells *cells)
+void
+caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
+    const struct egress_unit *unit, bool is_gateway, void (*left)(void *arg),
+    void *arg)
 {
 	struct caller *caller = calloc(1, sizeof(*caller));
 	if (caller == NULL) {
 		close(stream_fd);
+		if (left != NULL)
+			left(arg);
 		return;
 	}
 	caller->egress = egress;
-	caller->cells = cells;
-	if (cells != NULL)
-		cells->n_open++;
+	caller->left = left;
+	caller->arg = arg;
 	caller->fd = stream_fd;
 	caller->unit = *unit;
 	caller->is_gateway = is_gateway;
 	caller->deployment = deployment;
 	evutil_make_socket_nonblocking(stream_fd);
+	/* As far as the host's net.core.wmem_max lets it. */
+	setsockopt(stream_fd, SOL_SOCKET, SO_SNDBUF,
+	    &(int){ WIRE_FETCH_ROOM_MAX }, sizeof(int));
 	caller->in = evbuffer_new();
 	caller->out = evbuffer_new();
 	caller->readable = event_new(
@@ -636,97 +732,4 @@ caller_open(struct egress *egress, int stream_fd, uint32_t deployment,
 	    caller->readable == NULL || caller->writable == NULL ||
 	    event_add(caller->readable, NULL) != 0)
 		caller_close(caller);
-}
-
-void
-caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
-    const struct egress_unit *unit, bool is_gateway)
-{
-	caller_open(egress, stream_fd, deployment, unit, is_gateway, NULL);
-}
-
-/* ---- templates ------------------------------------------------------------ */
-
-static void
-cells_settle(struct cells *cells)
-{
-	if (cells->readable == NULL && cells->n_open == 0)
-		free(cells);
-}
-
-static void
-cells_close(struct cells *cells, int channel_fd)
-{
-	event_free(cells->readable);
-	cells->readable = NULL;
-	close(channel_fd);
-	cells_settle(cells);
-}
-
-/* A cell whose stream is closed is told by its end. */
-static void
-cells_lose(struct cells *cells, const char *why)
-{
-	if (!cells->has_lost)
-		fprintf(
-		    stderr, "cordon-egress: a call cannot fetch: %s\n", why);
-	cells->has_lost = true;
-}
-
-static void
-cell_take(struct cells *cells, int stream_fd, uint32_t number)
-{
-	const struct egress_unit unit = { .kind = WIRE_UNIT_CELL,
-		.number = number };
-
-	if (cells->n_open < CELLS_MAX) {
-		caller_open(cells->egress, stream_fd, cells->deployment, &unit,
-		    false, cells);
-		return;
-	}
-	close(stream_fd);
-	cells_lose(cells, "1024 of one template do so already");
-}
-
-static void
-on_cell(evutil_socket_t fd, short what, void *arg)
-{
-	static char text[WIRE_TEXT_MAX + 1];
-	struct cells *cells = arg;
-	struct wire_message message;
-	int fds[WIRE_FDS_MAX];
-
-	(void)what;
-	const int code = wire_receive(fd, MSG_DONTWAIT, &message, fds, text);
-	if (code == -EAGAIN)
-		return;
-	if (code == 0 && message.type == WIRE_EGRESS_CALLER) {
-		cell_take(cells, fds[0], message.id);
-		return;
-	}
-	if (code == WIRE_E_LOST) {
-		cells_lose(cells, "too many files are open");
-		return;
-	}
-	for (size_t i = 0; code == 0 && i < WIRE_FDS_MAX; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	cells_close(cells, fd);
-}
-
-void
-cells_start(struct egress *egress, int channel_fd, uint32_t deployment)
-{
-	struct cells *cells = calloc(1, sizeof(*cells));
-	if (cells != NULL) {
-		*cells = (struct cells){ .egress = egress,
-			.deployment = deployment };
-		cells->readable = event_new(egress->base, channel_fd,
-		    EV_READ | EV_PERSIST, on_cell, cells);
-	}
-	if (cells == NULL || cells->readable == NULL ||
-	    event_add(cells->readable, NULL) != 0) {
-		free(cells);
-		close(channel_fd);
-	}
 }

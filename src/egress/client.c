@@ -107,6 +107,16 @@ watch_new(struct client *client)
 	return watch;
 }
 
+static void
+fetch_tell_socket(CURL *easy, curl_socket_t fd, int what)
+{
+	struct fetch *fetch = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&fetch);
+	if (fetch != NULL) /* libcurl has transfers of its own */
+		fetch_on_socket(fetch, fd, what != CURL_POLL_REMOVE);
+}
+
 static int
 on_socket_change(
     CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -114,7 +124,7 @@ on_socket_change(
 	struct client *client = arg;
 	struct watch *watch = socket_arg;
 
-	(void)easy;
+	fetch_tell_socket(easy, fd, what);
 	if (what == CURL_POLL_REMOVE) {
 		if (watch != NULL)
 			watch_free(watch);

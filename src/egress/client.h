@@ -26,5 +26,7 @@ void client_idle(struct client *client);
  * at a time. -EINVAL: there are none. */
 int client_trust(struct egress *egress, void *ssl_context);
 
+/* fetch.c: libcurl waits for a socket for its sake, or not any more. */
+void fetch_on_socket(struct fetch *fetch, int fd, bool waits);
 /* fetch.c: libcurl is done with it. */
 void fetch_done(struct fetch *fetch, CURLcode code);

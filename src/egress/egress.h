@@ -136,6 +136,8 @@ bool server_spend(struct server *server, uint64_t bytes);
 
 /* ---- fetch.c -------------------------------------------------------------- */
 
+struct pipe;
+
 struct fetch_ops {
 	/* n headers, as the origin sent them, without those of one hop
 	 * (connection, transfer-encoding …). */
@@ -143,6 +145,12 @@ struct fetch_ops {
 	    const char *headers, size_t len); /* "name\0value\0…" */
 	/* False: stop until fetch_resume(); the bytes are taken all the same. */
 	bool (*data)(void *arg, const uint8_t *bytes, size_t len);
+	/* Where the rest of a large answer may go without being copied: the
+	 * caller's, but this fetch's alone until it is over. NULL: nowhere, now.
+	 * The member may be NULL. */
+	struct pipe *(*pipe)(void *arg);
+	/* So many bytes are in it; as data(). */
+	bool (*piped)(void *arg, size_t len);
 	/* So many more bytes of the request's body may be written. */
 	void (*want)(void *arg, size_t len);
 	/* Over. OK: the answer is complete. The fetch is freed after this. */
@@ -239,9 +247,14 @@ void asks_reject(struct asks *asks, const struct server *server,
 /* "METHOD\0URL\0name\0value\0…": whole strings, headers in pairs. */
 bool caller_is_request(const uint8_t *bytes, size_t len);
 
-/* Takes the stream. `is_gateway`: PRINCIPAL is believed. */
+/* Takes the stream. `is_gateway`: PRINCIPAL is believed. `left`: called when it
+ * is over; NULL: nobody asks. */
 void caller_start(struct egress *egress, int stream_fd, uint32_t deployment,
-    const struct egress_unit *unit, bool is_gateway);
+    const struct egress_unit *unit, bool is_gateway, void (*left)(void *arg),
+    void *arg);
+
+/* ---- cells.c -------------------------------------------------------------- */
+
 /* The channel of a template, over which its cells' streams come. */
 void cells_start(struct egress *egress, int channel_fd, uint32_t deployment);
 

@@ -106,6 +106,7 @@ fetch_tell(struct fetch *fetch, enum wire_egress_end end)
 static void
 fetch_free(struct fetch *fetch)
 {
+	tail_fini(fetch);
 	fetch_easy_drop(fetch);
 	if (fetch->resolve != NULL)
 		resolve_cancel(fetch->resolve);
@@ -185,7 +186,7 @@ curl_go_on(struct fetch *fetch)
 	    (fetch->is_send_stopped ? CURLPAUSE_SEND : 0);
 
 	fetch_moved(fetch);
-	if (fetch->easy == NULL || fetch->in_curl)
+	if (fetch->easy == NULL || fetch->in_curl || fetch->tail != NULL)
 		return;
 	fetch->is_late = client_is_acting(fetch->server->client);
 	if (fetch->is_late)
@@ -202,6 +203,8 @@ void
 fetch_resume(struct fetch *fetch)
 {
 	fetch->is_stopped = false;
+	if (fetch->tail != NULL)
+		tail_resume(fetch);
 	curl_go_on(fetch);
 }
 
@@ -290,6 +293,16 @@ fetch_on_seek(void *arg, curl_off_t offset, int origin)
 	(void)offset;
 	(void)origin;
 	return CURL_SEEKFUNC_FAIL;
+}
+
+/* Of several that are tried, the one that still changes is the connection. */
+void
+fetch_on_socket(struct fetch *fetch, int fd, bool waits)
+{
+	if (waits)
+		fetch->socket_fd = fd;
+	else if (fetch->socket_fd == fd)
+		fetch->socket_fd = -1;
 }
 
 /* ---- when libcurl is done ------------------------------------------------- */
@@ -419,6 +432,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (fetch->is_late)
 		curl_go_on(fetch);
+	if (body_is_out(fetch))
+		tail_try(fetch);
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	/* Who waits for the caller's room or body waits for the caller. */
 	const bool is_patient = (fetch->flags & WIRE_FETCH_LONG) != 0 ||
@@ -538,6 +553,7 @@ fetch_start(struct egress *egress, const struct fetch_request *request,
 	fetch->allowance = request->allowance;
 	fetch->is_ask = request->is_ask;
 	fetch->body_len = request->body_len;
+	fetch->socket_fd = -1;
 	fetch->event = egress_event(fetch->server, &fetch->unit);
 	fetch->started_ms = fetch_now_ms();
 	fetch_moved(fetch);

@@ -3,8 +3,8 @@
 
 /*
  * One request, between fetch.c (its life, and its body), dial.c (a hop: rule,
- * address, connection), answer.c (what comes back) and redirect.c (the next
- * hop).
+ * address, connection), answer.c (what comes back), tail.c (the rest of what is
+ * large) and redirect.c (the next hop).
  */
 
 #include <curl/curl.h>
@@ -30,6 +30,7 @@ struct fetch {
 	struct resolve *resolve;
 	/* libcurl's */
 	CURL *easy; /* NULL: it does not run */
+	int socket_fd; /* what libcurl last waited for; -1 */
 	struct curl_slist *list;
 	struct curl_slist *pin;
 	bool in_curl; /* a callback of libcurl's is on the stack */
@@ -62,6 +63,11 @@ struct fetch {
 	struct scrub *scrub; /* owned */
 	const struct wire_egress_secret *credential; /* it was sent; NULL */
 	uint64_t received;
+	/* what its framing says, for tail.c */
+	unsigned n_lengths; /* Content-Length fields */
+	uint64_t length; /* the last of them */
+	bool is_coded; /* Transfer-Encoding */
+	struct tail *tail; /* owned; NULL: libcurl has the connection */
 	enum wire_egress_end end; /* why we ended it, when curl did not */
 	char text[512];
 };
@@ -101,8 +107,20 @@ void hop_resolve(struct fetch *fetch);
 size_t answer_on_header(char *line, size_t size, size_t n, void *arg);
 size_t answer_on_write(char *bytes, size_t size, size_t n, void *arg);
 void answer_reset(struct fetch *fetch);
+/* Bytes of the body that came: fetch->end may say that they were too many. */
+void answer_count(struct fetch *fetch, size_t len);
 /* What was held back of the body. */
 void answer_finish(struct fetch *fetch);
+
+/* ---- tail.c ----------------------------------------------------------------- */
+
+bool tail_is_worth(const struct fetch *fetch);
+/* Takes the connection over where that is worth it. Never below libcurl; the
+ * request is out. */
+void tail_try(struct fetch *fetch);
+/* The caller has room again. */
+void tail_resume(struct fetch *fetch);
+void tail_fini(struct fetch *fetch);
 
 /* ---- redirect.c ----------------------------------------------------------- */
 

@@ -147,7 +147,8 @@ channel_take(
 	else if (message->type == WIRE_EGRESS_CELLS)
 		cells_start(egress, fds[0], message->id);
 	else if (message->type == WIRE_EGRESS_CALLER)
-		caller_start(egress, fds[0], message->id, &link, true);
+		caller_start(
+		    egress, fds[0], message->id, &link, true, NULL, NULL);
 	else if (message->type == WIRE_EGRESS_BOX)
 		box_serve(
 		    egress, fds[0], message->id, (uint32_t)message->status);

@@ -33,7 +33,9 @@
  *   END       the answer is complete
  *   FAIL      code: enum wire_egress_end; text for a person
  *   ROOM      code: bytes of the request's body that may be sent beyond
- * Both directions start with room for WIRE_FETCH_WINDOW bytes.
+ * Both directions start with room for WIRE_FETCH_WINDOW bytes. Who reads a large
+ * answer grants more, so that it need not be waited for: at most
+ * WIRE_FETCH_ROOM_MAX in all.
  *
  * Questions: over the stream of records, since the store has no network, and
  * what it signs in with is for nobody else's eyes (oauth/oauth.h). `reserved`
@@ -144,6 +146,7 @@ struct wire_egress_secret {
 };
 
 #define WIRE_FETCH_WINDOW (256u << 10)
+#define WIRE_FETCH_ROOM_MAX (1u << 20)
 #define WIRE_FETCH_HEAD_MAX (64u << 10) /* FETCH, HEAD */
 #define WIRE_FETCH_DATA_MAX (64u << 10) /* a BODY's, a DATA's bytes */
 #define WIRE_FETCH_OPEN_MAX 64u /* at once, of one caller */

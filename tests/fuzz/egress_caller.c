@@ -4,7 +4,7 @@
  * A caller that owns its stream and says what it likes to egress. The fetches
  * behind it are played: each answers with as much as it may, and ends, by the
  * bytes of the input. What egress says is well formed, and never more than the
- * caller has room for.
+ * caller has room for; and no fetch waits for room that there is.
  */
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 
 #include "base/auto.h"
 #include "egress/egress.h"
+#include "egress/pipe.h"
 #include "fuzz.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : abort())
@@ -30,6 +31,7 @@ struct fetch {
 	size_t body; /* bytes that were written and not yet taken */
 	bool has_head;
 	bool is_stopped;
+	struct pipe *pipe; /* NULL: what it answers is copied */
 };
 
 static struct fetch *fetches[FETCHES_MAX];
@@ -99,11 +101,30 @@ client_free(struct client *client)
 	return client;
 }
 
+/* Bytes of an answer: some of them go into the caller's pipe, from then on. */
+static void
+fetch_answer(struct fetch *fetch, size_t len)
+{
+	static uint8_t bytes[100000];
+
+	if (fetch->pipe == NULL && len % 8 == 4)
+		fetch->pipe = fetch->ops->pipe(fetch->arg);
+	if (fetch->pipe == NULL) {
+		fetch->is_stopped = !fetch->ops->data(fetch->arg, bytes, len);
+		return;
+	}
+	CHECK(fetch->pipe->len == 0);
+	const ssize_t n = write(fetch->pipe->fds[1], bytes, len);
+	if (n <= 0)
+		return;
+	fetch->pipe->len += (size_t)n;
+	fetch->is_stopped = !fetch->ops->piped(fetch->arg, (size_t)n);
+}
+
 /* One step of one of them. */
 static void
 fetch_step(uint8_t how)
 {
-	static uint8_t bytes[100000];
 	struct fetch *fetch = n_fetches > 0 ? fetches[how % n_fetches] : NULL;
 
 	if (fetch == NULL)
@@ -116,8 +137,7 @@ fetch_step(uint8_t how)
 		fetch->body = 0;
 		fetch->ops->want(fetch->arg, len);
 	} else if (!fetch->is_stopped && how < 200) {
-		fetch->is_stopped =
-		    !fetch->ops->data(fetch->arg, bytes, (size_t)how * 500);
+		fetch_answer(fetch, (size_t)how * 500);
 	} else if (how >= 200) {
 		const struct fetch_ops *ops = fetch->ops;
 		void *arg = fetch->arg;
@@ -132,6 +152,8 @@ static struct {
 	uint8_t bytes[sizeof(struct wire_frame) + WIRE_FETCH_HEAD_MAX];
 	size_t len;
 	int64_t room[NUMBERS]; /* of each fetch */
+	bool is_open[NUMBERS]; /* its answer has begun */
+	bool says_room; /* when it counts is not known then */
 } heard;
 
 static void
@@ -140,6 +162,10 @@ frame_check(const struct wire_frame *frame)
 	CHECK(frame->type == WIRE_EGRESS_HEAD ||
 	    frame->type == WIRE_EGRESS_DATA || frame->type == WIRE_EGRESS_END ||
 	    frame->type == WIRE_EGRESS_FAIL || frame->type == WIRE_EGRESS_ROOM);
+	if (frame->type != WIRE_EGRESS_ROOM)
+		heard.is_open[frame->reserved % NUMBERS] =
+		    frame->type == WIRE_EGRESS_HEAD ||
+		    frame->type == WIRE_EGRESS_DATA;
 	if (frame->type != WIRE_EGRESS_DATA)
 		return;
 	heard.room[frame->reserved % NUMBERS] -= frame->len;
@@ -178,6 +204,8 @@ room_note(const uint8_t *bytes, size_t len)
 
 	while (len >= sizeof(frame)) {
 		memcpy(&frame, bytes, sizeof(frame));
+		heard.says_room |=
+		    frame.type == WIRE_EGRESS_ROOM || frame.reserved >= NUMBERS;
 		if (frame.type == WIRE_EGRESS_ROOM && frame.code > 0)
 			heard.room[frame.reserved % NUMBERS] += frame.code;
 		if (frame.len > len - sizeof(frame))
@@ -185,6 +213,18 @@ room_note(const uint8_t *bytes, size_t len)
 		bytes += sizeof(frame) + frame.len;
 		len -= sizeof(frame) + frame.len;
 	}
+}
+
+/* All is read: who stands still then has filled its window. */
+static void
+standstill_check(void)
+{
+	bool is_full = heard.says_room;
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		is_full |= heard.is_open[i] && heard.room[i] == 0;
+	for (size_t i = 0; i < n_fetches; i++)
+		CHECK(!fetches[i]->is_stopped || is_full);
 }
 
 static struct server *
@@ -225,10 +265,13 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		server_release(server_make(egress.servers));
 	}
 	CHECK(wire_pair(SOCK_STREAM, pair) == 0);
-	heard.len = 0;
+	memset(&heard, 0, sizeof(heard));
 	for (size_t i = 0; i < NUMBERS; i++)
 		heard.room[i] = WIRE_FETCH_WINDOW;
-	caller_start(&egress, pair[0], DEPLOYMENT, &unit, len % 2 == 0);
+	caller_start(
+	    &egress, pair[0], DEPLOYMENT, &unit, len % 2 == 0, NULL, NULL);
+	/* So little that it is full again and again. */
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &(int){ 1 }, sizeof(int));
 	room_note(frames, frames_len);
 	for (size_t sent = 0, step = 0; sent < frames_len || step < n_steps;) {
 		const ssize_t n = send(pair[1], frames + sent,
@@ -238,11 +281,18 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		else if (n < 0 && errno == EPIPE)
 			break;
 		event_base_loop(egress.base, EVLOOP_NONBLOCK);
-		if (step < n_steps)
-			fetch_step(bytes[1 + step++]);
-		while (hear(pair[1]))
+		const uint8_t how = step < n_steps ? bytes[1 + step++] : 0;
+		if (how > 0)
+			fetch_step(how);
+		while (how % 3 == 0 && hear(pair[1]))
 			continue;
 	}
+	for (int i = 0; i < 4; i++) {
+		event_base_loop(egress.base, EVLOOP_NONBLOCK);
+		while (hear(pair[1]))
+			i = 0;
+	}
+	standstill_check();
 	close(pair[1]);
 	for (int i = 0; i < 4; i++)
 		event_base_loop(egress.base, EVLOOP_NONBLOCK);

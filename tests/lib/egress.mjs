@@ -20,6 +20,7 @@ import { until } from './processes.mjs';
 
 export const HEAD_BYTES = 40;
 export const WINDOW = 256 << 10;
+export const ROOM_MAX = 1 << 20;
 export const DATA_MAX = 64 << 10;
 
 export const frames = { FETCH: 67, BODY: 68, ROOM: 69, CANCEL: 70,
@@ -348,8 +349,12 @@ class Fetch {
   // Room for what was read, in pieces worth a frame.
   more() {
     if (this.#unread < WINDOW / 4) return;
-    this.caller.write(frame(frames.ROOM, this.number, this.#unread));
+    this.caller.write(this.room(this.#unread));
     this.#unread = 0;
+  }
+
+  room(bytes) {
+    return frame(frames.ROOM, this.number, bytes);
   }
 
   fail(code, text) {

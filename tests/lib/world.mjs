@@ -184,6 +184,11 @@ export class World {
       handler: handler && String(handler) });
   }
 
+  // { key, cert }, as PEM, for a program's own TLS.
+  certificate(names) {
+    return this.#ask('certificate', { names });
+  }
+
   // A name and what it serves, in one: http at 80, https at 443.
   async site(name, address, more = {}) {
     await this.name(name, address.includes(':') ? { aaaa: [address] }

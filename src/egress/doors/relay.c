@@ -10,9 +10,14 @@
 
 #include "base/auto.h"
 #include "egress/doors/relay.h"
+#include "egress/pipe.h"
 
 #define PIECE (64u << 10)
 #define ROUNDS_MAX 8 /* pieces, before others have their turn */
+/* What goes on beyond this is not copied any more: for less, a pipe is not worth
+ * its making. */
+#define PIPE_FROM (1u << 20)
+#define PIPE_PIECE (256u << 10)
 
 struct end {
 	struct relay *relay;
@@ -31,6 +36,8 @@ struct way {
 	size_t start;
 	size_t len;
 	bool ended; /* nothing more comes, and the other end knows */
+	size_t copied; /* since a pipe was last thought of */
+	struct pipe pipe;
 };
 
 struct relay {
@@ -42,7 +49,7 @@ struct relay {
 /* ---- one end -------------------------------------------------------------- */
 
 /* More than 0: bytes; 0: nothing now. */
-enum { READ_END = -1, READ_RESET = -2, READ_TLS = -3 };
+enum { READ_END = PIPE_END, READ_RESET = PIPE_BROKEN, READ_TLS = -3 };
 
 /* What was read before TLS began is done: from now on from the socket. */
 static bool
@@ -171,13 +178,30 @@ way_flush(struct way *way, struct end *to)
 		way->len -= (size_t)n;
 	}
 	way_drop(way);
-	return 0;
+	return pipe_drain(&way->pipe, to->fd, way->pipe.len) < 0 ? READ_RESET
+								 : 0;
+}
+
+static bool
+way_is_empty(const struct way *way)
+{
+	return way->len == 0 && way->pipe.len == 0;
 }
 
 static int
 broken(unsigned end)
 {
 	return -1 - (end == 0 ? RELAY_LEFT : RELAY_RESET);
+}
+
+static bool
+way_has_pipe(const struct relay *relay, struct way *way)
+{
+	if (way->copied > PIPE_FROM && relay->ends[0].ssl == NULL) {
+		way->copied = 0;
+		pipe_open(&way->pipe);
+	}
+	return way->pipe.is_open;
 }
 
 /* Moves a piece. 1: there may be more; 0: it must wait, or has ended;
@@ -191,10 +215,13 @@ way_step(struct relay *relay, unsigned i)
 
 	if (way_flush(way, to) < 0)
 		return broken(1 - i);
-	if (way->len > 0 || way->ended)
+	if (!way_is_empty(way) || way->ended)
 		return 0;
-	const ssize_t n = end_read(from, piece, PIECE);
+	const bool is_piped = way_has_pipe(relay, way);
+	const ssize_t n = is_piped ? pipe_fill(&way->pipe, from->fd, PIPE_PIECE)
+				   : end_read(from, piece, PIECE);
 	if (n == READ_END) {
+		pipe_close(&way->pipe);
 		way->ended = true;
 		end_shut(to);
 		return 0;
@@ -203,6 +230,9 @@ way_step(struct relay *relay, unsigned i)
 		return n == 0 ? 0 : n == READ_TLS ? -1 - RELAY_TLS : broken(i);
 	if (!relay->setup.moved(relay->setup.arg, i, (size_t)n))
 		return -1 - RELAY_STOPPED;
+	if (is_piped)
+		return 1; /* and out of it in the next step */
+	way->copied += (size_t)n;
 	const ssize_t sent = end_write(to, piece, (size_t)n);
 	if (sent < 0)
 		return broken(1 - i);
@@ -231,10 +261,10 @@ end_wants(const struct relay *relay, unsigned i)
 	const struct way *from = &relay->ways[i], *to = &relay->ways[1 - i];
 	short wants = 0;
 
-	if ((!from->ended && from->len == 0 && !end->is_blocked) ||
+	if ((!from->ended && way_is_empty(from) && !end->is_blocked) ||
 	    end->is_starved)
 		wants |= EV_READ;
-	if ((to->len > 0 && !end->is_starved) || end->is_blocked)
+	if ((!way_is_empty(to) && !end->is_starved) || end->is_blocked)
 		wants |= EV_WRITE;
 	return wants;
 }
@@ -373,6 +403,7 @@ relay_free(struct relay *relay)
 	for (unsigned i = 0; i < 2; i++) {
 		end_fini(&relay->ends[i]);
 		way_drop(&relay->ways[i]);
+		pipe_close(&relay->ways[i].pipe);
 	}
 	free(relay);
 	return NULL;

@@ -204,8 +204,9 @@ on_over(void *arg, enum wire_egress_end end, const char *text)
 	http_request_body_resume(request);
 }
 
-static const struct fetch_ops fetch_ops = { on_head, on_data, on_want,
-	on_over };
+static const struct fetch_ops fetch_ops = {
+	.head = on_head, .data = on_data, .want = on_want, .over = on_over
+};
 
 /* ---- what the program asks for -------------------------------------------- */
 

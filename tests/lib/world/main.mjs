@@ -58,6 +58,7 @@ const commands = {
       where.certificate ?? [where.name], { days: where.days })),
   tcp: (where) => origins.tcp(at(where)),
   close: (where) => origins.close(where),
+  certificate: ({ names: those }) => authorities.ca.certificate(those),
   // Nobody answers there at all.
   silence: ({ address }) => ip('route', 'add', 'blackhole', address,
     'table', 'local'),

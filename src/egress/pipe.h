@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Bytes on their way from one socket to another, in the kernel, which need not
+ * copy them: splice(2). For large ones: a pipe costs two descriptors, so there
+ * are so many and no more, of all who want one.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PIPES_MAX 64u
+
+struct pipe {
+	bool is_open;
+	int fds[2];
+	size_t len; /* what is in it */
+};
+
+/* False: there are as many as there may be, or no descriptors. */
+bool pipe_open(struct pipe *pipe);
+/* And what is in it is gone. */
+void pipe_close(struct pipe *pipe);
+
+/* At most `most` bytes out of a socket. How many; 0: nothing now; PIPE_END:
+ * nothing more; PIPE_BROKEN. */
+enum { PIPE_END = -1, PIPE_BROKEN = -2 };
+int pipe_fill(struct pipe *pipe, int fd, size_t most);
+/* At most `most` bytes into a socket. How many, as far as there is room;
+ * PIPE_BROKEN. The caller ignores SIGPIPE. */
+int pipe_drain(struct pipe *pipe, int fd, size_t most);
