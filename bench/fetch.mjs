@@ -6,11 +6,12 @@
 //     fetch.mjs BUILD CALLS SECONDS
 
 import '../tests/lib/inside.mjs';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { summary } from './lib/stats.mjs';
 
 const [build, calls, seconds] = process.argv.slice(2);
 process.env.CORDON_BUILD = resolve(build);
@@ -24,15 +25,24 @@ const MANY = 1000;
 const PLENTY = { perMinute: 4e9, perCaller: 4e9, open: 100_000, bytesIn: 1e15,
   bytesPerMinute: 1e18 };
 const ORIGIN = '45.83.7.80';
-const url = (n) => `http://bench.acme.net:8080/${n}`;
+const HOST = 'bench.acme.net';
 // A thousand lookups at once would measure the name server.
-const known = (n) => `http://${ORIGIN}:8080/${n}`;
+const PLAIN = { named: (n) => `http://${HOST}:8080/${n}`, known: (n) => `http://${ORIGIN}:8080/${n}` };
+const SECURE = { named: (n) => `https://${HOST}:8443/${n}`, known: (n) => `https://${HOST}:8443/${n}` };
 
 const world = await World.start();
+await world.name(HOST, { a: [ORIGIN], ttl: 60 });
 await world.program([join(build, 'fetch-origin'), ORIGIN, '8080']);
-await world.name('bench.acme.net', { a: [ORIGIN], ttl: 60 });
+const own = await world.certificate([HOST]);
+const files = Object.entries(own).map(([name, text]) => {
+  const path = join(world.folder, `origin.${name}`);
+  writeFileSync(path, text, { mode: 0o600 });
+  return [name, path];
+});
+const { cert, key } = Object.fromEntries(files);
+await world.program([join(build, 'fetch-origin'), ORIGIN, '8443', cert, key]);
 const egress = await Egress.start(world);
-const rules = ['http://bench.acme.net:8080'];
+const rules = [`http://${HOST}:8080`, `https://${HOST}:8443`];
 await egress.server(1, { rules, budget: PLENTY });
 
 const run = promisify(execFile);
@@ -49,43 +59,54 @@ const load = async (...words) => whole(
   (await run(join(build, 'fetch-load'), words.map(String))).stdout);
 
 // As many streams as hold that many fetches (64 of each caller).
-async function throughEgress(lanes, n, time, size, id = 1) {
+async function throughEgress({ lanes, n, time, size, to, id = 1 }) {
   const streams = Math.ceil(lanes / 64);
-  const done = load('egress', lanes, n, time, url(size), size, egress.path, streams);
+  const done = load('egress', lanes, n, time, to.named(size), size, egress.path, streams);
   for (let i = 0; i < streams; i += 1) await egress.tell('caller', id, 'cell', i);
   return done;
 }
 
-const direct = (lanes, n, time, size) => load('direct', lanes, n, time, known(size), size);
+const direct = ({ lanes, n, time, size, to }) => load('direct', lanes, n, time, to.known(size), size);
 
-// Node's own fetch (undici), in this process.
-async function node(lanes, n, time, size) {
-  const sample = [];
-  const began = performance.now();
-  const end = began + time * 1000;
-  let left = n;
-  const one = async () => {
-    while (left-- > 0 && performance.now() < end) {
-      const start = performance.now();
-      const response = await fetch(known(size));
-      let got = 0;
-      for await (const chunk of response.body) got += chunk.length;
-      if (got !== size) throw new Error(`${got} bytes, not ${size}`);
-      sample.push(performance.now() - start);
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, one));
-  const took = (performance.now() - began) / 1000;
-  return { ...summary(sample), perSecond: sample.length / took, failed: 0 };
+const NODE_LOAD = fileURLToPath(new URL('lib/fetch-node.mjs', import.meta.url));
+// Its roots are read when it starts.
+async function node({ lanes, n, time, size, to }) {
+  const { stdout } = await run(process.execPath, [NODE_LOAD, lanes, n, time, to.known(size), size].map(String),
+    { env: world.env });
+  return whole(stdout);
 }
 
+// libcurl within a box, without a proxy; `network` says what it may reach.
+const boxed = (network) => async ({ lanes, n, time, size, to }) => {
+  const policy = join(world.folder, 'policy.json');
+  writeFileSync(policy, JSON.stringify({ network: { ...network(to),
+    requestsPerMinute: 1_000_000, bytesIn: '16GiB', bytesPerMinute: '64GiB' } }));
+  const { stdout } = await run(join(build, 'cordon'), ['wrap', '--policy', policy,
+    '--read', build, '--', '/usr/bin/env', '-u', 'http_proxy', '-u', 'https_proxy',
+    join(build, 'fetch-load'), 'direct', lanes, n, time, to.named(size), size].map(String));
+  return whole(stdout);
+};
+
+// Past a process that does nothing but move bytes: the least that one costs.
+const between = [];
+async function past(how) {
+  const path = join(world.folder, how);
+  const child = spawn(join(build, 'fetch-through'), [path, ORIGIN, '8080', how],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  between.push(child);
+  await once(child.stdout, 'data');
+  return ({ lanes, n, time, size, to }) => load('through', lanes, n, time, to.known(size), size, path);
+}
+
+const onlyWays = process.env.CORDON_BENCH_WAYS?.split(',');
+
 // In turns, so that a machine that changes its mind changes it for all.
-async function each(lanes, n, time, size, rounds) {
-  const ways = { direct, egress: throughEgress, node };
+async function each(ways, how, rounds) {
   const all = {};
+  const wanted = Object.entries(ways).filter(([name]) => onlyWays?.includes(name) ?? true);
   for (let i = 0; i < rounds; i += 1) {
-    for (const [name, way] of Object.entries(ways)) {
-      (all[name] ??= []).push(await way(lanes, n, time, size));
+    for (const [name, way] of wanted) {
+      (all[name] ??= []).push(await way(how));
     }
   }
   const middle = (rows) => rows.sort((a, b) => a.p50 - b.p50)[rows.length >> 1];
@@ -102,7 +123,7 @@ async function idle() {
   }
   const fetches = async (lanes) => {
     for (let i = 0; i < SERVERS; i += 1) {
-      await throughEgress(lanes, lanes, 5, SMALL, 100 + i);
+      await throughEgress({ lanes, n: lanes, time: 5, size: SMALL, to: PLAIN, id: 100 + i });
     }
     return { kib: pss(), descriptors: egress.descriptors };
   };
@@ -110,25 +131,6 @@ async function idle() {
   const all = await fetches(EACH);
   const connections = all.descriptors - one.descriptors;
   return { connections, kibEach: (all.kib - one.kib) / connections };
-}
-
-// From inside a box, past the relay (tcp) and the proxy (http).
-async function boxed() {
-  const inside = async (rule, lanes, n, time, size) => {
-    const policy = join(world.folder, 'policy.json');
-    writeFileSync(policy, JSON.stringify({ network: { allowedDomains: [rule],
-      requestsPerMinute: 1_000_000, bytesIn: '16GiB', bytesPerMinute: '64GiB' } }));
-    const { stdout } = await run(join(build, 'cordon'), ['wrap', '--policy', policy,
-      '--read', build, '--', '/usr/bin/env', ...rule.startsWith('tcp') ? ['-u', 'http_proxy'] : [],
-      join(build, 'fetch-load'), 'direct', lanes, n, time, url(size), size].map(String));
-    return whole(stdout);
-  };
-  const out = {};
-  for (const [way, rule] of [['tcp', 'tcp://bench.acme.net:8080'], ['http', rules[0]]]) {
-    out[way] = { large: await inside(rule, 1, 4, 20, LARGE),
-      small: await inside(rule, 1, calls, seconds, SMALL) };
-  }
-  return out;
 }
 
 async function starts() {
@@ -153,16 +155,26 @@ async function tried(what) {
   }
 }
 
+const ways = { direct, egress: throughEgress, node };
+const inBoxes = {
+  relayed: boxed((to) => ({ allowedDomains: [to === PLAIN ? `tcp://${HOST}:8080` : `${HOST}:8443`] })),
+  seen: boxed((to) => ({ rules: [{ url: to.named('').replace(/\/$/, ''), methods: ['GET'] }] })),
+};
+const one = { lanes: 1, n: 4, time: 20, size: LARGE };
 const parts = {
   idle, // first: what others free would hide what it takes
-  small: () => each(1, calls, seconds, SMALL, 3),
-  large: () => each(1, 4, 20, LARGE, 3),
-  many: () => each(MANY, 20_000, 10, SMALL, 1),
-  boxed, starts, check,
+  small: () => each({ ...ways, ...inBoxes },
+    { lanes: 1, n: calls, time: seconds, size: SMALL, to: PLAIN }, 3),
+  large: async () => each({ ...ways, ...inBoxes, copied: await past('copy'),
+    spliced: await past('splice') }, { ...one, to: PLAIN }, 7),
+  secure: () => each({ ...ways, ...inBoxes }, { ...one, to: SECURE }, 3),
+  many: () => each(ways, { lanes: MANY, n: 20_000, time: 10, size: SMALL, to: PLAIN }, 1),
+  starts, check,
 };
 const only = process.env.CORDON_BENCH_FETCH?.split(',') ?? Object.keys(parts);
 const results = {};
 for (const name of only) results[name] = await tried(parts[name]);
+for (const child of between) child.kill();
 await egress.stop();
 await world.stop();
 console.log(JSON.stringify(results));

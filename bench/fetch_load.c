@@ -4,6 +4,7 @@
  * Fetches of one URL, by libcurl or through egress.
  *
  *     fetch-load direct LANES CALLS SECONDS URL BYTES
+ *     fetch-load through LANES CALLS SECONDS URL BYTES SOCKET
  *     fetch-load egress LANES CALLS SECONDS URL BYTES SOCKET STREAMS
  *
  * LANES are under way at once; BYTES is what the answer must have. Through
@@ -28,6 +29,7 @@
 
 #define LANES_MAX 2048u
 #define STREAMS_MAX 64u
+#define LARGE (1u << 20)
 #define IN_MAX (256u << 10)
 
 struct lane {
@@ -35,18 +37,21 @@ struct lane {
 	uint64_t started_ns;
 	uint64_t bytes;
 	uint32_t unread; /* room that is not yet given back */
+	uint32_t window; /* grows as a cell's does (js/web/exchange.js) */
 };
 
 struct stream {
 	int fd;
-	size_t in_len;
-	uint8_t in[IN_MAX];
+	struct wire_frame frame; /* the one that is being read */
+	size_t head_len; /* of its head, what is there */
+	size_t left; /* of its bytes */
 };
 
 static struct load_samples samples;
 static struct lane lanes[LANES_MAX];
 static struct stream *streams[STREAMS_MAX];
 static const char *url;
+static const char *through; /* a unix socket; NULL: TCP */
 static uint64_t expected;
 static uint32_t n_lanes, n_streams, wanted, n_started, n_ended;
 static uint64_t end_ns;
@@ -120,6 +125,7 @@ lane_init(struct lane *lane)
 	curl_easy_setopt(lane->easy, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(lane->easy, CURLOPT_WRITEDATA, lane);
 	curl_easy_setopt(lane->easy, CURLOPT_BUFFERSIZE, 256L << 10);
+	curl_easy_setopt(lane->easy, CURLOPT_UNIX_SOCKET_PATH, through);
 }
 
 /* One after the other: as plain as a client of libcurl can be. */
@@ -184,58 +190,79 @@ egress_begin(const struct stream *stream, struct lane *lane)
 	n_started++;
 	lane->bytes = 0;
 	lane->unread = 0;
+	lane->window = WIRE_FETCH_WINDOW;
 	lane->started_ns = load_now_ns();
 	frame_send(stream, WIRE_EGRESS_FETCH, (uint32_t)(lane - lanes), 0,
 	    request, request_len);
 }
 
+/* Bytes of a body are counted as they come. */
 static void
-frame_take(const struct stream *stream, const struct wire_frame *frame,
-    const uint8_t *bytes)
+data_take(const struct stream *stream, size_t len)
 {
-	struct lane *lane = &lanes[frame->reserved];
-	char text[100];
+	struct lane *lane = &lanes[stream->frame.reserved];
 
-	if (frame->type == WIRE_EGRESS_DATA) {
-		lane->bytes += frame->len;
-		lane->unread += frame->len;
-		if (lane->unread < WIRE_FETCH_WINDOW / 4 ||
-		    lane->bytes >= expected)
-			return;
-		frame_send(stream, WIRE_EGRESS_ROOM, frame->reserved,
-		    (int32_t)lane->unread, NULL, 0);
-		lane->unread = 0;
-		return;
+	lane->bytes += len;
+	lane->unread += (uint32_t)len;
+	if (lane->bytes >= LARGE && lane->window < WIRE_FETCH_ROOM_MAX) {
+		lane->unread += WIRE_FETCH_ROOM_MAX - lane->window;
+		lane->window = WIRE_FETCH_ROOM_MAX;
 	}
-	if (frame->type == WIRE_EGRESS_HEAD)
+	if (lane->unread < lane->window / 4 || lane->bytes >= expected)
 		return;
-	snprintf(
-	    text, sizeof(text), "%.*s", (int)frame->len, (const char *)bytes);
-	lane_end(lane, frame->type == WIRE_EGRESS_END ? NULL : text);
+	frame_send(stream, WIRE_EGRESS_ROOM, stream->frame.reserved,
+	    (int32_t)lane->unread, NULL, 0);
+	lane->unread = 0;
+}
+
+static void
+frame_end(const struct stream *stream)
+{
+	const struct wire_frame *frame = &stream->frame;
+	struct lane *lane = &lanes[frame->reserved];
+
+	if (frame->type == WIRE_EGRESS_DATA || frame->type == WIRE_EGRESS_HEAD)
+		return;
+	lane_end(
+	    lane, frame->type == WIRE_EGRESS_END ? NULL : "egress failed it");
 	if (!is_over())
 		egress_begin(stream, lane);
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 static void
 stream_read(struct stream *stream)
 {
-	struct wire_frame frame;
-	size_t at = 0;
-	const ssize_t n = recv(stream->fd, stream->in + stream->in_len,
-	    sizeof(stream->in) - stream->in_len, 0);
+	static uint8_t in[IN_MAX];
+	const ssize_t n = recv(stream->fd, in, sizeof(in), 0);
 
 	if (n <= 0)
 		load_die("egress ended the stream");
-	stream->in_len += (size_t)n;
-	while (stream->in_len - at >= sizeof(frame)) {
-		memcpy(&frame, stream->in + at, sizeof(frame));
-		if (stream->in_len - at < sizeof(frame) + frame.len)
-			break;
-		frame_take(stream, &frame, stream->in + at + sizeof(frame));
-		at += sizeof(frame) + frame.len;
+	for (size_t at = 0, len; at < (size_t)n; at += len) {
+		struct wire_frame *frame = &stream->frame;
+		if (stream->head_len < sizeof(*frame)) {
+			len = least(
+			    (size_t)n - at, sizeof(*frame) - stream->head_len);
+			memcpy(
+			    (uint8_t *)frame + stream->head_len, in + at, len);
+			stream->head_len += len;
+			stream->left = frame->len;
+		} else {
+			len = least((size_t)n - at, stream->left);
+			stream->left -= len;
+			if (frame->type == WIRE_EGRESS_DATA)
+				data_take(stream, len);
+		}
+		if (stream->head_len == sizeof(*frame) && stream->left == 0) {
+			stream->head_len = 0;
+			frame_end(stream);
+		}
 	}
-	memmove(stream->in, stream->in + at, stream->in_len - at);
-	stream->in_len -= at;
 }
 
 static struct stream *
@@ -276,9 +303,10 @@ through_egress(const char *path)
 int
 main(int argc, char **argv)
 {
-	if (argc != 7 && argc != 9)
-		load_die("usage: fetch-load direct|egress LANES CALLS SECONDS "
-			 "URL BYTES [SOCKET STREAMS]");
+	if (argc < 7 || argc > 9)
+		load_die("usage: fetch-load direct|through|egress LANES CALLS "
+			 "SECONDS URL BYTES [SOCKET [STREAMS]]");
+	through = argc == 8 ? argv[7] : NULL;
 	n_lanes = (uint32_t)atoi(argv[2]);
 	wanted = (uint32_t)atoi(argv[3]);
 	url = argv[5];

@@ -3,16 +3,18 @@
 /*
  * An origin that costs next to nothing: GET /N answers with N bytes.
  *
- *     fetch-origin ADDRESS PORT
+ *     fetch-origin ADDRESS PORT [CERTIFICATE KEY]
  *
- * HTTP/1.1 with connections that are kept; one thread. Says "ready", and ends
- * with stdout's reader.
+ * HTTP/1.1 with connections that are kept, over TLS where there is a
+ * certificate; one thread. Says "ready".
  */
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,6 +31,7 @@
 
 struct connection {
 	int fd;
+	SSL *ssl; /* NULL: none */
 	size_t in_len;
 	char in[HEAD_MAX];
 	size_t head_len, head_at;
@@ -38,6 +41,42 @@ struct connection {
 
 static char block[256u << 10];
 static int loop_fd;
+static SSL_CTX *tls; /* NULL: none */
+
+/* As send() and recv(): errno is EAGAIN where it must wait. */
+static ssize_t
+tls_result(SSL *ssl, int n)
+{
+	if (n > 0)
+		return n;
+	const int why = SSL_get_error(ssl, n);
+	errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE
+	    ? EAGAIN
+	    : EIO;
+	return -1;
+}
+
+static ssize_t
+bytes_put(
+    struct connection *connection, const void *bytes, size_t len, int flags)
+{
+	SSL *ssl = connection->ssl;
+
+	ERR_clear_error();
+	return ssl != NULL
+	    ? tls_result(ssl, SSL_write(ssl, bytes, (int)len))
+	    : send(connection->fd, bytes, len, MSG_NOSIGNAL | flags);
+}
+
+static ssize_t
+bytes_take(struct connection *connection, void *bytes, size_t len)
+{
+	SSL *ssl = connection->ssl;
+
+	ERR_clear_error();
+	return ssl != NULL ? tls_result(ssl, SSL_read(ssl, bytes, (int)len))
+			   : recv(connection->fd, bytes, len, 0);
+}
 
 /* As much as fits. False: it is gone. */
 static bool
@@ -50,10 +89,10 @@ connection_write(struct connection *connection)
 		    ? (size_t)connection->left
 		    : sizeof(block);
 		const ssize_t n = head > 0
-		    ? send(connection->fd,
+		    ? bytes_put(connection,
 			  connection->head + connection->head_at, head,
-			  MSG_NOSIGNAL | (body > 0 ? MSG_MORE : 0))
-		    : send(connection->fd, block, body, MSG_NOSIGNAL);
+			  body > 0 ? MSG_MORE : 0)
+		    : bytes_put(connection, block, body, 0);
 		if (n < 0)
 			return errno == EAGAIN;
 		if (head > 0)
@@ -81,8 +120,8 @@ static bool
 connection_read(struct connection *connection)
 {
 	const ssize_t n =
-	    recv(connection->fd, connection->in + connection->in_len,
-		sizeof(connection->in) - 1 - connection->in_len, 0);
+	    bytes_take(connection, connection->in + connection->in_len,
+		sizeof(connection->in) - 1 - connection->in_len);
 
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN;
@@ -108,6 +147,11 @@ connection_new(int listener_fd)
 	if (fd < 0 || connection == NULL)
 		return;
 	connection->fd = fd;
+	if (tls != NULL) {
+		connection->ssl = SSL_new(tls);
+		SSL_set_fd(connection->ssl, fd);
+		SSL_set_accept_state(connection->ssl);
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	epoll_ctl(loop_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -128,16 +172,32 @@ listener_open(const char *address, const char *port)
 	return fd;
 }
 
+static void
+tls_open(const char *certificate, const char *key)
+{
+	tls = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_set_mode(tls,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (SSL_CTX_use_certificate_chain_file(tls, certificate) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
+		load_die(
+		    "%s, %s: no certificate and its key", certificate, key);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS_MAX],
 	    listening = { .events = EPOLLIN };
 
-	if (argc != 3)
-		load_die("usage: fetch-origin ADDRESS PORT");
+	if (argc != 3 && argc != 5)
+		load_die("usage: fetch-origin ADDRESS PORT [CERTIFICATE KEY]");
+	if (argc == 5)
+		tls_open(argv[3], argv[4]);
 	const int listener_fd = listener_open(argv[1], argv[2]);
 	memset(block, 'x', sizeof(block));
+	signal(SIGPIPE, SIG_IGN);
 	loop_fd = epoll_create1(EPOLL_CLOEXEC);
 	epoll_ctl(loop_fd, EPOLL_CTL_ADD, listener_fd, &listening);
 	puts("ready");
@@ -153,6 +213,7 @@ main(int argc, char **argv)
 			if (connection_read(connection) &&
 			    connection_write(connection))
 				continue;
+			SSL_free(connection->ssl);
 			close(connection->fd);
 			free(connection);
 		}

@@ -210,7 +210,7 @@ async function runAll(steps) {
   return { results, seconds: (performance.now() - began) / 1000 };
 }
 
-for (const name of ['addr-check', 'cordon-bench', 'fetch-load', 'fetch-origin', 'http-load', 'inside-load', 'line-load', 'line-server', 'start-load'])
+for (const name of ['addr-check', 'cordon-bench', 'fetch-load', 'fetch-origin', 'fetch-through', 'http-load', 'inside-load', 'line-load', 'line-server', 'start-load'])
   if (!existsSync(resolve(build, name))) throw new Error(`${name} is not in the build folder: run bench/run, which builds it`);
 
 const steps = [callSteps, memorySteps, densitySteps, heapSteps, coldSteps, httpSteps, gatewaySteps, boxSteps].flatMap((make) => make())
