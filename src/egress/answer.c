@@ -183,9 +183,11 @@ answer_on_header(char *line, size_t size, size_t n, void *arg)
 	if (fetch->has_head || fetch->follows)
 		return fetch->end == WIRE_EGRESS_OK ? len : 0; /* trailers */
 	fetch->in_curl = true;
-	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-		answer_reset(fetch);
+	if (!fetch->in_head) {
+		answer_reset(fetch); /* the status line */
+		fetch->in_head = true;
 	} else if (len <= 2 && (line[0] == '\r' || line[0] == '\n')) {
+		fetch->in_head = false;
 		head_complete(fetch);
 	} else if (len < sizeof(copy)) {
 		memcpy(copy, line, len);

@@ -118,7 +118,7 @@ pipe_flush(struct caller *caller)
 		return false;
 	caller->piped -= (size_t)n;
 	/* Its call is gone, and what it left is nobody's. */
-	if (caller->piped == 0 && caller->piper == NULL && caller->pipe.len > 0)
+	if (caller->piped == 0 && caller->piper == NULL)
 		pipe_close(&caller->pipe);
 	return true;
 }
@@ -233,11 +233,11 @@ caller_flush(struct caller *caller)
 }
 
 static bool
-has_stopped(const struct caller *caller)
+has_waiting(const struct caller *caller)
 {
 	for (const struct call *call = caller->calls; call != NULL;
 	     call = call->next)
-		if (call->is_stopped)
+		if (call->is_stopped || call->is_complete)
 			return true;
 	return false;
 }
@@ -255,7 +255,7 @@ caller_settle(struct caller *caller)
 		return;
 	}
 	/* There is room again for what stopped for the want of it. */
-	if (backlog(caller) < len && (caller->is_sated || has_stopped(caller)))
+	if (backlog(caller) < len && (caller->is_sated || has_waiting(caller)))
 		event_active(caller->writable, EV_WRITE, 1);
 }
 
@@ -334,10 +334,11 @@ on_pipe(void *arg)
 	struct call *call = arg;
 	struct caller *caller = call->caller;
 
-	/* What a call left there that is gone must be out first. */
-	if (caller->piper != NULL || caller->pipe.len > 0 ||
-	    (!caller->pipe.is_open && !pipe_open(&caller->pipe)))
+	/* What a call that is gone left there must be out first. */
+	if (caller->piper != NULL || caller->pipe.is_open ||
+	    !pipe_open(&caller->pipe))
 		return NULL;
+	caller->pipe.is_pinned = true;
 	caller->piper = call;
 	return &caller->pipe;
 }

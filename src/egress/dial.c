@@ -322,6 +322,7 @@ hop_begin(struct fetch *fetch)
 	fetch->status = 0;
 	fetch->sent = fetch->received = 0;
 	fetch->head_bytes = 0;
+	fetch->tail_from = 0;
 	fetch->is_again = false;
 	if (!hop_is_allowed(fetch, &err)) {
 		fetch_blame(fetch, WIRE_EGRESS_NO_RULE, "%s", err.text);

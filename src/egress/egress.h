@@ -8,9 +8,12 @@
  *
  *   main.c      settings, the door, the supervisor's messages
  *   servers.c   records: rules, budgets, secrets of each server
- *   caller.c    a stream of fetches (a cell's, the gateway's)
+ *   caller.c    a stream of fetches (a cell's, the gateway's); cells.c: the
+ *               channel that a template hands such streams over
  *   ask.c       what the store asks, who has no network
- *   fetch.c     one request: check, resolve, dial, follow, deadlines (libcurl)
+ *   fetch.c     one request: check, resolve, dial, follow, deadlines (libcurl;
+ *               fetch.h says what is where)
+ *   pipe.c      large bodies, uncopied
  *   resolve.c   names to addresses that may be dialled (c-ares);
  *               resolved.c: what an answer says
  *   own.c       the addresses of this host's interfaces, as they change

@@ -70,6 +70,8 @@ fetch_easy_drop(struct fetch *fetch)
 	curl_slist_free_all(fetch->pin);
 	fetch->easy = NULL;
 	fetch->list = fetch->pin = NULL;
+	fetch->socket_fd = -1;
+	fetch->in_head = false;
 }
 
 static bool
@@ -432,8 +434,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	if (fetch->is_late)
 		curl_go_on(fetch);
-	if (body_is_out(fetch))
-		tail_try(fetch);
+	tail_try(fetch);
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	/* Who waits for the caller's room or body waits for the caller. */
 	const bool is_patient = (fetch->flags & WIRE_FETCH_LONG) != 0 ||

@@ -57,6 +57,7 @@ struct fetch {
 	struct evbuffer *head; /* "name\0value\0…" */
 	size_t head_bytes; /* of all heads of this hop, interim ones too */
 	unsigned status;
+	bool in_head; /* its first line was heard, and not yet its last */
 	bool has_head; /* it was told */
 	bool follows; /* this answer is a redirect that we follow */
 	char *location; /* owned */
@@ -67,6 +68,7 @@ struct fetch {
 	unsigned n_lengths; /* Content-Length fields */
 	uint64_t length; /* the last of them */
 	bool is_coded; /* Transfer-Encoding */
+	uint64_t tail_from; /* received; before that it is not tried (again) */
 	struct tail *tail; /* owned; NULL: libcurl has the connection */
 	enum wire_egress_end end; /* why we ended it, when curl did not */
 	char text[512];
@@ -115,8 +117,7 @@ void answer_finish(struct fetch *fetch);
 /* ---- tail.c ----------------------------------------------------------------- */
 
 bool tail_is_worth(const struct fetch *fetch);
-/* Takes the connection over where that is worth it. Never below libcurl; the
- * request is out. */
+/* Takes the connection over where that is worth it. Never below libcurl. */
 void tail_try(struct fetch *fetch);
 /* The caller has room again. */
 void tail_resume(struct fetch *fetch);

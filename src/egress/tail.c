@@ -2,7 +2,8 @@
  *
  * The rest of a large answer, past libcurl: from the origin's socket into a pipe
  * of the caller's, uncopied. Only where nothing is left to be understood: in the
- * clear, of a length that is known, and with no secret to be looked for. It is
+ * clear, of a length that is known, to a request without a body, and with no
+ * secret to be looked for. It is
  * counted and bounded as ever; the connection is not used again.
  */
 #include <event2/event.h>
@@ -27,10 +28,13 @@ struct tail {
 bool
 tail_is_worth(const struct fetch *fetch)
 {
+	/* What libcurl has read of the request's body may be unsent still. */
 	return fetch->ops->pipe != NULL && fetch->tail == NULL &&
+	    (fetch->flags & WIRE_FETCH_BODY) == 0 &&
 	    fetch->url.scheme == ADDR_HTTP && fetch->scrub == NULL &&
 	    fetch->has_head && fetch->end == WIRE_EGRESS_OK &&
 	    !fetch->is_stopped && !fetch->is_coded && fetch->n_lengths == 1 &&
+	    fetch->received > fetch->tail_from &&
 	    fetch->length > fetch->received &&
 	    fetch->length - fetch->received >= TAIL_MIN;
 }
@@ -92,10 +96,12 @@ tail_try(struct fetch *fetch)
 	    EV_READ | EV_PERSIST, on_readable, fetch);
 	if (tail->fd < 0 || tail->readable == NULL ||
 	    event_add(tail->readable, NULL) != 0 ||
-	    (tail->pipe = fetch->ops->pipe(fetch->arg)) == NULL)
+	    (tail->pipe = fetch->ops->pipe(fetch->arg)) == NULL) {
 		tail_fini(fetch);
-	else
+		fetch->tail_from = fetch->received + TAIL_MIN; /* again then */
+	} else {
 		fetch_easy_drop(fetch); /* libcurl closes its descriptor */
+	}
 }
 
 void

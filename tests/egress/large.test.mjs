@@ -49,6 +49,22 @@ function origin({ request, response, words }) {
   request.resume().on('end', () => response.end(bytes));
 }
 
+// 8 MiB, a byte of urgent data in their middle.
+const URGENT = `
+import socket
+listener = socket.create_server(('45.83.7.2', 80))
+print('ready', flush=True)
+while True:
+    client, _ = listener.accept()
+    client.recv(65536)
+    client.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 8388608\\r\\n\\r\\n')
+    client.sendall(bytes(4 << 20))
+    client.send(b'!', socket.MSG_OOB)
+    client.sendall(bytes(4 << 20))
+    client.recv(1)
+    client.close()
+`;
+
 const numbers = (length) => Buffer.from(
   Uint32Array.from({ length: (length >> 2) + 1 }, (_, i) => i).buffer).subarray(0, length);
 const url = (length, how = '') => `http://large.acme.net/x/${length}/${how}`;
@@ -57,8 +73,10 @@ before(async () => {
   world = await World.start();
   await world.name('large.acme.net', { a: [AT] });
   await world.http('large.acme.net', { address: AT, handler: origin });
+  await world.program(['/usr/bin/python3', '-c', URGENT]);
+  await world.name('urgent.acme.net', { a: ['45.83.7.2'] });
   egress = await Egress.start(world);
-  await egress.server(1, { rules: ['http://large.acme.net'] });
+  await egress.server(1, { rules: ['http://large.acme.net', 'http://urgent.acme.net'] });
 });
 after(async () => {
   await egress?.stop();
@@ -171,6 +189,37 @@ test('room is given back late, and it goes on', async () => {
     caller.write(fetch.room(ROOM_MAX));
   }
   assert.ok((await fetch.over).bytes.equals(numbers(16 * MIB)));
+  await caller.close();
+});
+
+test('the end of one that stood still comes, also when another fills the stream first', async () => {
+  const caller = await egress.caller(1);
+  const length = 1.5 * MIB + 300_000;
+  const one = caller.open(url(length), { take: false });
+  const isOver = () => egress.events.some(({ path }) => path === `/x/${length}/`);
+  // Until its last bytes are in the pipe, and the fetch is over.
+  for (let size = WINDOW, step = WINDOW; !isOver(); size += step) {
+    await until('all that there is room for', () => one.size === size);
+    step = size < 1.5 * MIB ? WINDOW : 3000;
+    caller.write(one.room(step));
+    await egress.ask(0xffffffff, 'https://nobody.acme.net/'); // it was heard
+  }
+  assert.ok(one.size < length, 'something is left');
+  caller.socket.cork();
+  const other = caller.open('http://elsewhere.acme.net/');
+  caller.write(one.room(WINDOW));
+  caller.socket.uncork();
+  assert.equal((await other.over).end, 'NO_RULE');
+  assert.ok((await one.over).bytes.equals(numbers(length)));
+  await caller.close();
+});
+
+test('urgent data is passed over', async () => {
+  const caller = await egress.caller(1);
+  const fetch = await half(caller, 'http://urgent.acme.net/');
+  goOn(fetch);
+  const { end, size } = await fetch.over;
+  assert.deepEqual([end, size], ['OK', 8 * MIB]);
   await caller.close();
 });
 
