@@ -58,6 +58,7 @@ const stalls = [
   ['https://api.acme.net/stall-head', ['TIMEOUT'], 60_000],
   ['http://api.acme.net/stall-body', ['TIMEOUT'], 60_000],
   ['https://api.acme.net/stall-body', ['TIMEOUT'], 60_000],
+  ['http://api.acme.net/stall-body/2000000/100000', ['TIMEOUT'], 60_000],
   ['http://api.acme.net/stall-upload', ['TIMEOUT'], 60_000,
     { method: 'POST', body: Buffer.alloc(200_000) }],
 ];
@@ -76,6 +77,7 @@ const troubles = [
   ['https://one.acme.net/reset/body', ['CUT']],
   ['http://api.acme.net/lie/1000/10', ['CUT']],
   ['https://one.acme.net/lie/1000/10', ['CUT', 'TLS']],
+  ['http://api.acme.net/lie/1900000/1200000', ['CUT']],
   ['http://api.acme.net/lie/10/1000', ['OK']],
   ['https://one.acme.net/lie/10/1000', ['OK']],
   ['http://api.acme.net/lie/0/100000', ['OK']],
@@ -85,6 +87,7 @@ const troubles = [
   ['http://api.acme.net/flood-continue', ['PROTOCOL', 'TOO_LARGE', 'BUDGET']],
   ['http://api.acme.net/bytes/1000000', ['OK']],
   ['https://api.acme.net/bytes/1000000', ['OK']],
+  ['http://api.acme.net/bytes/1900000', ['OK']],
   ['http://api.acme.net/echo', ['OK'], { method: 'POST', body: 'hello' }],
 ];
 

@@ -138,9 +138,9 @@ export const pages = {
   // Hostile ones.
   'stall-head': () => {},
 
-  'stall-body': ({ response }) => {
-    response.setHeader('content-length', 1000);
-    response.write('the beginning');
+  'stall-body': ({ response, words }) => {
+    response.setHeader('content-length', words[0] ?? 1000);
+    response.write('the beginning'.repeat(words[1] ?? 1));
   },
 
   'stall-upload': ({ request }) => {
