@@ -4,6 +4,9 @@
 // by lib/fetch.mjs; prints one line of JSON.
 //
 //     fetch.mjs BUILD CALLS SECONDS
+//
+// CORDON_BENCH_FETCH names the parts that are wanted (large,secure),
+// CORDON_BENCH_WAYS the ways of each (direct,egress).
 
 import '../tests/lib/inside.mjs';
 import { execFile, spawn } from 'node:child_process';

@@ -45,6 +45,8 @@ struct stream {
 	struct wire_frame frame; /* the one that is being read */
 	size_t head_len; /* of its head, what is there */
 	size_t left; /* of its bytes */
+	char text[200]; /* of one that is no DATA: why it failed */
+	size_t text_len;
 };
 
 static struct load_samples samples;
@@ -223,8 +225,7 @@ frame_end(const struct stream *stream)
 
 	if (frame->type == WIRE_EGRESS_DATA || frame->type == WIRE_EGRESS_HEAD)
 		return;
-	lane_end(
-	    lane, frame->type == WIRE_EGRESS_END ? NULL : "egress failed it");
+	lane_end(lane, frame->type == WIRE_EGRESS_END ? NULL : stream->text);
 	if (!is_over())
 		egress_begin(stream, lane);
 }
@@ -233,6 +234,17 @@ static size_t
 least(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+static void
+text_take(struct stream *stream, const uint8_t *bytes, size_t len)
+{
+	const size_t n =
+	    least(len, sizeof(stream->text) - 1 - stream->text_len);
+
+	memcpy(stream->text + stream->text_len, bytes, n);
+	stream->text_len += n;
+	stream->text[stream->text_len] = '\0';
 }
 
 static void
@@ -257,10 +269,14 @@ stream_read(struct stream *stream)
 			stream->left -= len;
 			if (frame->type == WIRE_EGRESS_DATA)
 				data_take(stream, len);
+			else
+				text_take(stream, in + at, len);
 		}
 		if (stream->head_len == sizeof(*frame) && stream->left == 0) {
 			stream->head_len = 0;
 			frame_end(stream);
+			stream->text_len = 0;
+			stream->text[0] = '\0';
 		}
 	}
 }

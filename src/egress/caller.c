@@ -344,11 +344,10 @@ on_pipe(void *arg)
 }
 
 static bool
-on_piped(void *arg, size_t len)
+on_piped(void *arg)
 {
 	struct call *call = arg;
 
-	(void)len;
 	pipe_put(call);
 	call->is_stopped = !call_has_room(call);
 	const bool goes_on = !call->is_stopped;

@@ -152,8 +152,8 @@ struct fetch_ops {
 	 * caller's, but this fetch's alone until it is over. NULL: nowhere, now.
 	 * The member may be NULL. */
 	struct pipe *(*pipe)(void *arg);
-	/* So many bytes are in it; as data(). */
-	bool (*piped)(void *arg, size_t len);
+	/* There is something in it; as data(). */
+	bool (*piped)(void *arg);
 	/* So many more bytes of the request's body may be written. */
 	void (*want)(void *arg, size_t len);
 	/* Over. OK: the answer is complete. The fetch is freed after this. */

@@ -3,8 +3,8 @@
  * The rest of a large answer, past libcurl: from the origin's socket into a pipe
  * of the caller's, uncopied. Only where nothing is left to be understood: in the
  * clear, of a length that is known, to a request without a body, and with no
- * secret to be looked for. It is
- * counted and bounded as ever; the connection is not used again.
+ * secret to be looked for. It is counted and bounded as ever; the connection is
+ * not used again.
  */
 #include <event2/event.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ piece_move(struct fetch *fetch)
 	answer_count(fetch, (size_t)n);
 	if (fetch->end != WIRE_EGRESS_OK)
 		return false;
-	fetch->is_stopped = !fetch->ops->piped(fetch->arg, (size_t)n);
+	fetch->is_stopped = !fetch->ops->piped(fetch->arg);
 	return !fetch->is_stopped && tail->left > 0;
 }
 

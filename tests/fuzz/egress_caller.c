@@ -118,7 +118,7 @@ fetch_answer(struct fetch *fetch, size_t len)
 	if (n <= 0)
 		return;
 	fetch->pipe->len += (size_t)n;
-	fetch->is_stopped = !fetch->ops->piped(fetch->arg, (size_t)n);
+	fetch->is_stopped = !fetch->ops->piped(fetch->arg);
 }
 
 /* One step of one of them. */
